@@ -188,6 +188,8 @@ pub struct PassResult {
     pub since: BTreeMap<String, (String, Timestamp)>,
     /// Since when each condition of each service holds.
     pub conditions_since: report::conditions::ConditionTimes,
+    /// When the latest deploy of each service began, if known.
+    pub deploys_since: BTreeMap<String, Timestamp>,
     /// What else a plan depends on; `None` before the first pass.
     pub context: Option<Arc<Context>>,
     /// Marks of the secrets that the manifests name.

@@ -2,7 +2,7 @@
 //!
 //! | a step | is |
 //! |---|---|
-//! | an event since the service stopped to match its manifest | done, or failed |
+//! | an event since the deploy began: the service stopped to match its manifest, or that changed | done, or failed |
 //! | what is waited for | going on, with its time and its limit |
 //! | a change that is carried out or waits for a time | going on |
 //! | a change that comes after another one | to come |
@@ -16,7 +16,8 @@ use crate::engine::report::countdown::{CountFrom, Then};
 use crate::engine::report::status::{self, Health, ServiceStatus, Sync};
 use crate::ledger::runs::Event;
 use crate::words::Words;
-use amarre_core::model::{Address, Change, Gate, Millis, Text, Timestamp};
+use amarre_core::model::plan::Wait;
+use amarre_core::model::{Address, Change, Gate, Kind, Millis, ReasonCode, Text, Timestamp};
 use amarre_core::plan::render::lines;
 
 /// How long the page says that a deploy has ended.
@@ -30,6 +31,8 @@ const TO_COME_SHOWN: usize = 8;
 pub struct DeploySteps {
     /// Whether it only puts back what others changed.
     pub is_drift: bool,
+    /// Whether the new version serves, and only the old container is left.
+    pub is_served: bool,
     /// What is deployed.
     pub revision: String,
     /// Its commit; empty: none is known.
@@ -81,10 +84,12 @@ fn moving<'a>(picture: &'a PassResult, name: &str) -> Vec<&'a Change> {
     picture.changes_of(name).filter(|change| change.refusal().is_none()).collect()
 }
 
-/// Since when it does not match its manifest.
+/// When the deploy began that goes on, or of which only the old container is left.
 fn begin(picture: &PassResult, name: &str) -> Option<Timestamp> {
-    let (holds, at) = picture.conditions_since.get(&(name.to_owned(), "Converged"))?;
-    (*holds == Some(false) && at.0 > 0).then_some(*at)
+    let (holds, _) = picture.conditions_since.get(&(name.to_owned(), "Converged"))?;
+    let mut changes = picture.changes_of(name);
+    let goes_on = *holds == Some(false) || changes.any(|change| status::is_leaving(picture, change));
+    picture.deploys_since.get(name).copied().filter(|_| goes_on)
 }
 
 impl DeploySteps {
@@ -107,6 +112,7 @@ impl DeploySteps {
             return None;
         }
         let is_drift = !changes.is_empty() && changes.iter().all(|change| status::is_drift(change));
+        let is_served = !changes.is_empty() && changes.iter().all(|change| status::is_leaving(picture, change));
         let since = begin(picture, &row.name);
         let is_new = |event: &&Event| since.is_some_and(|since| event.at >= since) && event.address.is_some();
         let events = events.iter().filter(is_new).filter(|event| event.is_attempt());
@@ -137,6 +143,7 @@ impl DeploySteps {
         let commit = picture.source.commit.as_ref();
         Some(Self {
             is_drift,
+            is_served,
             revision: crate::engine::report::short_revision(&picture.source.revision),
             subject: commit.map(|commit| commit.subject.clone()).unwrap_or_default(),
             since: since.map(|at| (at.0, view_model::span(now - at))),
@@ -167,9 +174,10 @@ fn change_step(picture: &PassResult, change: &Change, (now, words): (Timestamp, 
     let (class, detail) = match (&change.gate, failing) {
         (_, Some(failing)) => ("fail", Counted::plain(words.say(&failing.error.message))),
         (Gate::Now | Gate::Held(_), None) => ("now", Counted::plain(words.get("step-now"))),
-        (Gate::Until { at, .. }, None) => {
+        (Gate::Until { at, what }, None) => {
             let clock = CountFrom::Until(Then::Said, *at);
-            ("now", Counted::new(&Text::from(words.get("step-waits-until")), Some(clock), now, words))
+            let key = if *what == Wait::Drain { "step-drains" } else { "step-waits-until" };
+            ("now", Counted::new(&Text::from(words.get(key)), Some(clock), now, words))
         }
         (Gate::After(needs), None) => (
             "wait",
@@ -192,21 +200,95 @@ fn change_step(picture: &PassResult, change: &Change, (now, words): (Timestamp, 
     }
 }
 
-/// What was deployed or put back a moment ago, of a service that is well.
-pub fn ended(row: &ServiceStatus, events: &[Event], now: Timestamp, words: Words) -> Option<Ended> {
+/// What was deployed or put back a moment ago, of a service that is well, and how long that took until the new version
+/// served.
+pub fn ended(
+    picture: &PassResult,
+    row: &ServiceStatus,
+    events: &[Event],
+    (now, words): (Timestamp, Words),
+) -> Option<Ended> {
     let is_well = row.sync == Sync::Synced && row.health == Health::Healthy && row.what_now.is_empty();
     let last = events.iter().find(|event| event.is_change()).filter(|last| is_well && now - last.at <= SAID_FOR)?;
     let is_drift = last.is_heal();
-    let mut first = last;
+    let since = picture.deploys_since.get(&row.name).copied().unwrap_or_default();
+    let (mut first, mut served) = (last, None);
     for event in events.iter().filter(|event| event.is_change()) {
         // An update takes several runs; what is put back is put back in one, and another time is another story.
-        let is_of_it = if is_drift { event.run == last.run } else { first.at - event.at <= APART && !event.is_heal() };
+        let is_of_it = match is_drift {
+            true => event.run == last.run,
+            false => event.at >= since && first.at - event.at <= APART && !event.is_heal(),
+        };
         if !is_of_it {
             break;
         }
         first = event;
+        served = served.or_else(|| Some(event).filter(|event| is_drift || !is_left_over(event)));
     }
     let key = if is_drift { "step-restored" } else { "step-deployed" };
-    let took = view_model::took(last.at - first.at, words);
+    let took = view_model::took(served?.at - first.at, words);
     Some(Ended { text: words.with(key, "time", &took), run: last.run })
+}
+
+/// Whether it only took away what a new version has replaced.
+fn is_left_over(event: &Event) -> bool {
+    let kind = event.address.as_ref().map(|address| address.kind);
+    let is_old = event.kind == "deleted" && event.reason.as_deref() == Some(ReasonCode::DependencyReplaced.word());
+    is_old && matches!(kind, Some(Kind::Container | Kind::Image))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amarre_core::model::Language;
+
+    /// A service that is well, and nothing else of it.
+    fn well() -> ServiceStatus {
+        ServiceStatus {
+            name: "web".to_owned(),
+            host: "default".to_owned(),
+            sync: Sync::Synced,
+            health: Health::Healthy,
+            attention: false,
+            what_now: Text::default(),
+            what_now_clock: None,
+            hints: Vec::new(),
+            code: None,
+            domains: Vec::new(),
+            urls: Vec::new(),
+            resources: Vec::new(),
+            waiting: None,
+            deleted: false,
+        }
+    }
+
+    fn event(second: i64, kind: &str, address: &str, reason: ReasonCode) -> Event {
+        Event {
+            at: Timestamp(second * 1_000),
+            run: 1,
+            service: "web".to_owned(),
+            address: address.parse().ok(),
+            kind: kind.to_owned(),
+            text: Text::default(),
+            reason: Some(reason.word().to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_deploy_took_until_the_new_version_served() {
+        let words = Words(Language::En);
+        let drained = event(133, "deleted", "docker/container/web@aaaa", ReasonCode::DependencyReplaced);
+        let events = [
+            drained.clone(),
+            event(103, "updated", "npm/proxy-host/web.example.org", ReasonCode::DependencyReplaced),
+            event(100, "created", "docker/container/web@cccc", ReasonCode::ManifestChanged),
+            event(98, "deleted", "docker/container/web@bbbb", ReasonCode::Rollback),
+        ];
+        let mut picture = PassResult::default();
+        picture.deploys_since.insert("web".to_owned(), Timestamp(99_000));
+        let at = Timestamp(134_000);
+        let text = |events: &[Event]| ended(&picture, &well(), events, (at, words)).map(|ended| ended.text);
+        assert_eq!(text(&events).as_deref(), Some("Deployed in 3 s"), "what was before it is another deploy");
+        assert_eq!(text(&[drained]), None, "what only goes is no deploy");
+    }
 }

@@ -216,7 +216,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         what: view_model::event(event, words),
     });
     let steps = DeploySteps::new(&picture, row, &latest, (web.handle.now(), words));
-    let ended = deploy_steps::ended(row, &latest, web.handle.now(), words).filter(|_| steps.is_none());
+    let ended = deploy_steps::ended(&picture, row, &latest, (web.handle.now(), words)).filter(|_| steps.is_none());
     let suspended = picture.facts.suspended.get(&name).map(|suspension| match suspension.why.is_empty() {
         true => words.with("svc-suspended-by-whom", "who", &suspension.by),
         false => words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", &words.say(&suspension.why))]),
@@ -251,6 +251,9 @@ fn steps_title(steps: &Option<DeploySteps>, words: Words) -> String {
     let Some(steps) = steps else { return String::new() };
     if steps.is_drift {
         return words.get("step-title-drift");
+    }
+    if steps.is_served {
+        return words.with("step-title-served", "revision", &steps.revision);
     }
     match steps.subject.as_str() {
         "" => words.with("step-title", "revision", &steps.revision),

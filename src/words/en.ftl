@@ -1014,9 +1014,11 @@ rescue-title = Repair NPM { $name }
 
 step-title = Deploying { $revision }
 step-title-commit = Deploying { $revision } “{ $subject }”
+step-title-served = { $revision } serves, the old container goes
 step-now = now
 step-waits = Waiting
 step-waits-until = continues
+step-drains = stops
 step-then = then
 step-steps = Steps
 step-more = { $n ->

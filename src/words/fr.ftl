@@ -1026,9 +1026,11 @@ rescue-title = Réparer NPM { $name }
 
 step-title = Déploiement de { $revision }
 step-title-commit = Déploiement de { $revision } « { $subject } »
+step-title-served = { $revision } est en service, l’ancien conteneur s’en va
 step-now = en cours
 step-waits = Attente
 step-waits-until = reprend
+step-drains = s’arrête
 step-then = ensuite
 step-steps = Étapes
 step-more = { $n ->

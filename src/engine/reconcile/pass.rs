@@ -466,6 +466,7 @@ impl Engine {
             only,
             since: BTreeMap::new(),
             conditions_since: BTreeMap::new(),
+            deploys_since: BTreeMap::new(),
             context: Some(self.context.clone()),
             marks: desired.marks,
             took: Millis(0),
@@ -477,6 +478,7 @@ impl Engine {
         status::add_waits(&picture, &mut rows);
         picture.derived = std::mem::take(&mut picture.derived).with_statuses(rows);
         picture.conditions_since = conditions::condition_times(&self.picture, &picture);
+        picture.deploys_since = conditions::deploy_times(&self.picture, &picture);
         picture.at_rest = self.is_settled(&picture);
         picture
     }

@@ -3,12 +3,13 @@
 //! `Parsed`, `Converged` and `Serving` are always there; `Stalled` and `Suspended` only while they are true.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
 use super::status;
 use super::status::{Health, ServiceStatus, Sync};
-use super::waits::WaitEnd;
+use super::waits::{PendingWait, WaitEnd};
 use crate::engine::PassResult;
 use crate::words::say;
 use amarre_core::model::{Kind, Language, Readiness, Timestamp};
@@ -89,6 +90,27 @@ pub fn condition_times(before: &PassResult, picture: &PassResult) -> ConditionTi
         }
     }
     since
+}
+
+/// When the latest way of each service to what its manifest asks for began: it left its state, or its manifest changed
+/// on the way. Absent: not known, for instance after a start.
+pub fn deploy_times(before: &PassResult, picture: &PassResult) -> BTreeMap<String, Timestamp> {
+    let is_known = before.context.is_some();
+    let are_same = Arc::ptr_eq(&before.services, &picture.services);
+    let begin = |name: &String| {
+        let is_same = are_same || before.services.get(name) == picture.services.get(name);
+        let sets_out = is_on_its_way(picture, name) && !is_on_its_way(before, name);
+        let since = before.deploys_since.get(name).copied();
+        if is_known && (sets_out || !is_same) { Some(picture.at) } else { since }
+    };
+    picture.statuses().keys().filter_map(|name| Some((name.clone(), begin(name)?))).collect()
+}
+
+/// Whether it is not what its manifest asks for, and goes on by itself.
+fn is_on_its_way(picture: &PassResult, name: &str) -> bool {
+    let converged = picture.conditions_since.get(&(name.to_owned(), "Converged"));
+    let waiting = picture.statuses().get(name).and_then(|row| row.waiting.as_ref());
+    converged.is_some_and(|(holds, _)| *holds == Some(false)) && !waiting.is_some_and(PendingWait::is_stalled)
 }
 
 fn parsed(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {

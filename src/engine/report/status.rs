@@ -407,7 +407,8 @@ fn worst_sync(picture: &PassResult, name: &str, resources: &[ResourceStatus]) ->
     let differs = unpublished
         || picture.rollbacks.get(name).is_some_and(|rollback| rollback.done)
         || resources.iter().any(|resource| is_coming(picture, resource));
-    let left = resources.iter().filter(|resource| !is_leaving(picture, resource));
+    let leaves = |resource: &ResourceStatus| resource.change.as_ref().is_some_and(|change| is_leaving(picture, change));
+    let left = resources.iter().filter(|resource| !leaves(resource));
     let worst = left.map(|resource| resource.sync).min().unwrap_or(Sync::Synced);
     if differs { worst.min(Sync::OutOfSync) } else { worst }
 }
@@ -423,8 +424,7 @@ fn is_coming(picture: &PassResult, resource: &ResourceStatus) -> bool {
 }
 
 /// An old generation of a container that only drains: the wanted one serves, and nothing is needed of anyone.
-fn is_leaving(picture: &PassResult, resource: &ResourceStatus) -> bool {
-    let Some(change) = &resource.change else { return false };
+pub fn is_leaving(picture: &PassResult, change: &Change) -> bool {
     let goes = change.verb == Verb::Delete && matches!(change.because.code, ReasonCode::DependencyReplaced);
     let is_hindered = change.refusal().is_some() || picture.failing.contains_key(&change.address);
     let is_old = change.address.kind == Kind::Container && change.address.generation.is_some();

@@ -131,6 +131,35 @@ async fn a_candidate_that_exited_and_is_gone_is_not_said_to_be_restarted() {
     }
 }
 
+/// A deploy begins with its manifest: what an earlier one did a moment before is no part of it.
+#[tokio::test]
+async fn a_deploy_begins_anew_with_another_manifest() {
+    let mut rig = Stepped::start().await;
+    rig.write("web.yaml", &plain("web"));
+    rig.settle().await;
+    sick(&rig, "sick:1", Behaviour::Exit(3));
+    let began = |rig: &Stepped| rig.last_pass().deploys_since.get("web").copied();
+    let first = began(&rig);
+    rig.clock.advance(Millis::minutes(1));
+    rig.write("web.yaml", &plain("web").replace("web:1", "sick:1"));
+    rig.pass_until_settled().await;
+    let failed = began(&rig);
+    assert!(failed > first, "{failed:?} {first:?}");
+    rig.clock.advance(Millis::seconds(2));
+    // The same once more is a deploy of its own, and so is another manifest while that goes on.
+    assert_eq!(rig.engine.retry("web").await.unwrap(), 1);
+    rig.pass().await;
+    let again = began(&rig);
+    assert!(again > failed, "{again:?} {failed:?}");
+    rig.clock.advance(Millis::seconds(2));
+    rig.write("web.yaml", &plain("web").replace("web:1", "web:2"));
+    rig.pass().await;
+    let other = began(&rig);
+    assert!(other > again, "{other:?} {again:?}");
+    rig.settle().await;
+    assert_eq!(began(&rig), other, "to its end it is one deploy");
+}
+
 fn document_is_well(rig: &Stepped, service: &str) -> bool {
     let document = document(rig, service);
     conditions(&document) == ["Parsed True Good", "Converged True Synced", "Serving True Serving"]
