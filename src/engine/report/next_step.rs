@@ -66,8 +66,7 @@ fn until_text(change: &Change, what: Wait) -> (Text, Then) {
         }
         Wait::Provider => (text!("{provider} fails for everybody", provider), Then::TriedAgain),
         Wait::Lent => (text!("a reservation has the machine"), Then::GoesOn),
-        Wait::Settle | Wait::Drain | Wait::Budget | Wait::Order | Wait::Backoff | Wait::Builds => {
-            (text!("goes on"), Then::Said)
-        }
+        Wait::Drain => (text!("the old container stops"), Then::Said),
+        Wait::Settle | Wait::Budget | Wait::Order | Wait::Backoff | Wait::Builds => (text!("goes on"), Then::Said),
     }
 }
