@@ -125,6 +125,7 @@ impl Ledger {
             repointed_at: self.repointed().await?,
             away: self.away().await?,
             pulled: self.pulled().await?,
+            rolling: BTreeMap::new(),
             builds: self.build_times().await?,
             suspended: self.suspended().await?,
             converged: self.column("SELECT service FROM converged").await?.into_iter().collect(),

@@ -20,7 +20,7 @@ use crate::engine::report::subnets::{Cell, SubnetPool, SubnetRow};
 use crate::ledger::runs;
 use crate::words::Words;
 use amarre_core::model::plan::ReasonCode;
-use amarre_core::model::{Millis, Timestamp};
+use amarre_core::model::{Kind, Millis, Text, Timestamp};
 
 /// Runs that are searched for those with changes.
 const RUNS_READ: u32 = 300;
@@ -103,12 +103,12 @@ pub async fn runs(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     let words = visitor.words;
     let only = fields.get("only").map(String::as_str).unwrap_or_default();
     let all = web.handle.ledger().runs(Timestamp(i64::MAX), None, RUNS_READ).await.unwrap_or_default();
-    let (reasons, failed) = reasons(&web).await;
+    let (causes, failed) = causes(&web).await;
     let is_quiet = |run: &&runs::Run| run.writes == 0 && matches!(run.result.as_deref(), Some("applied" | "unchanged"));
     let quiet = all.iter().filter(is_quiet).count();
     let loud: Vec<&runs::Run> = all.iter().filter(|run| !is_quiet(run)).collect();
     let is_of = |run: &runs::Run, sort: &str| match sort {
-        "drift" => reasons.get(&run.id).is_some_and(|known| known.contains("drift") || known.contains("missing")),
+        "drift" => causes.get(&run.id).is_some_and(RunCauses::are_drift),
         "failed" => run.result.as_deref() == Some("failed") || failed.contains(&run.id),
         _ => true,
     };
@@ -124,8 +124,7 @@ pub async fn runs(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         ("runs-failed", "failed", "/runs?only=failed"),
     ];
     let rows = loud.iter().filter(|run| is_of(run, only)).map(|run| {
-        let why = reasons.get(&run.id).into_iter().flatten().map(|reason| words.get(&format!("reason-{reason}")));
-        let why = why.collect::<Vec<_>>().join(", ");
+        let why = causes.get(&run.id).map(|causes| causes.say(words)).unwrap_or_default();
         RunPage { why, ..RunPage::new(run, &web, &visitor) }
     });
     let rows = rows.collect();
@@ -135,23 +134,68 @@ pub async fn runs(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     page(&Runs { frame, timeline, chips: chips.map(chip).into(), runs: rows, quiet })
 }
 
+/// Why a run changed something.
+#[derive(Default)]
+struct RunCauses {
+    reasons: BTreeSet<ReasonCode>,
+    /// Rollbacks of people, in words.
+    rollbacks: Vec<Text>,
+    /// What it took away because something else has its place.
+    replaced: BTreeSet<Kind>,
+    /// It also made something, or changed it, for what it depends on.
+    follows: bool,
+}
+
+impl RunCauses {
+    fn note(&mut self, event: &runs::Event) {
+        let known = ReasonCode::ALL.into_iter().find(|code| Some(code.word()) == event.reason.as_deref());
+        let Some(code) = known else { return };
+        self.reasons.insert(code);
+        if code == ReasonCode::RollbackAsked && !self.rollbacks.contains(&event.text) {
+            self.rollbacks.push(event.text.clone());
+        }
+        if code == ReasonCode::DependencyReplaced {
+            let kind = event.address.as_ref().map(|address| address.kind);
+            self.replaced.extend(kind.filter(|_| event.kind == "deleted"));
+            self.follows |= event.kind != "deleted";
+        }
+    }
+
+    fn are_drift(&self) -> bool {
+        self.reasons.contains(&ReasonCode::Drift) || self.reasons.contains(&ReasonCode::Missing)
+    }
+
+    /// `manifest changed`, `rollback by anna`. What only follows from another cause is none of its own.
+    fn say(&self, words: Words) -> String {
+        let told_apart = [ReasonCode::DependencyReplaced, ReasonCode::RollbackAsked];
+        let own = self.reasons.iter().filter(|code| !told_apart.contains(code));
+        let own = own.map(|code| words.get(&format!("reason-{}", code.word())));
+        let all: Vec<String> = self.rollbacks.iter().map(|text| words.say(text)).chain(own).collect();
+        let follows = match (self.reasons.contains(&ReasonCode::DependencyReplaced), self.follows) {
+            (false, _) => String::new(),
+            (true, false) if self.replaced.contains(&Kind::Container) => words.get("reason-drained"),
+            (true, false) if self.replaced.contains(&Kind::Image) => words.get("reason-unused"),
+            (true, _) => words.get("reason-dependency_replaced"),
+        };
+        if all.is_empty() { follows } else { all.join(", ") }
+    }
+}
+
 /// Why the latest runs changed something, and those in which a change failed.
-async fn reasons(web: &Web) -> (BTreeMap<i64, BTreeSet<&'static str>>, BTreeSet<i64>) {
+async fn causes(web: &Web) -> (BTreeMap<i64, RunCauses>, BTreeSet<i64>) {
     let filter = runs::EventFilter { limit: EVENTS_READ, ..runs::EventFilter::default() };
     let events = web.handle.ledger().events_of(&filter).await.unwrap_or_default();
-    let mut reasons: BTreeMap<i64, BTreeSet<&'static str>> = BTreeMap::new();
+    let mut causes: BTreeMap<i64, RunCauses> = BTreeMap::new();
     let mut failed = BTreeSet::new();
-    for (_, event) in events {
+    for (_, event) in events.iter().filter(|(_, event)| event.run > 0 || event.is_failure()) {
         if event.is_failure() {
             failed.insert(event.run);
         }
-        let known =
-            ReasonCode::ALL.into_iter().map(ReasonCode::word).find(|word| Some(*word) == event.reason.as_deref());
-        if let Some(reason) = known.filter(|_| event.run > 0) {
-            reasons.entry(event.run).or_default().insert(reason);
+        if event.run > 0 {
+            causes.entry(event.run).or_default().note(event);
         }
     }
-    (reasons, failed)
+    (causes, failed)
 }
 
 #[derive(Template)]

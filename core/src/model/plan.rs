@@ -266,6 +266,8 @@ pub enum ReasonCode {
     DestroyAsked,
     /// The generation before is put back.
     Rollback,
+    /// `amarre rollback` asked for it.
+    RollbackAsked,
     /// `amarre release` asked for it.
     Released,
     /// A reservation began, was changed or is over.
@@ -274,7 +276,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every one.
-    pub const ALL: [ReasonCode; 12] = [
+    pub const ALL: [ReasonCode; 13] = [
         ReasonCode::ManifestNew,
         ReasonCode::ManifestChanged,
         ReasonCode::ConfigurationChanged,
@@ -285,6 +287,7 @@ impl ReasonCode {
         ReasonCode::DependencyReplaced,
         ReasonCode::DestroyAsked,
         ReasonCode::Rollback,
+        ReasonCode::RollbackAsked,
         ReasonCode::Released,
         ReasonCode::Reserved,
     ];
@@ -302,6 +305,7 @@ impl ReasonCode {
             ReasonCode::DependencyReplaced => "dependency_replaced",
             ReasonCode::DestroyAsked => "destroy_asked",
             ReasonCode::Rollback => "rollback",
+            ReasonCode::RollbackAsked => "rollback_asked",
             ReasonCode::Released => "released",
             ReasonCode::Reserved => "reserved",
         }

@@ -658,6 +658,8 @@ pub struct Facts {
     pub builds: BTreeMap<String, Vec<Timestamp>>,
     /// Services that are left alone.
     pub suspended: BTreeMap<String, Suspension>,
+    /// Services that a person rolls back, until their containers are there: who.
+    pub rolling: BTreeMap<String, String>,
     /// Services that were in sync once: what changes later is a change, not something new.
     pub converged: BTreeSet<String>,
     /// Services whose manifest is broken and whose last good one is not known: nothing of them is touched.

@@ -27,6 +27,7 @@ pub fn pass(input: &Input<'_>) -> (Wants, Plan) {
     let mut wants = desired::expand::expand(input);
     wants.unused = safety::unused_certificates::kept_until(input, &wants);
     let mut plan = diff::decide::decide(input, &wants);
+    diff::reason::name_rollbacks(input, &mut plan);
     safety::flapping::hold_back(input, &mut plan);
     safety::cloud_limits::hold_back(input, &wants, &mut plan);
     safety::defer::hold_back(input, &wants, &mut plan);

@@ -99,7 +99,10 @@ impl Engine {
             facts.suspended.remove(ended);
         }
         let rolling = desired.going_back.rollbacks.iter().filter(|(_, rollback)| !rollback.done);
-        rolling.filter_map(|(name, _)| facts.suspended.remove_entry(name)).collect()
+        let waiting: BTreeMap<String, Suspension> =
+            rolling.filter_map(|(name, _)| facts.suspended.remove_entry(name)).collect();
+        facts.rolling = waiting.iter().map(|(name, suspension)| (name.clone(), suspension.by.clone())).collect();
+        waiting
     }
 
     /// Records the results of rollbacks, and which manifests are good.

@@ -101,6 +101,11 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
         assert!(done.text.starts_with("web is back at ") && done.text.contains("1 created"), "{}", done.text);
         assert_eq!(images(&rig), ["web:1", "web:1"]);
         assert_eq!(get(rig.npm.proxy_address, "web.example.org", "/").await.unwrap().0, 200);
+        let events = handle.ledger().events("web", 50).await.unwrap();
+        let reasons: Vec<&str> = events.iter().filter_map(|event| event.reason.as_deref()).collect();
+        let made = events.iter().find(|event| event.kind == "created").unwrap();
+        assert_eq!(made.reason.as_deref(), Some("rollback_asked"), "{reasons:?}");
+        assert_eq!(made.text.to_string(), "rollback by anna");
         let again = act(handle, rollback("web", false)).await;
         assert_eq!(again.document["error"]["code"], "A0416", "{}", again.text);
         let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;

@@ -8,7 +8,7 @@ use crate::model::failures;
 use crate::model::plan::{Reason, ReasonCode};
 use crate::model::power::Cause;
 use crate::model::world::Failure;
-use crate::model::{Address, FieldDiff, Kind, Origin, Readiness, Seen, Text, Value, Want, Wants};
+use crate::model::{Address, FieldDiff, Kind, Origin, Plan, Readiness, Seen, Text, Value, Want, Wants};
 use crate::plan::desired::container::FOLLOWS;
 use crate::plan::desired::{instance, job};
 use crate::plan::input::Input;
@@ -310,6 +310,32 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
         (ReasonCode::ManifestRemoved, text!("the manifest of {service} was removed", service), None)
     };
     Reason { code, text, origin }
+}
+
+/// What is another than it was because a person rolls the service back is so for that, not for a manifest.
+pub fn name_rollbacks(input: &Input<'_>, plan: &mut Plan) {
+    for change in &mut plan.changes {
+        let Some(by) = input.facts.rolling.get(&change.service) else { continue };
+        let is_changed = match change.because.code {
+            ReasonCode::ManifestNew
+            | ReasonCode::ManifestChanged
+            | ReasonCode::ConfigurationChanged
+            | ReasonCode::ImageMoved => true,
+            ReasonCode::ManifestRemoved
+            | ReasonCode::Missing
+            | ReasonCode::Drift
+            | ReasonCode::DependencyReplaced
+            | ReasonCode::DestroyAsked
+            | ReasonCode::Rollback
+            | ReasonCode::RollbackAsked
+            | ReasonCode::Released
+            | ReasonCode::Reserved => false,
+        };
+        if is_changed {
+            change.because.code = ReasonCode::RollbackAsked;
+            change.because.text = text!("rollback by {by}", by);
+        }
+    }
 }
 
 /// Why a generation has failed, if it has.
