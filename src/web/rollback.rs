@@ -8,9 +8,9 @@ use super::{FormFields, PageFrame, PageOutcome, RequestContext, Web, page, text_
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::commands::service_actions::{container_text, rollback_target, with_forecast};
-use crate::engine::reconcile::rollback::RollbackTarget;
+use crate::engine::reconcile::rollback::{ContainerTurn, RollbackTarget};
 use crate::engine::report::service_plan;
-use amarre_core::model::{Address, Code};
+use amarre_core::model::Code;
 
 #[derive(Template)]
 #[template(path = "rollback.html")]
@@ -66,9 +66,10 @@ fn shown(
     let head = words.with_all("rollback-head", &[("to", &target.version()), ("at", &at)]);
     let plan = with_forecast(picture, target, |input, forecast| service_plan::in_forecast(input, forecast, name));
     let plan: Vec<_> = plan.flatten().map(|plan| (name.clone(), plan)).into_iter().collect();
-    let container = |(container, now, then): &(Address, String, String)| {
-        let (kind, detail) = (words.kind(container.kind.word()), words.say(&container_text(now, then)));
-        PlanRow { sign: "~", tone: "warn", kind, name: container.name.clone(), detail, ..PlanRow::default() }
+    let container = |turn: &ContainerTurn| {
+        let (kind, detail) = (words.kind(turn.container.kind.word()), words.say(&container_text(turn)));
+        let (sign, tone) = if turn.stays { ("", "") } else { ("~", "warn") };
+        PlanRow { sign, tone, kind, name: turn.container.name.clone(), detail, ..PlanRow::default() }
     };
     let mut rows = view_model::plan(&plan, words);
     // Below the line of the service, where there is one. The plan has no row for what is only started again, and none of its rows

@@ -137,10 +137,14 @@ async fn versions(handle: &Handle, name: &str) -> Result<CommandAnswer, StoreErr
         let mut addresses = generations.split(',').filter_map(|text| text.trim().parse().ok());
         addresses.all(|address: Address| picture.world.seen.contains_key(&address))
     };
+    let back_at = picture.rollbacks.get(name).map(|rollback| &rollback.generations);
+    let there = || good.iter().map(|good| &good.generations).filter(|generations| is_there(generations));
+    // While the old container drains, two versions are there.
+    let now_at = there().find(|generations| Some(*generations) == back_at).or_else(|| there().next());
     let mut versions = Vec::new();
     let mut text = String::new();
-    for (at, good) in good.iter().enumerate().rev() {
-        let is_now = at == 0 && is_there(&good.generations);
+    for good in good.iter().rev() {
+        let is_now = Some(&good.generations) == now_at;
         let images = images(handle, &picture, name, good).await;
         text.push_str(&format!(
             "{:<5}{:<9}{:<17}{}\n",

@@ -13,12 +13,12 @@ use super::{CommandAnswer, ProgressStep, refused, refused_as, reply_answer};
 use crate::engine::commands;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::rollback;
-use crate::engine::reconcile::rollback::RollbackTarget;
+use crate::engine::reconcile::rollback::{ContainerTurn, RollbackTarget};
 use crate::engine::report::status::ServiceStatus;
 use crate::engine::report::wait_text;
 use crate::engine::{PassInput, PassResult, report};
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Change, Code, Text, Timestamp};
+use amarre_core::model::{Change, Code, Text, Timestamp};
 use amarre_core::plan::forecast::{self, Forecast};
 use amarre_core::plan::input::Input;
 use amarre_core::plan::render::text::NextStep;
@@ -76,7 +76,7 @@ pub async fn would_roll_back(handle: &Handle, service: &str, to: Option<&str>, s
     let containers: Vec<_> = target
         .containers
         .iter()
-        .map(|(container, now, then)| json!({"container": container.to_string(), "from": now, "to": then}))
+        .map(|turn| json!({"container": turn.container.to_string(), "from": turn.now, "to": turn.then}))
         .collect();
     let document = json!({
         "service": service, "revision": target.good.revision, "good_at": target.good.at.rfc3339(), "containers": containers,
@@ -232,19 +232,17 @@ fn head(picture: &PassResult, service: &str, target: &RollbackTarget) -> String 
     let at = wait_text::time(target.good.at, picture.at);
     let version = target.version();
     let mut out = format!("{service}   back to {version}, with which all was well last at {at}\n");
-    for (container, now, then) in &target.containers {
-        out.push_str(&container_line(container, now, then));
+    for turn in &target.containers {
+        out.push_str(&format!("  {:14}{:<19} {}\n", "container", turn.container.name, container_text(turn)));
     }
     out
 }
 
-fn container_line(container: &Address, now: &str, then: &str) -> String {
-    format!("  {:14}{:<19} {}\n", "container", container.name, container_text(now, then))
-}
-
 /// What becomes of a container, by its image now and then.
-pub fn container_text(now: &str, then: &str) -> Text {
-    match now {
+pub fn container_text(turn: &ContainerTurn) -> Text {
+    let then = &turn.then;
+    match turn.now.as_str() {
+        _ if turn.stays => text!("{image} runs, and stays", image = then),
         "" => text!("{image}, which is not there any more", image = then),
         now if now == then => text!("{image}, set up as it was then", image = now),
         now => Text::foreign(format!("{now} → {then}")),

@@ -17,7 +17,9 @@ use crate::source::Snapshot;
 use amarre_core::manifest::SourceFile;
 use amarre_core::model::service::{Container, Route, Stream};
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Assets, Facts, Kind, Plan, Service, Site, Text, Timestamp, Want, Wants, World};
+use amarre_core::model::{
+    Address, Assets, Facts, Kind, Plan, Seen, Service, Site, Text, Timestamp, Want, Wants, World,
+};
 use amarre_core::plan;
 use amarre_core::text;
 
@@ -37,8 +39,21 @@ pub struct RollbackTarget {
     pub good: GoodManifest,
     /// The service as it would be planned.
     pub service: Service,
-    /// Each container that would be re-created: its address, the image now, the image then.
-    pub containers: Vec<(Address, String, String)>,
+    /// Each container of which another generation is asked for.
+    pub containers: Vec<ContainerTurn>,
+}
+
+/// What a rollback makes of a container.
+#[derive(Debug, Clone)]
+pub struct ContainerTurn {
+    /// Its address, without a generation.
+    pub container: Address,
+    /// The image that runs, else the one that its manifest asks for; empty: it has none any more.
+    pub now: String,
+    /// The image then.
+    pub then: String,
+    /// That very one works: it stays, and only its manifest is left alone.
+    pub stays: bool,
 }
 
 impl RollbackTarget {
@@ -222,19 +237,31 @@ pub async fn target(
         let given = PassInput { services: &services, facts: &facts, ..picture.input() };
         let wants = context.with_input(given, plan::desired::expand::expand);
         let then = wanted_generations(&wants, name);
-        let containers: Vec<(Address, String, String)> = then
+        let containers: Vec<ContainerTurn> = then
             .iter()
             .filter(|(base, (address, _))| wanted.get(*base).is_none_or(|(known, _)| known != address))
-            .map(|(base, (_, image))| {
-                let before = wanted.get(base).map(|(_, image)| image.clone()).unwrap_or_default();
-                (base.clone(), before, image.clone())
-            })
+            .map(|(base, (address, image))| turn(&picture.world, wanted.get(base), (base, address, image)))
             .collect();
         if !containers.is_empty() {
             return Ok(Some(RollbackTarget { service, good, containers }));
         }
     }
     Ok(None)
+}
+
+/// From what runs to what ran then. What a manifest asks for may have failed, and another one serve in its place.
+fn turn(
+    world: &World,
+    wanted: Option<&(Address, String)>,
+    (base, then, image): (&Address, &Address, &String),
+) -> ContainerTurn {
+    let works = |(_, seen): &(&Address, &Seen)| seen.owner.is_ours() && seen.ready.is_ready();
+    let working: Vec<(&Address, &Seen)> = world.generations(base).filter(works).collect();
+    let asked_for = working.iter().find(|(address, _)| wanted.is_some_and(|(wanted, _)| wanted == *address));
+    let runs = asked_for.or(working.first()).and_then(|(_, seen)| seen.fields.text("image"));
+    let now = wanted.map(|(_, image)| runs.unwrap_or(image).to_owned()).unwrap_or_default();
+    let stays = asked_for.is_none() && working.iter().any(|(address, _)| *address == then);
+    ContainerTurn { container: base.clone(), now, then: image.clone(), stays }
 }
 
 /// Whether a version is the one that a person names: the number of a deployment, where the app has such a one, else the

@@ -3,15 +3,18 @@
 use amarre::engine::LaneStep;
 use amarre::engine::commands;
 use amarre::engine::commands::act::VerbRow;
+use amarre::engine::commands::history;
+use amarre::engine::commands::history::HistoryOf;
 use amarre::engine::commands::verbs::{CANCEL, RECONCILE, RESUME, RETRY, ROLLBACK};
 use amarre::engine::commands::{Act, CommandAnswer, PlanForm};
 use amarre::engine::reconcile::daemon;
 use amarre::engine::reconcile::daemon::{Behaviour as Conduct, Handle, LoopCommand};
-use amarre_core::model::{Code, Kind, Millis};
+use amarre_core::model::{Code, Kind, Language, Millis};
 use amarre_core::plan::render::Style;
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm;
+use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 
 use crate::support::stepped::Stepped;
@@ -151,6 +154,11 @@ async fn a_service_that_went_back_goes_on_to_a_version_that_is_named() {
             // Its images stay with it while it is left alone.
             let mut changes = picture.plan.changes.iter().filter(|change| change.address.kind != Kind::Image);
             assert!(changes.next().is_none() && picture.rollbacks["web"].done, "{:?}", picture.plan.changes);
+            let of = HistoryOf { name: Some("web".to_owned()), ..HistoryOf::default() };
+            let history = history::history(handle, &of, Language::En).await;
+            let versions = history.document["versions"].as_array().unwrap();
+            let now: Vec<&Json> = versions.iter().filter(|one| one["now"] == true).map(|one| &one["images"]).collect();
+            assert_eq!(now, [&json!([image])], "{}", history.text);
         }
         let same = act(handle, rollback("web", false).with("to", revisions[1].as_str())).await;
         assert_eq!(same.document["error"]["code"], "A0414", "{}", same.text);
@@ -170,6 +178,8 @@ async fn a_rollback_after_a_failed_candidate_touches_no_container() {
     assert_eq!(images(&rig), ["web:1"]);
     rig.forget();
     with_daemon(&rig, async |handle| {
+        let would = act(handle, rollback("web", true)).await;
+        assert!(would.text.contains("web:1 runs, and stays") && !would.text.contains("sick:1 →"), "{}", would.text);
         let done = act(handle, rollback("web", false)).await;
         assert_eq!(done.exit, 0, "{}", done.text);
         let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
