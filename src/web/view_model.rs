@@ -226,12 +226,15 @@ fn refused_detail(row: &ServicePlanRow, kind: &str, words: Words) -> Option<Stri
 /// `3 to create, 1 refused`.
 pub fn summary(plans: &[(String, OfService)], words: Words) -> String {
     let rows = || plans.iter().flat_map(|(_, plan)| &plan.rows);
-    let count = |signs: &[Sign]| rows().filter(|row| !row.is_held && signs.contains(&row.sign)).count();
+    let has_failed = |row: &&ServicePlanRow| row.refusal.as_ref().is_some_and(|refusal| refusal.is_failure());
+    let live = || rows().filter(|row| !row.is_held);
+    let count = |signs: &[Sign]| live().filter(|row| signs.contains(&row.sign)).filter(|row| !has_failed(row)).count();
     let parts = [
         ("plan-create", count(&[Sign::Create, Sign::Adopt])),
         ("plan-update", count(&[Sign::Update, Sign::Recreate])),
         ("plan-delete", count(&[Sign::Delete, Sign::Release])),
         ("plan-refused", count(&[Sign::Refuse, Sign::Failed])),
+        ("plan-failed", live().filter(has_failed).count()),
     ];
     let parts: Vec<String> = parts.iter().filter(|(_, n)| *n > 0).map(|(key, n)| words.count(key, n)).collect();
     if parts.is_empty() { words.get("plan-nothing") } else { parts.join(", ") }

@@ -151,6 +151,7 @@ plan-create = { $n } to create
 plan-update = { $n } to update
 plan-delete = { $n } to delete
 plan-refused = { $n } refused
+plan-failed = { $n } failed
 plan-title = Plan
 plan-why-stop-first = why the old one stops first: { $why }
 plan-kept = kept: { $what }

@@ -160,6 +160,7 @@ plan-create = { $n } à créer
 plan-update = { $n } à modifier
 plan-delete = { $n } à supprimer
 plan-refused = { $n } refusés
+plan-failed = { $n } en échec
 plan-title = Plan
 plan-why-stop-first = l’ancien s’arrête d’abord : { $why }
 plan-kept = conservés : { $what }

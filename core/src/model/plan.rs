@@ -240,6 +240,11 @@ impl Refusal {
     pub fn is_report(&self) -> bool {
         self.code == Code::A0417
     }
+
+    /// Whether it was tried and did not work, and is not tried again.
+    pub fn is_failure(&self) -> bool {
+        self.code == Code::A0512
+    }
 }
 
 /// Why a change is in the plan. The list is closed.

@@ -548,6 +548,7 @@ fn refusal<'a>(picture: &'a PassResult, name: &str) -> Option<&'a Refusal> {
 fn explain_refusal(picture: &PassResult, status: &mut ServiceStatus, refusal: &Refusal) {
     status.what_now = match refusal.is_guard() {
         true => text!("held by the guard"),
+        false if refusal.is_failure() => refusal.message.clone(),
         false => text!("refused: {why}", why = refusal.message.clone()),
     };
     status.code = Some(refusal.code);

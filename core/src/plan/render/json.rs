@@ -37,7 +37,7 @@ pub fn plan(
     });
     let mut counts = json!({
         "create": summary.create, "update": summary.update, "recreate": summary.recreate, "delete": summary.delete,
-        "adopt": 0, "release": summary.release, "forget": 0, "held": summary.refused + summary.reported + waiting.len(),
+        "adopt": 0, "release": summary.release, "forget": 0, "held": summary.refused + summary.failed + summary.reported + waiting.len(),
         "services_changed": summary.services_changed, "services_in_sync": summary.services_in_sync,
     });
     // Services go side by side: the slowest tells how long.

@@ -220,6 +220,8 @@ pub struct Summary {
     pub delete: usize,
     /// Refused.
     pub refused: usize,
+    /// Tried without success, and not tried again.
+    pub failed: usize,
     /// Given out of hand.
     pub release: usize,
     /// Shown only.
@@ -326,6 +328,7 @@ pub fn summary(input: &Input<'_>, forecast: &Forecast, lines: &BTreeMap<String, 
     for line in lines.values().flatten().filter(|line| line.counts) {
         let counter = match (line.sign(), held.contains(&line.change.address)) {
             _ if line.change.refusal().is_some_and(Refusal::is_report) => &mut summary.reported,
+            _ if line.change.refusal().is_some_and(Refusal::is_failure) => &mut summary.failed,
             (Sign::Refuse, _) => &mut summary.refused,
             (_, true) => &mut summary.held,
             (Sign::Delete, false) => &mut summary.delete,

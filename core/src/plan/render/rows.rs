@@ -339,6 +339,7 @@ pub(super) fn headline(
     let reason = lines.iter().find(|line| line.counts).or(lines.first()).map(|line| &line.change.because);
     match (refusal, recreated, reason) {
         (Some(guard), _, _) if guard.is_guard() => text!("in part held by the guard, {code}", code = guard.code),
+        (Some(refusal), _, _) if refusal.is_failure() => text!("tried and failed, {code}", code = refusal.code),
         (Some(refusal), _, _) => text!("refused in part, {code}", code = refusal.code),
         (None, _, _) if reported.is_some() => text!("mode report: shown, not put right"),
         (None, Some(line), _) if line.change.address.kind == Kind::Network && !down => {

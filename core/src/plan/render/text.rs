@@ -328,6 +328,7 @@ fn closing(down: &downtime_lines::Services<'_>, summary: Summary, look: Style) -
         (summary.release, "to release"),
         (summary.reported, "only reported"),
         (summary.refused, "refused"),
+        (summary.failed, "failed"),
         (summary.held, "held"),
     ];
     let parts: Vec<String> =
@@ -346,7 +347,7 @@ fn closing(down: &downtime_lines::Services<'_>, summary: Summary, look: Style) -
         n => format!(" {n} services in sync."),
     };
     let changes = summary.create + summary.update + summary.recreate;
-    let is_silent = down.is_empty() && (summary.refused > 0 || changes == 0);
+    let is_silent = down.is_empty() && (summary.refused + summary.failed > 0 || changes == 0);
     let downtime = if is_silent { String::new() } else { downtime };
     format!("{}\n", look.paint(Tone::Bold, &format!("{parts}.{in_sync}{downtime}")))
 }
