@@ -233,6 +233,7 @@ fn service_row(picture: &PassResult, row: &ServiceStatus, (now, words): (Timesta
     let state = if row.health != Health::Healthy || health.tone == "off" { health } else { sync };
     let is_well = state.tone == "ok";
     let has_routes = !row.domains.is_empty();
+    let what_now = Counted::new(&row.what_now, row.what_now_clock, now, words);
     ServiceRow {
         name: row.name.clone(),
         mark: if is_well { "<span class=\"dot\"></span>" } else { marks::tone(state.tone) },
@@ -243,10 +244,27 @@ fn service_row(picture: &PassResult, row: &ServiceStatus, (now, words): (Timesta
         access: exposure::of_service(picture, row).map(|found| access_line(&found, words)),
         ring: has_routes.then(|| Ring::of_service(picture, row, now, words)),
         state: (!is_well).then_some(state),
-        now: Counted::new(&row.what_now, row.what_now_clock, now, words),
+        now: suspension_line(picture, row, (now, words)).map_or(what_now, Counted::plain),
         since: since(picture, &row.name).map(|at| view_model::span(now - at)).unwrap_or_default(),
         since_at: since(picture, &row.name).map(|at| at.0),
     }
+}
+
+/// Who suspended a service and why, beside the word that it is suspended; `None`: there is something else to say.
+fn suspension_line(picture: &PassResult, row: &ServiceStatus, (now, words): (Timestamp, Words)) -> Option<String> {
+    let suspension = picture.facts.suspended.get(&row.name)?;
+    if suspension.destroy || row.deleted || row.attention {
+        return None;
+    }
+    let until = suspension.until.map(|until| view_model::when(until, now, "", words));
+    let key = match (&until, suspension.why.is_empty()) {
+        (None, true) => "row-suspended-by-whom",
+        (None, false) => "row-suspended-by",
+        (Some(_), true) => "row-suspended-until-by-whom",
+        (Some(_), false) => "row-suspended-until",
+    };
+    let (why, until) = (words.say(&suspension.why), until.unwrap_or_default());
+    Some(words.with_all(key, &[("who", &suspension.by), ("why", &why), ("until", &until)]))
 }
 
 /// Who can reach a route, in words.

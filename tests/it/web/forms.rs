@@ -31,6 +31,10 @@ async fn a_hint_on_a_page_keeps_its_command() {
     let page = alice.get("/services/web").await;
     page.shows("to take it up again <span class=\"cmd\"><code>amarre resume web</code>");
     page.shows("aria-label=\"Copy: amarre resume web\"");
+    // The list says once that it is suspended.
+    let list = alice.get("/").await;
+    list.shows(": a test");
+    assert!(!list.body.contains("suspended by "), "{}", list.body);
     // And is a button.
     page.shows("<form method=\"post\" action=\"/services/web/resume\">");
     // What was refused once says the way past it too.
