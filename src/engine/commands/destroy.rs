@@ -71,7 +71,9 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
             }
             false => "; volumes are kept",
         };
-        (format!("Destroyed {} in {took}: {tally}{kept}.\n", names.into_iter().collect::<Vec<_>>().join(", ")), 0)
+        let still = files_left(&reply.picture, &names);
+        let all = names.into_iter().collect::<Vec<_>>().join(", ");
+        (format!("Destroyed {all} in {took}: {tally}{kept}.\n{still}"), 0)
     } else {
         let mut text = String::new();
         for refusal in left.iter().filter_map(|change| change.refusal()) {
@@ -85,6 +87,16 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
         (text, 3)
     };
     Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
+}
+
+/// What ends it: the files of what was destroyed still ask for it.
+fn files_left(picture: &PassResult, names: &BTreeSet<String>) -> String {
+    let files = names.iter().filter_map(|name| Some((name, &picture.services.get(name)?.origin.file)));
+    match files.collect::<Vec<_>>().as_slice() {
+        [] => String::new(),
+        [(name, file)] => format!("{file} still asks for it: delete it, or amarre resume {name} makes it again\n"),
+        _ => "Their files still ask for them: delete those, or amarre resume SERVICE makes one again\n".to_owned(),
+    }
 }
 
 /// Why a service is not destroyed.

@@ -403,8 +403,10 @@ fn worst_sync(picture: &PassResult, name: &str, resources: &[ResourceStatus]) ->
             resource.address.provider == dirty.provider && amarre_core::model::site::is_below(host, &dirty.scope)
         })
     });
+    let is_destroyed = picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
     // A rollback lasts for as long as the manifest asks for something else.
     let differs = unpublished
+        || is_destroyed && picture.services.contains_key(name)
         || picture.rollbacks.get(name).is_some_and(|rollback| rollback.done)
         || resources.iter().any(|resource| is_coming(picture, resource));
     let leaves = |resource: &ResourceStatus| resource.change.as_ref().is_some_and(|change| is_leaving(picture, change));
@@ -493,11 +495,7 @@ fn explain(picture: &PassResult, status: &mut ServiceStatus) {
         status.what_now = text!("stopped, as its manifest says");
     } else if !picture.services.contains_key(&name) && !picture.is_changing(&name) && !status.resources.is_empty() {
         if status.deleted {
-            status.what_now = match status.keeps_server() {
-                true => text!("its manifest is gone, its server goes on and is billed"),
-                false => text!("its manifest is gone, its data is kept"),
-            };
-            status.hints = vec![Hint::command(text!("to delete that too"), format!("amarre destroy {name} --purge"))];
+            explain_left(status);
         } else {
             status.what_now = text!("its manifest is gone, it stays as it is");
         }
@@ -525,7 +523,11 @@ fn explain_broken(picture: &PassResult, status: &mut ServiceStatus, why: &String
 }
 
 fn explain_suspension(picture: &PassResult, status: &mut ServiceStatus, suspension: &Suspension) {
-    let going = suspension.destroy && status.resources.iter().any(|resource| resource.change.is_some());
+    let is_open = |resource: &ResourceStatus| resource.change.is_some() || resource.sync == Sync::Unknown;
+    let going = suspension.destroy && status.resources.iter().any(is_open);
+    if suspension.destroy && !going {
+        return explain_destroyed(picture, status, &suspension.by);
+    }
     let until = suspension.until.map(|until| wait_text::instant(until, picture.at));
     let (by, why) = (&suspension.by, suspension.why.clone());
     status.what_now = match (until, why.is_empty()) {
@@ -536,6 +538,32 @@ fn explain_suspension(picture: &PassResult, status: &mut ServiceStatus, suspensi
         (None, true) => text!("suspended by {by}", by),
     };
     status.hints = vec![Hint::command(text!("to take it up again"), format!("amarre resume {}", status.name))];
+}
+
+/// What is destroyed stays so for as long as its file asks for it.
+fn explain_destroyed(picture: &PassResult, status: &mut ServiceStatus, by: &str) {
+    let name = &status.name;
+    match picture.services.get(name).map(|manifest| &manifest.origin.file) {
+        Some(file) => {
+            status.what_now = text!("destroyed by {by}; {file} still asks for it", by, file);
+            status.hints = vec![
+                Hint::text(text!("to be rid of it, delete {file}", file)),
+                Hint::command(text!("to make it again"), format!("amarre resume {name}")),
+            ];
+        }
+        None if status.deleted => explain_left(status),
+        None => status.what_now = text!("destroyed by {by}", by),
+    }
+}
+
+/// Its manifest is gone, and something of it is kept.
+fn explain_left(status: &mut ServiceStatus) {
+    status.what_now = match status.keeps_server() {
+        true => text!("its manifest is gone, its server goes on and is billed"),
+        false => text!("its manifest is gone, its data is kept"),
+    };
+    let purge = format!("amarre destroy {} --purge", status.name);
+    status.hints = vec![Hint::command(text!("to delete that too"), purge)];
 }
 
 /// What the guard holds is reported once for all services; other refusals belong to this one.

@@ -230,6 +230,12 @@ async fn destroyed_is_gone_and_stays_gone_until_it_is_resumed() {
     assert!(rig.docker.networks().iter().all(|network| network["Name"] != "zz-amarre-one"));
     rig.restart().await;
     rig.settle().await;
+    let status = rig.last_pass().statuses()["one"].clone();
+    assert_eq!((status.sync.word(), status.health.word()), ("OutOfSync", "Missing"), "{status:#?}");
+    let said = status.what_now.to_string();
+    assert!(said.starts_with("destroyed by ") && said.ends_with("one.yaml still asks for it"), "{said}");
+    let ways: Vec<String> = status.hints.iter().map(|hint| hint.in_line()).collect();
+    assert!(ways.len() == 2 && ways[1].contains("amarre resume one"), "{ways:?}");
     assert!(rig.engine.ledger().resume("one").await.unwrap());
     rig.settle().await;
     assert_eq!(get(rig.npm.proxy_address, "one.example.org", "/").await.unwrap().0, 200);
