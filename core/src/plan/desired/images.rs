@@ -9,8 +9,8 @@ use crate::model::plan::{Impact, Wait};
 use crate::model::service::{Container, PullPolicy};
 use crate::model::world::Pulled;
 use crate::model::{
-    Address, Arg, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, Plan, Reason, ReasonCode, Refusal, Value, Verb,
-    Wants, platform,
+    Address, Arg, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, Plan, ProviderId, Reason, ReasonCode, Refusal,
+    Value, Verb, Want, Wants, platform,
 };
 use crate::plan::diff::decide::is_left_alone;
 use crate::plan::input::Input;
@@ -163,7 +163,7 @@ pub fn size(bytes: u64) -> String {
 /// Images that we pulled, that nothing uses, and of which there are enough newer ones for the same service. One with which
 /// every container failed is no version to go back to.
 pub fn clean_up(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
-    let mut groups: BTreeMap<(&crate::model::ProviderId, &str, &str), Vec<&Pulled>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&ProviderId, &str, &str), Vec<&Pulled>> = BTreeMap::new();
     for pulled in &input.facts.pulled {
         let key = (
             &pulled.provider,
@@ -172,6 +172,7 @@ pub fn clean_up(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
         );
         groups.entry(key).or_default().push(pulled);
     }
+    let in_use = ImagesInUse::by(wants);
     let mut going: BTreeSet<Address> = BTreeSet::new();
     for ((provider, service, _), mut pulled) in groups {
         if input.world.is_dark(provider) || is_left_alone(input, service) {
@@ -180,9 +181,11 @@ pub fn clean_up(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
         pulled.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.cmp(b)));
         let mut places = kept(input, service);
         for pulled in pulled {
-            let takes_place = may_be_gone_back_to(wants, pulled);
-            if takes_place && places > 0 {
+            if places > 0 && in_use.may_be_gone_back_to(pulled) {
                 places -= 1;
+                continue;
+            }
+            if in_use.is_asked_for(pulled) {
                 continue;
             }
             let Some((address, gate)) = unused(input, wants, pulled) else { continue };
@@ -193,23 +196,34 @@ pub fn clean_up(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
     }
 }
 
-/// Whether it counts among those that stay: not while it has still to prove itself, nor after it failed.
-fn may_be_gone_back_to(wants: &Wants, pulled: &Pulled) -> bool {
-    let is_it = |address: &Address, fields: &Fields| {
-        address.provider == pulled.provider && fields.text("image") == Some(pulled.reference.as_str())
-    };
-    let is_ready = wants.good.iter().any(|good| is_it(&good.base, &good.fields));
-    is_ready || pulled.ready.unwrap_or_else(|| !is_asked_for(wants, pulled))
+/// What manifests ask for, and what worked, by engine and reference.
+struct ImagesInUse<'a> {
+    /// Be it one that is not tried again.
+    asked_for: BTreeSet<(&'a ProviderId, &'a str)>,
+    ready: BTreeSet<(&'a ProviderId, &'a str)>,
 }
 
-/// Whether a manifest asks for it, be it one that is not tried again.
-fn is_asked_for(wants: &Wants, pulled: &Pulled) -> bool {
-    let image = Address::new(pulled.provider.clone(), Kind::Image, &pulled.reference);
-    let mut containers = wants.map.iter().filter(|(address, want)| {
-        address.kind == Kind::Container && address.provider == pulled.provider && !want.keep_only
-    });
-    wants.map.contains_key(&image)
-        || containers.any(|(_, want)| want.fields.text("image") == Some(pulled.reference.as_str()))
+impl<'a> ImagesInUse<'a> {
+    fn by(wants: &'a Wants) -> Self {
+        let image = |(address, want): (&'a Address, &'a Want)| {
+            let is_container = address.kind == Kind::Container && !want.keep_only;
+            let used = is_container.then(|| want.fields.text("image")).flatten();
+            let own = (address.kind == Kind::Image).then_some(address.name.as_str());
+            Some((&address.provider, own.or(used)?))
+        };
+        let ready = wants.good.iter().filter_map(|good| Some((&good.base.provider, good.fields.text("image")?)));
+        Self { asked_for: wants.map.iter().filter_map(image).collect(), ready: ready.collect() }
+    }
+
+    fn is_asked_for(&self, pulled: &Pulled) -> bool {
+        self.asked_for.contains(&(&pulled.provider, pulled.reference.as_str()))
+    }
+
+    /// Whether it counts among those that stay: not while it has still to prove itself, nor after it failed.
+    fn may_be_gone_back_to(&self, pulled: &Pulled) -> bool {
+        let is_ready = self.ready.contains(&(&pulled.provider, pulled.reference.as_str()));
+        is_ready || pulled.ready.unwrap_or_else(|| !self.is_asked_for(pulled))
+    }
 }
 
 /// How many stay.
@@ -240,7 +254,7 @@ fn unused(input: &Input<'_>, wants: &Wants, pulled: &Pulled) -> Option<(Address,
     let is_used = world
         .of_kind(&pulled.provider, Kind::Container)
         .any(|(_, container)| container.fields.text("image_id") == Some(pulled.id.as_str()));
-    let is_wanted = is_asked_for(wants, pulled) || names.iter().any(|address| wants.map.contains_key(*address));
+    let is_wanted = names.iter().any(|address| wants.map.contains_key(*address));
     let good = |fields: &Fields| fields.text("image").is_some_and(|image| is_it(&at(image)));
     // Of a service that is gone for good there is nothing to go back to.
     let may_go_back = kept(input, &pulled.service) > 0;
