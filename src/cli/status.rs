@@ -48,7 +48,11 @@ async fn fetch_status(
 fn needs_attention(document: &Json) -> bool {
     let rows = document["services"].as_array();
     let of_rows = rows.is_some_and(|rows| rows.iter().any(|row| row["attention"] == true));
-    of_rows || document["attention"] == true || document["items"].as_array().is_some_and(|items| !items.is_empty())
+    let is_guarded = !document["guard"].is_null();
+    is_guarded
+        || of_rows
+        || document["attention"] == true
+        || document["items"].as_array().is_some_and(|items| !items.is_empty())
 }
 
 /// On a terminal the table is drawn again; elsewhere each change is a line.

@@ -21,6 +21,7 @@ use crate::engine::report::exposure::{self, Exposure, Observed};
 use crate::engine::report::service_list::Only;
 use crate::engine::report::status::{self, Health, ServiceStatus, Sync};
 use crate::words::Words;
+use amarre_core::model::plan::guards;
 use amarre_core::model::{Address, Kind, Millis, Timestamp};
 
 /// Kinds of manifests that the list always shows; the others stand beside it.
@@ -390,37 +391,43 @@ pub fn tiles(
     ]
 }
 
+/// The place of a service that goes on while the guard holds its delete.
+const HELD: usize = 1;
+
 /// The class of a segment; the best first.
 fn segment(picture: &PassResult, row: &ServiceStatus, words: Words) -> (usize, &'static str) {
     let (sync, health) = view_model::states(picture, row, words);
     let tone = if row.health != Health::Healthy || health.tone == "off" { health.tone } else { sync.tone };
+    let is_held = row.health == Health::Healthy && row.code.is_some_and(guards::is_one);
     match tone {
         "ok" => (0, "ta"),
+        "warn" if is_held => (HELD, "tw"),
         // As while an update waits for its end.
-        "warn" if !picture.changes_of(&row.name).any(status::is_drift) => (1, "tw"),
-        "warn" => (2, "tw"),
-        "go" => (3, "tg"),
-        "off" => (4, "to"),
-        "dim" => (5, "tn"),
-        _ if conditions::serves_still(picture, row) => (6, "tx"),
-        _ if picture.broken.contains_key(&row.name) && row.resources.is_empty() => (7, "tx"),
-        _ => (8, "tx"),
+        "warn" if !picture.changes_of(&row.name).any(status::is_drift) => (2, "tw"),
+        "warn" => (3, "tw"),
+        "go" => (4, "tg"),
+        "off" => (5, "to"),
+        "dim" => (6, "tn"),
+        _ if conditions::serves_still(picture, row) => (7, "tx"),
+        _ if picture.broken.contains_key(&row.name) && row.resources.is_empty() => (8, "tx"),
+        _ => (9, "tx"),
     }
 }
 
 fn healthy(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
     let mut segments: Vec<(usize, &'static str)> = all.values().map(|row| segment(picture, row, words)).collect();
     segments.sort_unstable();
-    let well = segments.iter().filter(|(place, _)| *place == 0).count();
+    let well = segments.iter().filter(|(place, _)| *place <= HELD).count();
     let parts = [
-        ("count-out-of-sync", 1),
-        ("count-drifted", 2),
-        ("count-moving", 3),
-        ("count-suspended", 4),
-        ("count-unknown", 5),
-        ("count-failed", 6),
-        ("count-unread", 7),
-        ("count-broken", 8),
+        ("count-held", HELD),
+        ("count-out-of-sync", 2),
+        ("count-drifted", 3),
+        ("count-moving", 4),
+        ("count-suspended", 5),
+        ("count-unknown", 6),
+        ("count-failed", 7),
+        ("count-unread", 8),
+        ("count-broken", 9),
     ];
     let count = |place: usize| segments.iter().filter(|(known, _)| *known == place).count();
     let parts =

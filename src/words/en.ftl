@@ -39,6 +39,7 @@ health-Unknown = Unknown
 suspended = Suspended
 
 overview-title = Services
+count-held = { $n } held by the guard
 count-out-of-sync = { $n } out of sync
 count-drifted = { $n } drifted
 count-moving = { $n } progressing

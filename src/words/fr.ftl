@@ -39,6 +39,7 @@ health-Unknown = Inconnu
 suspended = Suspendu
 
 overview-title = Services
+count-held = { $n } en attente d’une confirmation
 count-out-of-sync = { $n ->
     [one] { $n } désynchronisé
    *[other] { $n } désynchronisés

@@ -7,11 +7,13 @@
 //! | a list | none | **exposed**: a person has to know |
 //! | whatever | another list | different, and not exposed |
 //! | whatever | no host yet, or it cannot be seen | not known |
+//!
+//! Hosts whose manifest is gone go on until they are deleted: what was applied last stands in its place.
 
 use super::status::ServiceStatus;
 use crate::engine::PassResult;
 use amarre_core::model::service::Route;
-use amarre_core::model::{Kind, Text};
+use amarre_core::model::{Address, Kind, Text};
 use amarre_core::text;
 
 /// Who can reach a route.
@@ -56,39 +58,65 @@ impl Exposure {
 
 /// Who can reach a service: of the first route that lets everyone in against its manifest, else of the first route.
 pub fn of_service(picture: &PassResult, row: &ServiceStatus) -> Option<Exposure> {
-    let routes = &picture.services.get(&row.name)?.routes;
-    let all = || routes.iter().map(|route| of_route(picture, row, route));
-    all().find(Exposure::is_lost).or_else(|| all().next())
+    let all: Vec<Exposure> = match picture.services.get(&row.name) {
+        Some(service) => service.routes.iter().map(|route| of_route(picture, row, route)).collect(),
+        None => left_hosts(picture, row).map(|host| of_left_host(picture, host)).collect(),
+    };
+    all.iter().find(|one| one.is_lost()).or(all.first()).cloned()
 }
 
 /// Who can reach the route of a proxied name.
 pub fn of_host(picture: &PassResult, row: &ServiceStatus, host: &str) -> Option<Exposure> {
-    let main = host.split(['/', ',']).next()?;
-    let routes = &picture.services.get(&row.name)?.routes;
-    let route = routes.iter().find(|route| route.domains.first().is_some_and(|first| first == main))?;
+    let main = main_name(host);
+    let Some(service) = picture.services.get(&row.name) else {
+        let mut hosts = left_hosts(picture, row);
+        return hosts.find(|host| main_name(&host.name) == main).map(|host| of_left_host(picture, host));
+    };
+    let route = service.routes.iter().find(|route| route.domains.first().is_some_and(|first| first == main))?;
     Some(of_route(picture, row, route))
 }
 
+/// The first name of a host.
+fn main_name(host: &str) -> &str {
+    host.split(['/', ',']).next().unwrap_or_default()
+}
+
 fn of_route(picture: &PassResult, row: &ServiceStatus, route: &Route) -> Exposure {
-    let wanted = route.access_list.clone();
     let main = route.domains.first().map(String::as_str).unwrap_or_default();
-    let is_its = |name: &str| name.split(['/', ',']).next() == Some(main);
-    let mut hosts = row.resources.iter().map(|resource| &resource.address);
-    let host = hosts.find(|address| address.kind == Kind::ProxyHost && is_its(&address.name));
-    let observed = match host {
-        Some(host) if picture.world.gap(host).is_some() => Observed::Unknown,
-        Some(host) => {
-            let named = picture.wants.map.get(host).and_then(|want| want.fields.text("access_list"));
-            match picture.world.seen.get(host).map(|seen| seen.fields.text("access_list")) {
-                Some(list) if list == named => Observed::AsWanted,
-                Some(None) => Observed::Open,
-                Some(Some(_)) => Observed::OtherList,
-                None => Observed::Absent,
-            }
-        }
+    let mut hosts = proxy_hosts(row);
+    let host = hosts.find(|address| main_name(&address.name) == main);
+    let observed = host.map_or(Observed::Absent, |host| {
+        let named = picture.wants.map.get(host).and_then(|want| want.fields.text("access_list"));
+        observed(picture, host, named)
+    });
+    Exposure { wanted: route.access_list.clone(), observed }
+}
+
+/// Hosts of a service whose manifest is gone.
+fn left_hosts<'a>(picture: &'a PassResult, row: &'a ServiceStatus) -> impl Iterator<Item = &'a Address> {
+    proxy_hosts(row).filter(|host| picture.facts.applied.contains_key(*host))
+}
+
+fn of_left_host(picture: &PassResult, host: &Address) -> Exposure {
+    let applied = picture.facts.applied.get(host).and_then(|applied| applied.fields.text("access_list"));
+    Exposure { wanted: applied.map(str::to_owned), observed: observed(picture, host, applied) }
+}
+
+fn proxy_hosts(row: &ServiceStatus) -> impl Iterator<Item = &Address> {
+    row.resources.iter().map(|resource| &resource.address).filter(|address| address.kind == Kind::ProxyHost)
+}
+
+/// What the proxy does for a host that is to have this list.
+fn observed(picture: &PassResult, host: &Address, named: Option<&str>) -> Observed {
+    if picture.world.gap(host).is_some() {
+        return Observed::Unknown;
+    }
+    match picture.world.seen.get(host).map(|seen| seen.fields.text("access_list")) {
+        Some(list) if list == named => Observed::AsWanted,
+        Some(None) => Observed::Open,
+        Some(Some(_)) => Observed::OtherList,
         None => Observed::Absent,
-    };
-    Exposure { wanted, observed }
+    }
 }
 
 /// Marks a service that lost its access list, as long as that is not put back by itself.
@@ -96,7 +124,7 @@ pub fn mark_lost(picture: &PassResult, status: &mut ServiceStatus) {
     let lost = of_service(picture, status).filter(Exposure::is_lost).and_then(|exposure| exposure.wanted);
     let Some(list) = lost else { return };
     let acts = picture.acts && picture.consented && !picture.facts.suspended.contains_key(&status.name);
-    let is_of_host = |address: &amarre_core::model::Address| address.kind == Kind::ProxyHost;
+    let is_of_host = |address: &Address| address.kind == Kind::ProxyHost;
     let mut changes = picture.changes_of(&status.name).filter(|change| is_of_host(&change.address));
     if acts && changes.any(|change| change.refusal().is_none()) {
         return;

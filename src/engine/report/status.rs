@@ -581,7 +581,8 @@ fn explain_refusal(picture: &PassResult, status: &mut ServiceStatus, refusal: &R
     };
     status.code = Some(refusal.code);
     status.hints = refusal.hints.clone();
-    status.attention = !refusal.is_left();
+    // The guard is one problem, whatever it holds; it stands beside the services.
+    status.attention = !refusal.is_left() && !refusal.is_guard();
     if refusal.is_report() {
         status.what_now = text!("only reported: something differs");
     }

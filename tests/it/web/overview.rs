@@ -229,7 +229,16 @@ async fn what_the_guard_holds_is_named_and_confirmed_on_a_page() {
     }
     eventually(60, "the guard holds it", async || alice.clone().get("/").await.body.contains("What goes: two, web"))
         .await;
-    alice.get("/").await.shows("class=\"btn s danger\" href=\"/apply/deletes\"");
+    let held = alice.get("/").await;
+    held.shows("class=\"btn s danger\" href=\"/apply/deletes\"");
+    assert_eq!(held.body.matches("/apply/deletes").count(), 1, "the guard is one thing: {}", held.body);
+    held.shows("Needs you <span class=\"tag bad\">1</span>");
+    // They go on, and who can reach them is known.
+    held.shows("<span class=\"v\">2 <small>of 2</small></span>");
+    held.shows("2 held by the guard");
+    held.shows("<span class=\"v\">1 <small>of 1</small></span>");
+    assert_eq!(rig.json("/health").await["attention"], 0);
+    assert_eq!(rig.run(&["status", "--exit-code"]).await.code, 2);
     let page = alice.get("/apply/deletes").await;
     page.shows("<b>two</b>");
     page.shows("<b>web.example.org</b>");

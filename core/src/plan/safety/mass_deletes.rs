@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::plan::guards;
+use crate::model::world::Applied;
 use crate::model::{Address, Change, Commit, Gate, Hint, History, Kind, Plan, Refusal, Text, Verb};
 use crate::plan::input::Input;
 use crate::text;
@@ -71,12 +72,7 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
 
 /// Why these services may not all go at once; `None`: they may.
 fn too_many(input: &Input<'_>, doomed: &BTreeSet<String>) -> Option<Text> {
-    let known: BTreeSet<&String> = input
-        .services
-        .keys()
-        .chain(input.facts.applied.values().map(|applied| &applied.service))
-        .chain(doomed)
-        .collect();
+    let known: BTreeSet<&String> = input.services.keys().chain(there(input)).chain(doomed).collect();
     let (deletes, total) = (doomed.len(), known.len());
     let is_many = deletes > DELETES_MAX && deletes * 100 > total * DELETES_PERCENT_MAX;
     let is_all = deletes == total && total > 1;
@@ -90,6 +86,23 @@ fn too_many(input: &Input<'_>, doomed: &BTreeSet<String>) -> Option<Text> {
         ));
     }
     is_all.then(|| text!("this plan deletes all {total} services", total))
+}
+
+/// Services of which the ledger has more than what a delete leaves: data, or a server with the records that lead to it.
+fn there<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a String> {
+    let applied = &input.facts.applied;
+    let servers = applied.iter().filter(|(address, _)| address.kind.is_instance());
+    let servers: BTreeSet<&String> = servers.map(|(_, row)| &row.service).collect();
+    let is_left = move |(address, row): &(&Address, &Applied)| {
+        let kind = address.kind;
+        kind.is_kept() || !is_loss(kind) || kind == Kind::Record && servers.contains(&row.service)
+    };
+    applied.iter().filter(move |one| !is_left(one)).map(|(_, row)| &row.service)
+}
+
+/// Whether something is lost with it: what is cleaned up, long after, is no loss; an account that is over is meant to go.
+fn is_loss(kind: Kind) -> bool {
+    !matches!(kind, Kind::Image | Kind::Certificate | Kind::Account)
 }
 
 /// Deletes of what is there; a mark that is left of a record is nothing that is lost.
@@ -224,8 +237,6 @@ pub fn doomed(input: &Input<'_>, plan: &Plan) -> BTreeSet<String> {
 
 /// Services whose manifest is gone and that lose something, `destroy` apart.
 fn vanished(input: &Input<'_>, plan: &Plan) -> BTreeSet<String> {
-    // What is cleaned up, long after, is no loss; an account that is over is meant to go.
-    let is_loss = |kind: Kind| !matches!(kind, Kind::Image | Kind::Certificate | Kind::Account);
     let deletes = plan.changes.iter().filter(|change| change.verb == Verb::Delete && is_loss(change.address.kind));
     let deletes = deletes.map(|change| &change.service);
     let vanished = deletes.filter(|name| !input.services.contains_key(*name));
