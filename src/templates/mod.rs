@@ -1,7 +1,7 @@
 //! Manifests of well-known services, with parameters. Pure: text in, text out.
 //!
-//! A template is a YAML file: `title`, `about`, `parameters`, `secrets` to be generated, `notes` for its user, and the
-//! `manifest` with `{{parameter}}` in it. Every template has `{{name}}`, `{{address}}`, `{{tls}}` and `{{scheme}}`. A
+//! A template is a YAML file: `title`, `about`, `parameters`, `secrets` to be generated, `notes` for its user, these texts in
+//! other languages (`translations`), and the `manifest` with `{{parameter}}` in it. Every template has `{{name}}`, `{{address}}`, `{{tls}}` and `{{scheme}}`. A
 //! value is inserted as it is, so each parameter states its form ([`Is`]): no value can become another key.
 
 use std::collections::BTreeMap;
@@ -126,7 +126,21 @@ pub struct Template {
     pub secrets: Vec<String>,
     /// Notes for the user; with the same `{{parameter}}`.
     pub notes: String,
+    /// The same texts in other languages, by code: `fr`.
+    #[serde(default)]
+    translations: BTreeMap<String, TemplateWords>,
     manifest: String,
+}
+
+/// The texts of a template in another language; what is not here stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TemplateWords {
+    title: Option<String>,
+    about: Option<String>,
+    /// Descriptions by parameter.
+    parameters: BTreeMap<String, String>,
+    notes: Option<String>,
 }
 
 /// A rendered template.
@@ -181,7 +195,10 @@ impl Template {
             }
         }
         let known = template.parameters.keys().map(String::as_str).chain(BUILT_IN).collect::<Vec<_>>();
-        for used in used(&template.manifest).chain(used(&template.notes)) {
+        let said = template.translations.values();
+        let named = said.clone().flat_map(|words| words.parameters.keys().map(String::as_str));
+        let notes = said.filter_map(|words| words.notes.as_deref()).flat_map(used);
+        for used in used(&template.manifest).chain(used(&template.notes)).chain(notes).chain(named) {
             if !known.contains(&used) {
                 return Err(wrong(format!("there is no parameter `{used}`")));
             }
@@ -189,6 +206,22 @@ impl Template {
         match template.secrets.iter().find(|secret| !Is::Label.accepts(secret)) {
             Some(secret) => Err(wrong(format!("`{secret}` is no name of a secret"))),
             None => Ok(template),
+        }
+    }
+
+    /// With its texts in a language, as far as it has them.
+    #[must_use]
+    pub fn translated(mut self, language: &str) -> Self {
+        let Some(words) = self.translations.remove(language) else { return self };
+        let TemplateWords { title, about, parameters, notes } = words;
+        for (key, about) in parameters {
+            self.parameters.entry(key).and_modify(|known| known.about = about);
+        }
+        Self {
+            title: title.unwrap_or(self.title),
+            about: about.unwrap_or(self.about),
+            notes: notes.unwrap_or(self.notes),
+            ..self
         }
     }
 
@@ -320,12 +353,28 @@ mod tests {
     }
 
     #[test]
+    fn every_template_is_said_in_french() {
+        for (name, template) in built_in().unwrap() {
+            let french = template.clone().translated("fr");
+            assert_ne!((&french.about, &french.notes), (&template.about, &template.notes), "{name}");
+            for (key, known) in &template.parameters {
+                assert_ne!(french.parameters[key].about, known.about, "{name}: {key}");
+            }
+            let english = template.clone().translated("en");
+            assert_eq!((english.about, french.manifest), (template.about, template.manifest), "{name}");
+        }
+        let notes = built_in().unwrap()["nextcloud"].clone().translated("fr").render("cloud", &set(&[])).unwrap().notes;
+        assert!(notes.contains("secrets/services/cloud/admin"), "{notes}");
+    }
+
+    #[test]
     fn an_invalid_template_is_refused_where_it_is_read() {
         let text = OWN[1].1;
         for (from, to, why) in [
             ("title:", "titel:", "unknown field"),
             ("{{image}}", "{{imaeg}}", "no parameter `imaeg`"),
             ("is: image", "is: anything", "unknown variant"),
+            ("      image: \"son image\"", "      imaeg: \"son image\"", "no parameter `imaeg`"),
             ("\"gitea/gitea:1.24.6\"", "\"a b\"", "by default"),
         ] {
             let error = Template::read("x", &text.replace(from, to)).unwrap_err().to_string();

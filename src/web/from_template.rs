@@ -38,7 +38,11 @@ pub async fn list(State(web): State<Web>, headers: HeaderMap) -> Response {
         Ok(all) => (all, None),
         Err(why) => (BTreeMap::new(), Some(why)),
     };
-    let templates = all.into_iter().map(|(name, template)| [name, template.title, template.about]).collect();
+    let templates = all
+        .into_iter()
+        .map(|(name, template)| (name, template.translated(visitor.words.0.code())))
+        .map(|(name, template)| [name, template.title, template.about])
+        .collect();
     let title = visitor.words.get("templates-title");
     let frame = PageFrame::new(&web, &visitor, "services", title, "/new/templates".to_owned()).await;
     page(&List { frame, templates, error })
@@ -115,7 +119,7 @@ fn problem(text: String) -> ManifestRemark {
 /// The template of a name; else the answer.
 async fn find_template(web: &Web, visitor: &RequestContext, name: &str) -> Result<templates::Template, Response> {
     match web.shelf.templates().map(|mut all| all.remove(name)) {
-        Ok(Some(template)) => Ok(template),
+        Ok(Some(template)) => Ok(template.translated(visitor.words.0.code())),
         Err(why) => Err(text_page(web, visitor, StatusCode::UNPROCESSABLE_ENTITY, why).await),
         Ok(None) => {
             Err(text_page(web, visitor, StatusCode::NOT_FOUND, visitor.words.with("templates-unknown", "name", name))

@@ -65,6 +65,10 @@ async fn no_page_and_no_command_leaves_a_known_sentence_in_english() {
         sentences::none_left(&english, &french);
         said.extend(sentences::parts_said(&english));
     }
+    let mut french = Browser::with_address(rig.port);
+    french.headers.push(("Accept-Language".to_owned(), "fr".to_owned()));
+    french.get("/new/templates").await.shows("Un coffre de mots de passe");
+    french.get("/new/templates/whoami").await.shows("son image");
     for part in [
         "nothing by itself",
         "suspended by ",
