@@ -161,14 +161,28 @@ impl Words {
 
     /// The label of a kind: `proxy host`. A kind without a translation keeps the label of the command line.
     pub fn kind(self, label: &str) -> String {
-        let key = format!("kind-{}", label.replace(' ', "-"));
-        if catalogue(self.0).bundle.has_message(&key) { self.get(&key) } else { label.to_owned() }
+        self.known(&format!("kind-{}", label.replace(' ', "-"))).unwrap_or_else(|| label.to_owned())
     }
 
     /// The word of an event: `created`.
     pub fn event(self, kind: &str) -> String {
-        let key = format!("event-{}", kind.replace(' ', "-"));
-        if catalogue(self.0).bundle.has_message(&key) { self.get(&key) } else { kind.to_owned() }
+        self.known(&format!("event-{}", kind.replace(' ', "-"))).unwrap_or_else(|| kind.to_owned())
+    }
+
+    /// The word of a role: `operator`.
+    pub fn role(self, word: &str) -> String {
+        self.known(&format!("role-{word}")).unwrap_or_else(|| word.to_owned())
+    }
+
+    /// What was done, by its word in the audit log: `create the first account` for `create_account`.
+    pub fn action(self, word: &str) -> String {
+        let known = |word: &str| self.known(&format!("audit-{word}")).unwrap_or_else(|| word.replace('_', " "));
+        let of_dry_run = word.strip_prefix("check_").filter(|_| self.known(&format!("audit-{word}")).is_none());
+        of_dry_run.map_or_else(|| known(word), |of| self.with("audit-dry-run", "what", &known(of)))
+    }
+
+    fn known(self, key: &str) -> Option<String> {
+        catalogue(self.0).bundle.has_message(key).then(|| self.get(key))
     }
 
     /// `what: said`, with the space that the language has before its colon.
@@ -263,6 +277,8 @@ mod tests {
                     "demo-done-",
                     "act-instance-",
                     "reason-",
+                    "role-",
+                    "audit-",
                     "result-",
                     "step-",
                 ]
@@ -308,6 +324,16 @@ mod tests {
         }
         assert_eq!(Words(Language::Fr).kind("proxy host"), "hôte proxy");
         assert_eq!(Words(Language::Fr).kind("something new"), "something new");
+    }
+
+    #[test]
+    fn roles_and_actions_are_words_and_no_identifiers() {
+        let (en, fr) = (Words(Language::En), Words(Language::Fr));
+        assert_eq!((en.role("operator"), fr.role("operator")), ("operator".into(), "opérateur".into()));
+        assert_eq!(en.action("create_account"), "create the first account");
+        assert_eq!(fr.action("check_suspend"), "à blanc\u{a0}: suspension");
+        assert_eq!(en.action("check_manifest"), "check a manifest");
+        assert_eq!(fr.action("of_next_year"), "of next year");
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub fn of_service(row: &ServiceStatus, picture: &PassResult, visitor: &RequestCo
             path: format!("/services/{}/edit", encoded(&row.name)),
             fields: Vec::new(),
             is_form: false,
-            needs: is_lacking.then(|| visitor.words.with("needs-role", "role", Role::Editor.word())),
+            needs: is_lacking.then(|| needs_role(visitor, Role::Editor)),
         };
         views.push(HintView { text: String::new(), command: String::new(), action: Some(action) });
     }
@@ -228,7 +228,11 @@ fn lacks(row: &'static VerbRow, fields: &[(String, String)], visitor: &RequestCo
         Some(_) | None => act.with(name, value.as_str()),
     };
     let role: Role = (row.role)(&fields.iter().fold(Act::new(row), with).args, true);
-    (visitor.session.is_some() && !visitor.may(role)).then(|| visitor.words.with("needs-role", "role", role.word()))
+    (visitor.session.is_some() && !visitor.may(role)).then(|| needs_role(visitor, role))
+}
+
+fn needs_role(visitor: &RequestContext, role: Role) -> String {
+    visitor.words.with("needs-role", "role", &visitor.words.role(role.word()))
 }
 
 fn form(

@@ -62,7 +62,7 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: Tri
         typed: tried.typed,
         forecast: tried.dry_run.forecast,
         may_clone: visitor.may(role),
-        role: words.with("inst-clone-role", "role", &role.to_string()),
+        role: words.with("inst-clone-role", "role", &words.role(role.word())),
     })
 }
 

@@ -98,7 +98,7 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: Tri
         facts: facts(row, words),
         refused: refused.or(tried.dry_run.refused),
         may_resize,
-        role: words.with("inst-resize-role", "role", &role.to_string()),
+        role: words.with("inst-resize-role", "role", &words.role(role.word())),
         is_possible,
         sizes,
         parts: parts.map(|[cpus, memories, _]| [cpus, memories]),

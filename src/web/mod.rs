@@ -429,8 +429,8 @@ async fn too_much(web: &Web, visitor: &RequestContext, wait: Millis) -> Response
 }
 
 async fn denied(web: &Web, visitor: &RequestContext, session: &Session, role: Role) -> Response {
-    let (is, needed) = (session.user.role.word(), role.word());
-    let text = visitor.words.with_all("problem-denied", &[("role", is), ("needed", needed)]);
+    let [is, needed] = [session.user.role, role].map(|role| visitor.words.role(role.word()));
+    let text = visitor.words.with_all("problem-denied", &[("role", &is), ("needed", &needed)]);
     let mut response = text_page(web, visitor, StatusCode::FORBIDDEN, text).await;
     response.extensions_mut().insert(Denied(session.user.email.clone()));
     response

@@ -408,6 +408,14 @@ mod tests {
     use amarre_core::plan::render::text::Columns;
 
     #[test]
+    fn the_audit_log_has_words_for_every_verb() {
+        for verb in crate::engine::commands::verbs::VERBS {
+            let said = Words(Language::Fr).action(verb.word);
+            assert_ne!(said, verb.word.replace('_', " "), "{}", verb.word);
+        }
+    }
+
+    #[test]
     fn an_image_loses_its_registry_and_keeps_its_owner() {
         let digest = format!("docker.io/library/redis:7@sha256:{}", "0123456789abcdef".repeat(4));
         for (image, short) in [
