@@ -78,7 +78,7 @@ impl State {
             return;
         }
         let now = Timestamp::now().to_string();
-        let (code, output) = if verdict == "healthy" { (0, "") } else { (1, "the healthcheck failed\n") };
+        let (code, output) = if verdict == "healthy" { (0, "") } else { (1, "") };
         let result = json!({"Start": now, "End": now, "ExitCode": code, "Output": output});
         health.status = verdict;
         let times = if verdict == "healthy" { 1 } else { 3 };

@@ -14,9 +14,11 @@ use super::{CommandAnswer, find_address, follow_command, refused};
 use crate::engine::reconcile::actions::{ActionRequest, ActionState};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::{PassResult, report};
+use crate::words::{Words, say};
 use amarre_core::model::service::Condition;
-use amarre_core::model::{Address, Code, Kind, Millis, Need, Seen, Service, State, Value};
+use amarre_core::model::{Address, Code, Kind, Language, Millis, Need, Seen, Service, State, Value};
 use amarre_core::plan::render::lines;
+use amarre_core::text;
 
 /// What Docker gives a container to stop where its manifest says nothing.
 const STOP_GRACE_S: i64 = 10;
@@ -38,7 +40,7 @@ pub async fn restart(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
         Err(refusal) => return Some(refusal),
     };
     if args.flag("dry_run") {
-        return Some(forecast(service, &found));
+        return Some(forecast(service, &found, asked.style.language));
     }
     let requests: Vec<ActionRequest> = found
         .into_iter()
@@ -208,15 +210,20 @@ fn needs<'a>(manifest: &'a Service, key: &str) -> impl Iterator<Item = (&'a str,
 }
 
 /// What would restart, and for how long it is away at most until it starts again.
-fn forecast(service: &str, found: &[RestartTarget<'_>]) -> CommandAnswer {
-    let mut text = format!("{service}   restart; each container is away until it is ready again\n");
+fn forecast(service: &str, found: &[RestartTarget<'_>], language: Language) -> CommandAnswer {
+    let head = text!("{service}   restart; each container is away until it is ready again", service);
+    let mut text = format!("{}\n", say(&head, language));
+    let label = Words(language).kind(&Kind::Container.label());
     let mut containers = Vec::new();
     for RestartTarget { address, seen, after } in found {
         let grace = seen.fields.get("stop_grace_period").and_then(Value::as_int).unwrap_or(STOP_GRACE_S);
         let image = seen.fields.text("image").unwrap_or_default();
         let after: Vec<&str> = after.iter().map(|need| need.on.name.as_str()).collect();
-        let then = if after.is_empty() { String::new() } else { format!(", after {}", after.join(", ")) };
-        text.push_str(&format!("  {:14}{:<19} {image}, stops within {grace} s{then}\n", "container", address.name));
+        let stops = match after.is_empty() {
+            true => text!("{image}, stops within {grace} s", image, grace),
+            false => text!("{image}, stops within {grace} s, after {after}", image, grace, after = after.join(", ")),
+        };
+        text.push_str(&format!("  {label:14}{:<19} {}\n", address.name, say(&stops, language)));
         containers.push(json!({"container": address.to_string(), "stop_grace_s": grace, "after": after}));
     }
     let document = json!({"service": service, "containers": containers});

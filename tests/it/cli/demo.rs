@@ -151,7 +151,7 @@ async fn a_new_service_is_reached_and_an_update_that_fails_shows() {
     std::fs::write(&whoami, "name: whoami\nimage: traefik/whoami:v1.11\nport: 80\nhealthcheck: {test: \"exit 1\"}\n")
         .unwrap();
     eventually(60, "it never gets healthy", async || {
-        demo.run(&["status", "whoami"]).await.contains("healthcheck failed")
+        demo.run(&["status", "whoami"]).await.contains("its healthcheck fails")
     })
     .await;
     assert_eq!(demo.visit("whoami.demo.localhost").await, 200, "the old one goes on serving");

@@ -76,6 +76,8 @@ async fn a_service_restarts_with_a_daemon_and_without() {
     ends(&rig.run(&["restart", "wbe", "--yes"]).await, 1, &["A1002", "did you mean web?"]);
     ends(&rig.run(&["restart", "web", "db", "--yes"]).await, 1, &["A1002", "its containers: web"]);
     ends(&rig.run(&["restart", "web", "--dry-run"]).await, 0, &["web   restart; each", "web:1, stops within 10 s"]);
+    let french = rig.run(&["--lang", "fr", "restart", "web", "--dry-run"]).await;
+    ends(&french, 0, &["web   redémarrage", "conteneur", "web:1, s’arrête en 10 s au plus"]);
     ends(&rig.run(&["restart", "web"]).await, 4, &["A0402", "amarre restart web --yes"]);
     assert_eq!(started(&rig), first, "nobody agreed");
     // Without a daemon nothing but the restart is done.
