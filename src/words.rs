@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use amarre_core::model::{Arg, Language, Text, Timestamp};
+use amarre_core::model::{Arg, Kind, Language, Text, Timestamp};
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
@@ -131,6 +131,9 @@ pub fn month(number: i8) -> &'static str {
 const MONTHS: [&str; 12] =
     ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."];
 
+/// Columns of kinds are at least so wide, two spaces apart.
+const KIND_LETTERS: usize = 12;
+
 /// The words of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Words(pub Language);
@@ -164,9 +167,31 @@ impl Words {
         self.known(&format!("kind-{}", label.replace(' ', "-"))).unwrap_or_else(|| label.to_owned())
     }
 
+    /// The width of a column of kinds: its longest word, and two spaces.
+    pub fn kind_width(self) -> usize {
+        let all = Kind::ALL.into_iter().map(|kind| self.kind(&kind.label()).chars().count());
+        all.max().unwrap_or_default().max(KIND_LETTERS) + 2
+    }
+
+    /// Whether a service is as wanted: `Synced`.
+    pub fn sync(self, word: &str) -> String {
+        self.get(&format!("sync-{word}"))
+    }
+
+    /// Whether a service works: `Healthy`.
+    pub fn health(self, word: &str) -> String {
+        self.get(&format!("health-{word}"))
+    }
+
     /// The word of an event: `created`.
     pub fn event(self, kind: &str) -> String {
         self.known(&format!("event-{}", kind.replace(' ', "-"))).unwrap_or_else(|| kind.to_owned())
+    }
+
+    /// What happened to a thing: `created proxy host git.example.org`.
+    pub fn event_of(self, event: &str, kind: &str, name: &str) -> String {
+        let (event, kind) = (self.event(event), self.kind(kind));
+        self.with_all("event-line", &[("event", &event), ("kind", &kind), ("name", name)])
     }
 
     /// The word of a role: `operator`.
@@ -213,7 +238,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use amarre_core::model::{Kind, Millis};
+    use amarre_core::model::Millis;
     use amarre_core::text;
 
     use super::*;

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::CommandFailure;
 use crate::engine::commands::ProgressStep;
 use crate::engine::{Clock, SystemClock};
-use crate::words::of_locale;
+use crate::words::{Words, of_locale};
 use amarre_core::model::{Language, Millis, words};
 use amarre_core::plan::render::{Sign, Style, Tone};
 
@@ -109,7 +109,8 @@ impl Output {
             took => format!("{:.1} s", seconds(Millis(took))),
         };
         if self.terminal {
-            let line = format!("  {sign} {:14}{:<19} {}", step.kind, step.name, step.detail);
+            let width = Words(self.style.language).kind_width();
+            let line = format!("  {sign} {:width$}{:<19} {}", step.kind, step.name, step.detail);
             let service = self.style.paint(Tone::Dim, &step.service);
             self.write(&format!("{CLEAR}{}", shown(&format!("{line:66} {took:>8}  {service}\n"), self.style)));
         } else {
@@ -130,7 +131,8 @@ impl Output {
     /// Prints progress: on a terminal one line that the next one overwrites.
     fn progress(&self, step: &ProgressStep) {
         let text = if self.terminal {
-            let line = format!("  {} {:14}{:<19} {}", self.style.sign(Sign::Step), step.kind, step.name, step.detail);
+            let (sign, width) = (self.style.sign(Sign::Step), Words(self.style.language).kind_width());
+            let line = format!("  {sign} {:width$}{:<19} {}", step.kind, step.name, step.detail);
             format!("{CLEAR}{}", shown(&line, self.style))
         } else {
             format!("{} {} .. {} {} {}\n", clock(step.at_ms), step.service, step.kind, step.name, step.detail)

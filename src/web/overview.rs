@@ -291,7 +291,7 @@ fn pager(asked: &AskedServices, count: usize, words: Words) -> ServicePager {
 fn quiet_kinds(picture: &PassResult, quiet: &NamedServices<'_>, words: Words) -> Vec<QuietKind> {
     let mut kinds: BTreeMap<&'static str, Vec<(String, String)>> = BTreeMap::new();
     for (name, row) in quiet {
-        kinds.entry(service_rows::kind_word(picture, row)).or_default().push(((*name).clone(), path_of(picture, row)));
+        kinds.entry(service_list::kind_word(picture, row)).or_default().push(((*name).clone(), path_of(picture, row)));
     }
     let kind = |(word, names): (&str, Vec<_>)| QuietKind { label: words.get(&format!("beside-{word}")), names };
     kinds.into_iter().map(kind).collect()
@@ -300,7 +300,7 @@ fn quiet_kinds(picture: &PassResult, quiet: &NamedServices<'_>, words: Words) ->
 /// Where a manifest that is no service is shown.
 fn path_of(picture: &PassResult, row: &ServiceStatus) -> String {
     let name = view_model::encoded(&row.name);
-    match service_rows::kind_word(picture, row) {
+    match service_list::kind_word(picture, row) {
         "Instance" => format!("/instances/{name}"),
         "Pool" => format!("/pools/{name}"),
         _ => format!("/services/{name}"),

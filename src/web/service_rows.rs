@@ -18,14 +18,12 @@ use crate::engine::PassResult;
 use crate::engine::report::certificates;
 use crate::engine::report::conditions;
 use crate::engine::report::exposure::{self, Exposure, Observed};
-use crate::engine::report::service_list::Only;
+use crate::engine::report::service_list::{LISTED, Only, is_listed, kind_word};
 use crate::engine::report::status::{self, Health, ServiceStatus, Sync};
 use crate::words::Words;
 use amarre_core::model::plan::guards;
 use amarre_core::model::{Address, Kind, Millis, Timestamp};
 
-/// Kinds of manifests that the list always shows; the others stand beside it.
-const LISTED: [&str; 4] = ["Service", "App", "Route", "Stream"];
 /// The lifetime of a certificate that a full ring stands for, in days.
 const RING_DAYS: i64 = 90;
 /// The circumference of a ring, in tenths of the drawing's units: 2 π 15.
@@ -176,16 +174,11 @@ impl ServiceOrder {
     }
 }
 
-/// The kind of its manifest; one that cannot be read counts as a service.
-pub fn kind_word(picture: &PassResult, row: &ServiceStatus) -> &'static str {
-    picture.services.get(&row.name).map_or("Service", |service| service.kind.word())
-}
-
 /// Whether it stands beside the list: its kind has no health, or a list of its own, and nothing is wrong with it.
 pub fn is_beside(picture: &PassResult, row: &ServiceStatus) -> bool {
     let is_quiet = row.sync == Sync::Synced && row.health == Health::Healthy && !row.attention;
     let is_suspended = picture.facts.suspended.contains_key(&row.name);
-    !LISTED.contains(&kind_word(picture, row)) && is_quiet && !is_suspended
+    !is_listed(picture, row) && is_quiet && !is_suspended
 }
 
 fn since(picture: &PassResult, name: &str) -> Option<Timestamp> {

@@ -242,15 +242,14 @@ pub fn summary(plans: &[(String, OfService)], words: Words) -> String {
 
 /// An event in one line.
 pub fn event(event: &Event, words: Words) -> String {
-    let (kind, said) = (words.event(&event.kind), words.say(&event.text));
-    match &event.address {
+    let what = match &event.address {
         Some(address) => {
             let name = words.say(&lines::name_text(address, None));
-            let what = format!("{kind} {} {name}", words.kind(&address.kind.label()));
-            words.pair(&what, &said)
+            words.event_of(&event.kind, &address.kind.label(), &name)
         }
-        None => words.pair(&kind, &said),
-    }
+        None => words.event(&event.kind),
+    };
+    words.pair(&what, &words.say(&event.text))
 }
 
 /// The mark of an event. What was changed because an update failed is no success.

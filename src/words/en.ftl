@@ -509,6 +509,7 @@ purge-type = Type { $name } to delete it
 purge-only-admins = The role admin is needed to delete data and servers.
 purge-none = Nothing is left of a deleted service { $name }. Delete its manifest first.
 purged = What was left of { $name } is being deleted.
+event-line = { $event } { $kind } { $name }
 event-created = created
 event-updated = updated
 event-deleted = deleted

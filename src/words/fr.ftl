@@ -518,6 +518,7 @@ purge-type = Saisir { $name } pour supprimer
 purge-only-admins = Le rôle administrateur est requis pour supprimer des données et des serveurs.
 purge-none = Il ne reste rien d’un service supprimé { $name }. Supprimer d’abord son manifeste.
 purged = Ce qui restait de { $name } est en cours de suppression.
+event-line = { $kind } { $name }, { $event }
 event-created = création
 event-updated = mise à jour
 event-deleted = suppression

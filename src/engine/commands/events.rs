@@ -161,14 +161,14 @@ pub(crate) fn document(event: &Event) -> Json {
 
 /// One line for each event: time, run, service, what happened, and why.
 pub(crate) fn text(events: &[Event], now: Timestamp, language: Language) -> String {
+    let words = Words(language);
     let rows: Vec<[String; 4]> = events
         .iter()
         .map(|event| {
-            let (words, thing) = (Words(language), event.address.as_ref());
-            let thing =
-                thing.map(|address| format!("{} {}", words.kind(&address.kind.label()), lines::name(address, None)));
-            let kind = words.event(&event.kind);
-            let what = thing.map_or_else(|| kind.clone(), |thing| format!("{kind} {thing}"));
+            let what = match &event.address {
+                Some(address) => words.event_of(&event.kind, &address.kind.label(), &lines::name(address, None)),
+                None => words.event(&event.kind),
+            };
             [wait_text::time(event.at, now), format!("run {}", event.run), event.service.clone(), what]
         })
         .collect();
@@ -181,7 +181,7 @@ pub(crate) fn text(events: &[Event], now: Timestamp, language: Language) -> Stri
         let line = format!("{at:first$}  {run:second$}  {service:third$}  {what}");
         let said = words::say(&event.text, language);
         let why = Some(said.lines().next().unwrap_or_default()).filter(|why| !why.is_empty());
-        out.push_str(&why.map_or_else(|| line.clone(), |why| format!("{line}: {why}")));
+        out.push_str(&why.map_or_else(|| line.clone(), |why| words.pair(&line, why)));
         out.push('\n');
     }
     out

@@ -213,7 +213,8 @@ fn needs<'a>(manifest: &'a Service, key: &str) -> impl Iterator<Item = (&'a str,
 fn forecast(service: &str, found: &[RestartTarget<'_>], language: Language) -> CommandAnswer {
     let head = text!("{service}   restart; each container is away until it is ready again", service);
     let mut text = format!("{}\n", say(&head, language));
-    let label = Words(language).kind(&Kind::Container.label());
+    let words = Words(language);
+    let (label, width) = (words.kind(&Kind::Container.label()), words.kind_width());
     let mut containers = Vec::new();
     for RestartTarget { address, seen, after } in found {
         let grace = seen.fields.get("stop_grace_period").and_then(Value::as_int).unwrap_or(STOP_GRACE_S);
@@ -223,7 +224,7 @@ fn forecast(service: &str, found: &[RestartTarget<'_>], language: Language) -> C
             true => text!("{image}, stops within {grace} s", image, grace),
             false => text!("{image}, stops within {grace} s, after {after}", image, grace, after = after.join(", ")),
         };
-        text.push_str(&format!("  {label:14}{:<19} {}\n", address.name, say(&stops, language)));
+        text.push_str(&format!("  {label:width$}{:<19} {}\n", address.name, say(&stops, language)));
         containers.push(json!({"container": address.to_string(), "stop_grace_s": grace, "after": after}));
     }
     let document = json!({"service": service, "containers": containers});

@@ -1,8 +1,10 @@
 //! What is left of a service whose manifest is gone: its data, or its server.
 
-use super::status::{ResourceStatus, ServiceStatus};
+use super::status::{Health, ResourceStatus, ServiceStatus, Sync};
 use crate::engine::PassResult;
-use amarre_core::model::Kind;
+use crate::words::Words;
+use amarre_core::model::{Kind, Text};
+use amarre_core::text;
 
 impl ServiceStatus {
     /// Whether what is left of it is a server that goes on.
@@ -11,13 +13,34 @@ impl ServiceStatus {
     }
 
     /// Its two words in lists: a server whose manifest is gone runs on, and is not deleted.
-    pub fn state_words(&self) -> (&'static str, &'static str) {
+    pub fn state_words(&self, words: Words) -> (String, String) {
+        let health = words.health(self.health.word());
         match self.deleted {
-            true if self.keeps_server() => ("Kept", self.health.word()),
-            true => ("Deleted", ""),
-            false => (self.sync.word(), self.health.word()),
+            true if self.keeps_server() => (words.say(&kept()), health),
+            true => (words.say(&deleted()), String::new()),
+            false => (words.sync(self.sync.word()), health),
         }
     }
+}
+
+fn kept() -> Text {
+    text!("Kept")
+}
+
+fn deleted() -> Text {
+    text!("Deleted")
+}
+
+/// The widths of the columns of these two words, with two spaces behind the longest of each.
+pub(super) fn state_widths(words: Words, heads: [&str; 2]) -> (usize, usize) {
+    let width = |head: &str, known: Vec<String>| {
+        let all = known.iter().map(|word| word.chars().count()).chain([head.chars().count()]);
+        all.max().unwrap_or_default() + 2
+    };
+    let syncs = Sync::ALL.map(|sync| words.sync(sync.word())).into_iter();
+    let syncs = syncs.chain([kept(), deleted()].map(|word| words.say(&word))).collect();
+    let healths = Health::ALL.map(|health| words.health(health.word())).to_vec();
+    (width(heads[0], syncs), width(heads[1], healths))
 }
 
 fn is_server(resource: &ResourceStatus) -> bool {

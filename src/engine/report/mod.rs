@@ -7,6 +7,7 @@ pub mod drift;
 pub mod exposure;
 pub mod status;
 mod next_step;
+mod status_text;
 mod leftovers;
 pub mod service_list;
 pub mod conditions;
@@ -34,10 +35,9 @@ use serde_json::{Map, Value as Json, json};
 use super::PassResult;
 use crate::ledger::runs::Event;
 use crate::source::SourceError;
-use crate::words::{Words, say};
+use crate::words::say;
 use amarre_core::manifest::Severity;
 use amarre_core::model::{Code, Commit, Hint, Language, Millis, ProviderId, Text, Timestamp};
-use amarre_core::plan::desired::certificate::OrderBudget;
 use amarre_core::plan::input::Input;
 use amarre_core::plan::render::{self, Sign, Style, Tone, lines};
 use amarre_core::plan::safety::protect;
@@ -46,17 +46,19 @@ use countdown::CountFrom;
 pub use drift::drift_json;
 pub use plan::{plan_json, plan_markdown, plan_of, plan_text, plan_text_before};
 pub use run_end::{RunEnd, RunTally, verdict};
-use service_list::{ListQuery, Only};
 use status::{Health, ResourceStatus, ServiceStatus, Sync};
+pub(in crate::engine) use status_text::resource_text;
+pub use status_text::{service_text, status_text};
 use waits::PendingWait;
-
-/// With fewer services than this, all are listed.
-const LISTED_ALWAYS: usize = 10;
 
 /// The revision in a few words: `services @ 5e1c0aa`.
 pub fn revision(picture: &PassResult) -> String {
+    revision_text(picture).to_string()
+}
+
+fn revision_text(picture: &PassResult) -> Text {
     let id = short_revision(&picture.source.revision);
-    if id.is_empty() { "no source yet".to_owned() } else { format!("{} @ {id}", picture.source.label) }
+    if id.is_empty() { text!("no source yet") } else { format!("{} @ {id}", picture.source.label).into() }
 }
 
 /// A revision as it is shown.
@@ -73,8 +75,9 @@ fn revision_and_commit(picture: &PassResult) -> String {
 }
 
 /// `"add gitea" (Alice Martin, 2 min ago)`
-fn commit_text(commit: &Commit, now: Timestamp) -> String {
-    format!("\"{}\" ({}, {})", commit.subject, commit.author, ago(now - commit.at))
+fn commit_text(commit: &Commit, now: Timestamp) -> Text {
+    let (subject, author) = (format!("\"{}\"", commit.subject), &commit.author);
+    text!("{subject} ({author}, {ago})", subject, author, ago = ago(now - commit.at))
 }
 
 /// The state of the source.
@@ -99,177 +102,17 @@ pub fn revision_document((id, label): (&str, &str), commit: Option<&Commit>, is_
 }
 
 /// What is effective while the source cannot be used.
-fn effective_text(picture: &PassResult, error: &SourceError, now: Timestamp) -> String {
+fn effective_text(picture: &PassResult, error: &SourceError, now: Timestamp) -> Text {
     let Some(commit) = &picture.source.commit else {
         let is_bare = picture.services.is_empty() && picture.source.revision.is_empty();
-        let stays = if is_bare { "no manifest is in force yet" } else { "the last good manifests are in force" };
-        return stays.to_owned();
+        return match is_bare {
+            true => text!("no manifest is in force yet"),
+            false => text!("the last good manifests are in force"),
+        };
     };
     match error.fetched.map(|fetched| now - fetched).filter(|span| *span >= Millis::seconds(1)) {
-        Some(span) => format!("going on with {} from {span} ago", commit.short()),
-        None => format!("going on with {}", commit.short()),
-    }
-}
-
-/// All services as a table, those that need a person first. `next`: when the next pass is due, with a daemon.
-pub fn status_text(
-    picture: &PassResult,
-    listing: ListQuery,
-    now: Timestamp,
-    next: Option<Timestamp>,
-    style: Style,
-) -> String {
-    let services = picture.statuses();
-    let mut out = format!("{}, checked {}", revision(picture), ago(now - picture.at));
-    match next {
-        Some(next) if picture.acts => out.push_str(&format!(", next run {}", countdown::within(next, now))),
-        Some(_) => out.push_str("; nothing is changed before amarre apply"),
-        None => out.push_str("; no daemon is running"),
-    }
-    out.push('\n');
-    problems_text(picture, now, style, &mut out);
-    match listing.only {
-        Some(Only::Drift) => return format!("{out}\n{}", service_list::drift_text(picture, style)),
-        Some(Only::Unmanaged) => return format!("{out}\n{}", service_list::unmanaged_text(picture)),
-        Some(Only::Attention | Only::NoTls | Only::Suspended | Only::Expiring) | None => (),
-    }
-    let rows = service_list::rows(picture, services.values(), listing.only);
-    let hide = !listing.all && listing.only.is_none() && rows.len() >= LISTED_ALWAYS;
-    let shown: Vec<&ServiceStatus> =
-        rows.iter().copied().filter(|row| !(hide && service_list::is_quiet(row))).collect();
-    if !shown.is_empty() {
-        out.push('\n');
-        out.push_str(&service_list::table(picture, &shown, now, listing, style));
-    }
-    out.push('\n');
-    if let Some(only) = listing.only.filter(|only| *only != Only::Attention) {
-        out.push_str(&format!("{}\n", style.paint(Tone::Bold, &service_list::closing(&rows, only))));
-        return out;
-    }
-    if listing.wide {
-        for OrderBudget { domain, left, of } in certificates::budgets(picture) {
-            out.push_str(&format!("Let's Encrypt: {left} of {of} certificates left this week below {domain}.\n"));
-        }
-    }
-    let needy: Vec<&str> = rows.iter().filter(|row| row.attention).map(|row| row.name.as_str()).collect();
-    let hidden_text = match rows.len() - shown.len() {
-        0 => String::new(),
-        n if n == rows.len() => format!("{n} services, all in sync. "),
-        n => format!("{n} more are in sync. "),
-    };
-    let is_troubled = !problems(picture, now).is_empty();
-    let need_text = match needy.as_slice() {
-        [] if is_troubled => "What stands above needs you.".to_owned(),
-        [] if rows.is_empty() && listing.only.is_none() => format!("No manifest in {}.", picture.source.label),
-        [] if !picture.consented && rows.iter().any(|row| picture.is_changing(&row.name)) => {
-            "Nothing is changed before amarre apply, or amarre run --yes.".to_owned()
-        }
-        [] => "Nothing needs you.".to_owned(),
-        needy => {
-            let mut commands: Vec<String> = needy.iter().take(3).map(|name| format!("amarre status {name}")).collect();
-            if needy.len() > commands.len() {
-                commands.push(format!("and {} more", needy.len() - commands.len()));
-            }
-            let verb = if needy.len() == 1 { "needs" } else { "need" };
-            format!("{} {verb} you: {}", needy.len(), commands.join(", "))
-        }
-    };
-    out.push_str(&format!("{hidden_text}{}\n", style.paint(Tone::Bold, &need_text)));
-    out
-}
-
-/// One service with its resources and its last event.
-pub fn service_text(
-    picture: &PassResult,
-    name: &str,
-    events: &[Event],
-    now: Timestamp,
-    style: Style,
-) -> Option<String> {
-    let services = picture.statuses();
-    let row = services.get(name)?;
-    let mut out = format!(
-        "{}   {}{}\n",
-        style.paint(Tone::Bold, name),
-        match row.state_words() {
-            (sync, "") => sync.to_owned(),
-            (sync, health) => format!("{sync}, {health}"),
-        },
-        Some(since_text(picture, name, now))
-            .filter(|span| !span.is_empty())
-            .map(|span| format!(" for {span}"))
-            .unwrap_or_default()
-    );
-    for url in &row.urls {
-        out.push_str(&format!("  {url}\n"));
-    }
-    if let Some(manifest) = picture.services.get(name) {
-        let id = short_revision(&picture.source.revision);
-        let file = &manifest.origin.file;
-        match picture.source.history.changed.get(file) {
-            Some(commit) => {
-                out.push_str(&format!("  {file} @ {} {}\n", commit.short(), commit_text(commit, now)));
-            }
-            None => out.push_str(&format!("  {file} @ {id}\n")),
-        }
-    }
-    if !row.what_now.is_empty() {
-        out.push_str(&format!("  {}\n", with_code(row, now, style.language)));
-        for hint in &row.hints {
-            hint_line(hint, "  ", style, &mut out);
-        }
-    }
-    out.push_str(&wait_text::wait(row, now, style.language));
-    if let Some((_, newer)) = builds::with_newer_bases(picture).find(|(of, _)| *of == name) {
-        out.push_str(&format!("  {}\n", say(&builds::newer_text(&newer), style.language)));
-        let command = format!("amarre app deploy {name} --pull");
-        hint_line(&Hint::command(text!("to build on it"), command), "  ", style, &mut out);
-    }
-    out.push('\n');
-    for resource in &row.resources {
-        resource_text(resource, now, style, &mut out);
-        out.push_str(&wait_text::failure(picture, resource, now, style.language));
-    }
-    if !events.is_empty() {
-        out.push_str("\n  last\n");
-    }
-    for event in events {
-        let words = Words(style.language);
-        let thing = event.address.as_ref();
-        let thing =
-            thing.map(|a| format!("{} {}", words.kind(&a.kind.label()), lines::name(a, None))).unwrap_or_default();
-        let (kind, said) = (words.event(&event.kind), words.say(&event.text));
-        let line = format!("  {}  {kind} {thing}: {said}", exact_time(event.at, Language::En));
-        out.push_str(&format!("{}\n", style.paint(Tone::Dim, &line)));
-    }
-    Some(out)
-}
-
-pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, style: Style, out: &mut String) {
-    let sign = match (resource.health, resource.sync) {
-        (_, Sync::Unknown) => "?".to_owned(),
-        // Only failures are marked.
-        (Health::Missing, _) if resource.to_come => style.sign(Sign::Step),
-        (Health::Healthy, Sync::Synced) => style.sign(Sign::Done),
-        (Health::Degraded | Health::Missing, _) => style.sign(Sign::Failed),
-        (Health::Healthy | Health::Progressing | Health::Unknown, _) => style.sign(Sign::Step),
-    };
-    let label = if resource.job.is_some() { "job".to_owned() } else { resource.address.kind.label() };
-    let label = Words(style.language).kind(&label);
-    let name = lines::name(&resource.address, None);
-    let line = format!("  {sign} {label:14}{name:<19} {}", say(&resource.detail_at(now), style.language));
-    out.push_str(line.trim_end());
-    out.push('\n');
-    for change in resource.change.iter().filter(|change| status::is_drift(change)) {
-        let why = say(&change.because.text, style.language);
-        for diff in &change.diff {
-            let (from, to) =
-                (lines::value(&diff.field, diff.from.as_ref()), lines::value(&diff.field, diff.to.as_ref()));
-            out.push_str(&format!("      {}   {to} {} {from}, {why}\n", diff.field, style.arrow()));
-        }
-        if change.diff.is_empty() {
-            out.push_str(&format!("      {why}\n"));
-        }
+        Some(span) => text!("going on with {commit} from {span} ago", commit = commit.short(), span),
+        None => text!("going on with {commit}", commit = commit.short()),
     }
 }
 
@@ -319,9 +162,10 @@ pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
     }
     if let Some(error) = &picture.source_error {
         let since = error.since.map(|since| now - since).filter(|span| *span >= Millis::seconds(1));
-        let since = since.map(|span| format!(", for {span}")).unwrap_or_default();
-        let text = format!("{error}{since}; {}", effective_text(picture, error, now));
-        lines.push(trouble(text.into(), error.code, error.hints.clone()));
+        let what = Text::from(error.to_string());
+        let what = since.map_or_else(|| what.clone(), |span| text!("{what}, for {span}", what = what.clone(), span));
+        let text = text!("{what}; {effect}", what, effect = effective_text(picture, error, now));
+        lines.push(trouble(text, error.code, error.hints.clone()));
     }
     for (name, error) in apps::behind(picture) {
         lines.push(trouble(format!("{name}: {error}").into(), error.code, error.hints.clone()));
@@ -356,8 +200,8 @@ fn hint_line(hint: &Hint, indent: &str, style: Style, out: &mut String) {
     out.push_str(&format!("{indent}{label} {}\n", hint_text(hint, style.language)));
 }
 
-fn ago(span: Millis) -> String {
-    if span < Millis::seconds(1) { "now".to_owned() } else { format!("{span} ago") }
+fn ago(span: Millis) -> Text {
+    if span < Millis::seconds(1) { text!("now") } else { text!("{span} ago", span) }
 }
 
 pub(super) fn hint_text(hint: &Hint, language: Language) -> String {
@@ -369,9 +213,9 @@ pub(super) fn hint_text(hint: &Hint, language: Language) -> String {
 }
 
 /// How long the state has lasted; empty when that is not known.
-pub fn since_text(picture: &PassResult, name: &str, now: Timestamp) -> String {
+pub fn since_text(picture: &PassResult, name: &str, now: Timestamp, language: Language) -> String {
     let known = picture.since.get(name).filter(|(_, at)| at.0 > 0);
-    known.map(|(_, at)| (now - *at).to_string()).unwrap_or_default()
+    known.map(|(_, at)| say(&text!("{span}", span = now - *at), language)).unwrap_or_default()
 }
 
 /// Everything, `amarre.status/v1`.

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{apps, effective_text, hint_text, revision, revision_and_commit, revision_json};
 use crate::engine::PassResult;
+use crate::words::say;
 use amarre_core::plan::forecast::Forecast;
 use amarre_core::plan::input::Input;
 use amarre_core::plan::render::text::NextStep;
@@ -69,7 +70,7 @@ fn beside_plan(picture: &PassResult, style: Style, text: &mut String) {
         text.push_str(&format!(
             "{} {error}; {}, {}\n",
             style.sign(Sign::Refuse),
-            effective_text(picture, error, picture.at),
+            say(&effective_text(picture, error, picture.at), style.language),
             error.code
         ));
         for hint in &error.hints {

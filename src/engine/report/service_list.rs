@@ -12,20 +12,23 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::exposure;
 use super::status;
 use super::status::{Health, ServiceStatus, Sync};
+use super::{exposure, leftovers};
 use crate::engine::{PassResult, report};
-use crate::words::say;
+use crate::words::{Words, say};
 use amarre_core::model::service::Tls;
-use amarre_core::model::{Address, Change, Code, Kind, Millis, Seen, Timestamp, Value};
+use amarre_core::model::{Address, Change, Code, Kind, Language, Millis, Seen, Text, Timestamp, Value};
 use amarre_core::plan::desired::certificate;
 use amarre_core::plan::render::{Sign, Style, Tone, lines};
+use amarre_core::text;
 
 /// The width of the table; `-o wide` is as wide as it needs to be.
 const COLUMNS_MAX: usize = 80;
 /// NPM renews with 30 days left; with less than that the renewal fails.
 const EXPIRING: Millis = Millis::minutes(30 * 24 * 60);
+/// Kinds of manifests that the list of services always shows, and counts; the others stand beside it.
+pub const LISTED: [&str; 4] = ["Service", "App", "Route", "Stream"];
 /// The shown length of a revision.
 const REVISION_LETTERS: usize = 7;
 
@@ -88,14 +91,14 @@ impl Only {
     }
 
     /// The text when no service matches.
-    fn empty_text(self) -> &'static str {
+    fn empty_text(self) -> Text {
         match self {
-            Only::Attention => "Nothing needs you.",
-            Only::Drift => "Nothing differs from what Amarre last applied.",
-            Only::NoTls => "Every route has TLS.",
-            Only::Unmanaged => "Nothing is here that is not managed.",
-            Only::Suspended => "Nothing is suspended.",
-            Only::Expiring => "No certificate ends within 30 days.",
+            Only::Attention => text!("Nothing needs you."),
+            Only::Drift => text!("Nothing differs from what Amarre last applied."),
+            Only::NoTls => text!("Every route has TLS."),
+            Only::Unmanaged => text!("Nothing is here that is not managed."),
+            Only::Suspended => text!("Nothing is suspended."),
+            Only::Expiring => text!("No certificate ends within 30 days."),
         }
     }
 }
@@ -163,6 +166,16 @@ fn has_address(picture: &PassResult, row: &ServiceStatus, text: &str) -> bool {
         })
 }
 
+/// The kind of its manifest; one that cannot be read counts as a service.
+pub fn kind_word(picture: &PassResult, row: &ServiceStatus) -> &'static str {
+    picture.services.get(&row.name).map_or("Service", |service| service.kind.word())
+}
+
+/// Whether it is counted among the services: its manifest is of a kind that has a health, and no list of its own.
+pub fn is_listed(picture: &PassResult, row: &ServiceStatus) -> bool {
+    LISTED.contains(&kind_word(picture, row))
+}
+
 /// It needs no line.
 pub fn is_quiet(row: &ServiceStatus) -> bool {
     row.sync == Sync::Synced && row.health == Health::Healthy && row.what_now.is_empty()
@@ -176,26 +189,30 @@ pub fn table(
     listing: ListQuery,
     style: Style,
 ) -> String {
+    let words = Words(style.language);
     let width = |texts: &mut dyn Iterator<Item = usize>, least: usize| texts.max().unwrap_or_default().max(least) + 2;
+    let heads = [text!("SERVICE"), text!("HOST"), text!("DOMAIN"), text!("REVISION")].map(|head| words.say(&head));
+    let [service_head, host_head, domain_head, revision_head] = &heads;
     let names = width(&mut rows.iter().map(|row| row.name.len()), 11);
-    let hosts = width(&mut rows.iter().map(|row| row.host.len()), 4);
-    let domains = width(&mut rows.iter().map(|row| domain(row).len()), 6);
-    let mut out = if listing.wide {
-        let (service, host, domain) = ("SERVICE", "HOST", "DOMAIN");
-        format!("{service:names$}{host:hosts$}{domain:domains$}{:10}", "REVISION")
-    } else {
-        format!("{:names$}", "SERVICE")
-    };
-    out.push_str(&format!("{:11}{:13}{:8}{}\n", "SYNC", "HEALTH", "SINCE", "WHAT NOW"));
+    let hosts = width(&mut rows.iter().map(|row| row.host.len()), host_head.chars().count());
+    let domains = width(&mut rows.iter().map(|row| domain(row).len()), domain_head.chars().count());
+    let mut out = format!("{service_head:names$}");
+    if listing.wide {
+        out.push_str(&format!("{host_head:hosts$}{domain_head:domains$}{revision_head:10}"));
+    }
+    let heads = [text!("SYNC"), text!("HEALTH"), text!("SINCE"), text!("WHAT NOW")].map(|head| words.say(&head));
+    let [sync_head, health_head, since_head, now_head] = &heads;
+    let (syncs, healths) = leftovers::state_widths(words, [sync_head, health_head]);
+    out.push_str(&format!("{sync_head:syncs$}{health_head:healths$}{since_head:8}{now_head}\n"));
     for row in rows {
         let mut line = format!("{:names$}", row.name);
         if listing.wide {
             let revision = revision(picture, &row.name);
             line.push_str(&format!("{:hosts$}{:domains$}{revision:10}", row.host, domain(row)));
         }
-        let since = report::since_text(picture, &row.name, now);
-        let (sync, health) = row.state_words();
-        line.push_str(&format!("{sync:11}{health:13}{since:8}"));
+        let since = report::since_text(picture, &row.name, now, style.language);
+        let (sync, health) = row.state_words(words);
+        line.push_str(&format!("{sync:syncs$}{health:healths$}{since:8}"));
         let room = if listing.wide { usize::MAX } else { COLUMNS_MAX.saturating_sub(line.chars().count()) };
         line.push_str(&status_line(picture, row, (listing.only, room, now), style));
         out.push_str(line.trim_end());
@@ -212,7 +229,7 @@ fn status_line(
     style: Style,
 ) -> String {
     let ends = only.filter(|only| *only == Only::Expiring).and_then(|_| expiring(picture, row));
-    let text = ends.unwrap_or_else(|| say(&row.status_line_at(now), style.language));
+    let text = say(&ends.unwrap_or_else(|| row.status_line_at(now)), style.language);
     // The progress of a wait stays, like the code, where the rest is cut.
     let progress =
         row.progress(now).map(|progress| format!(", {}", say(&progress, style.language))).unwrap_or_default();
@@ -245,7 +262,7 @@ fn has_plain_route(picture: &PassResult, name: &str) -> bool {
 }
 
 /// `certificate x ends in 12 d`, for the first that ends soon.
-fn expiring(picture: &PassResult, row: &ServiceStatus) -> Option<String> {
+fn expiring(picture: &PassResult, row: &ServiceStatus) -> Option<Text> {
     let own = row.resources.iter().map(|resource| resource.address.clone());
     let used = row.resources.iter().filter_map(|resource| {
         let name = picture.wants.map.get(&resource.address)?.fields.text("certificate")?.to_owned();
@@ -261,22 +278,27 @@ fn expiring(picture: &PassResult, row: &ServiceStatus) -> Option<String> {
     let (at, name) = ends.into_iter().next()?;
     let left = at - picture.at;
     Some(if left.0 <= 0 {
-        format!("certificate {name} has ended")
+        text!("certificate {name} has ended", name)
     } else {
-        format!("certificate {name} ends in {left}")
+        text!("certificate {name} ends in {left}", name, left)
     })
 }
 
 /// The text below the table, or in its place.
-pub fn closing(rows: &[&ServiceStatus], only: Only) -> String {
-    match (rows.len(), only) {
-        (0, only) => only.empty_text().to_owned(),
-        (1, Only::NoTls) => "1 service answers in plain HTTP: give its routes `tls:`".to_owned(),
-        (n, Only::NoTls) => format!("{n} services answer in plain HTTP: give their routes `tls:`"),
-        (1, Only::Suspended) => format!("1 is left alone: amarre resume {}", rows[0].name),
-        (n, Only::Suspended) => format!("{n} are left alone: amarre resume {}", rows[0].name),
-        (n, Only::Expiring) => format!("{n} with a certificate that ends within 30 days"),
-        (_, Only::Attention | Only::Drift | Only::Unmanaged) => String::new(),
+pub fn closing(rows: &[&ServiceStatus], only: Only) -> Text {
+    let n = rows.len();
+    let Some(first) = rows.first() else { return only.empty_text() };
+    match only {
+        Only::NoTls => text!(
+            n;
+            "1 service answers in plain HTTP: give its routes `tls:`",
+            "{n} services answer in plain HTTP: give their routes `tls:`"
+        ),
+        Only::Suspended => {
+            text!(n; "1 is left alone: amarre resume {name}", "{n} are left alone: amarre resume {name}", name = &first.name)
+        }
+        Only::Expiring => text!("{n} with a certificate that ends within 30 days", n),
+        Only::Attention | Only::Drift | Only::Unmanaged => Text::default(),
     }
 }
 
@@ -293,25 +315,32 @@ pub fn drift_text(picture: &PassResult, style: Style) -> String {
     let mut names: Vec<&str> = drifted.iter().map(|change| change.service.as_str()).collect();
     names.dedup();
     if names.is_empty() {
-        return format!("{}\n", Only::Drift.empty_text());
+        return format!("{}\n", say(&Only::Drift.empty_text(), style.language));
     }
-    let verb = if names.len() == 1 { "1 service differs" } else { &format!("{} services differ", names.len()) };
-    let mut out = format!("{verb} from what Amarre last applied.\n");
+    let n = names.len();
+    let differ = text!(
+        n;
+        "1 service differs from what Amarre last applied.",
+        "{n} services differ from what Amarre last applied."
+    );
+    let words = Words(style.language);
+    let mut out = format!("{}\n", words.say(&differ));
     let is_reported = |change: &&&Change| change.refusal().is_some_and(|refusal| refusal.code == Code::A0417);
     for name in &names {
         let of_it = drifted.iter().filter(|change| change.service == *name);
         let what = match picture.facts.suspended.get(*name) {
-            Some(suspension) => format!("suspended by {}: shown, not put back", suspension.by),
-            None if of_it.clone().all(|change| is_reported(&change)) => "only reported: shown, not put back".to_owned(),
-            None if !picture.acts => "not put back before amarre apply".to_owned(),
-            None => "being put back".to_owned(),
+            Some(suspension) => text!("suspended by {by}: shown, not put back", by = &suspension.by),
+            None if of_it.clone().all(|change| is_reported(&change)) => text!("only reported: shown, not put back"),
+            None if !picture.acts => text!("not put back before amarre apply"),
+            None => text!("being put back"),
         };
-        out.push_str(&format!("\n{}   {what}\n", style.paint(Tone::Bold, name)));
+        out.push_str(&format!("\n{}   {}\n", style.paint(Tone::Bold, name), words.say(&what)));
         for change in drifted.iter().filter(|change| change.service == *name) {
             let sign = if change.diff.is_empty() { Sign::Create } else { Sign::Update };
             let shown = lines::name(&change.address, crate::engine::reconcile::pass::written_fields(change));
             let why = say(&change.because.text, style.language);
-            let text = format!("  {} {:14}{shown:<19} {why}", style.sign(sign), change.address.kind.label());
+            let (kind, width) = (words.kind(&change.address.kind.label()), words.kind_width());
+            let text = format!("  {} {kind:width$}{shown:<19} {why}", style.sign(sign));
             out.push_str(text.trim_end());
             out.push('\n');
             for diff in &change.diff {
@@ -319,7 +348,7 @@ pub fn drift_text(picture: &PassResult, style: Style) -> String {
                 let applied = lines::value(&diff.field, diff.to.as_ref());
                 let secret = [&diff.from, &diff.to].into_iter().flatten().any(Value::is_sensitive);
                 let text = if secret {
-                    "(sensitive, changed)".to_owned()
+                    words.say(&text!("(sensitive, changed)"))
                 } else {
                     format!("{} {} {now}", style.paint(Tone::Dim, &applied), style.arrow())
                 };
@@ -329,8 +358,9 @@ pub fn drift_text(picture: &PassResult, style: Style) -> String {
     }
     let healed = drifted.iter().find(|change| !is_reported(change));
     if let Some(healed) = healed {
-        let hint = style.paint(Tone::Dim, "hint:");
-        out.push_str(&format!("\n{hint} put back now   amarre reconcile {}\n", healed.service));
+        let hint = style.paint(Tone::Dim, &words.say(&text!("hint:")));
+        let way = words.say(&text!("put back now"));
+        out.push_str(&format!("\n{hint} {way}   amarre reconcile {}\n", healed.service));
     }
     out
 }
@@ -357,36 +387,41 @@ pub fn unmanaged_count(picture: &PassResult) -> usize {
 }
 
 /// A record's value, or how long a certificate that nothing uses is valid.
-fn what_is_seen(picture: &PassResult, address: &Address, seen: &Seen) -> Option<String> {
+fn what_is_seen(picture: &PassResult, address: &Address, seen: &Seen) -> Option<Text> {
     if address.kind == Kind::Record {
-        return Some(lines::value_of_record(address, &seen.fields));
+        return Some(lines::value_of_record(address, &seen.fields).into());
     }
     let is_certificate = address.kind == Kind::Certificate;
-    is_certificate.then(|| format!("{}, used by nothing", certificate::in_words(&seen.fields, picture.at)))
+    is_certificate.then(|| text!("{what}, used by nothing", what = certificate::in_words(&seen.fields, picture.at)))
 }
 
 /// The resources that no manifest names, as text.
-pub fn unmanaged_text(picture: &PassResult) -> String {
-    let found = unmanaged(picture);
-    if found.is_empty() {
-        return format!("{}\n", Only::Unmanaged.empty_text());
+pub fn unmanaged_text(picture: &PassResult, language: Language) -> String {
+    let (found, words) = (unmanaged(picture), Words(language));
+    let n = found.len();
+    if n == 0 {
+        return format!("{}\n", words.say(&Only::Unmanaged.empty_text()));
     }
-    let mut out = match found.len() {
-        1 => "1 thing is here that no manifest names. Amarre leaves it alone.\n\n".to_owned(),
-        n => format!("{n} things are here that no manifest names. Amarre leaves them alone.\n\n"),
-    };
-    out.push_str("KIND           NAME\n");
+    let head = text!(
+        n;
+        "1 thing is here that no manifest names. Amarre leaves it alone.",
+        "{n} things are here that no manifest names. Amarre leaves them alone."
+    );
+    let [kind, name] = [text!("KIND"), text!("NAME")].map(|head| words.say(&head));
+    let width = words.kind_width() + 1;
+    let mut out = format!("{}\n\n{kind:width$}{name}\n", words.say(&head));
     for (address, seen) in found {
         let whose = match &seen.owner {
-            amarre_core::model::Owner::Other(instance) => format!("of instance {instance}"),
-            amarre_core::model::Owner::Unverified => "with a mark of ours that no key of ours signed".to_owned(),
+            amarre_core::model::Owner::Other(instance) => text!("of instance {instance}", instance),
+            amarre_core::model::Owner::Unverified => text!("with a mark of ours that no key of ours signed"),
             amarre_core::model::Owner::Ours
             | amarre_core::model::Owner::MarkLost
-            | amarre_core::model::Owner::Foreign => String::new(),
+            | amarre_core::model::Owner::Foreign => Text::default(),
         };
-        let what = what_is_seen(picture, address, seen).map(|what| format!("  {what}")).unwrap_or_default();
-        let name = lines::name(address, Some(&seen.fields));
-        let line = format!("{:15}{name}{what}  {whose}", address.kind.label());
+        let what = what_is_seen(picture, address, seen);
+        let what = what.map(|what| format!("  {}", words.say(&what))).unwrap_or_default();
+        let (kind, name) = (words.kind(&address.kind.label()), lines::name(address, Some(&seen.fields)));
+        let line = format!("{kind:width$}{name}{what}  {}", words.say(&whose));
         out.push_str(line.trim_end());
         out.push('\n');
     }
@@ -411,7 +446,7 @@ pub fn unmanaged_json(picture: &PassResult) -> Json {
             item["type"] = json!(address.name.rsplit('/').next());
         }
         if let Some(value) = what_is_seen(picture, address, seen) {
-            item["value"] = json!(value);
+            item["value"] = json!(value.to_string());
         }
         item
     };

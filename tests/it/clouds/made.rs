@@ -6,9 +6,10 @@ use amarre::engine::reconcile::actions::ActionRequest;
 use amarre::engine::report::instances::InstanceState;
 use amarre::engine::{Clock, PassResult, RunMode};
 use amarre::providers::Exam;
+use amarre::words::Words;
 use amarre_core::model::instance::vendor_name;
 use amarre_core::model::power::{Override, OverrideEnd, OverrideSource, Power};
-use amarre_core::model::{Code, Gate, Kind, Millis, ReasonCode, Refusal};
+use amarre_core::model::{Code, Gate, Kind, Language, Millis, ReasonCode, Refusal};
 use amarre_sim::Fault;
 use amarre_sim::kamatera::{KamateraServer, NameSuffix};
 use amarre_sim::ovh_cloud::{CI_PROJECT, CloudInstance, CloudVerb, POWER_RULES};
@@ -281,7 +282,9 @@ async fn a_server_ends_only_by_a_persons_word_for_one_that_is_not_protected() {
         assert_eq!(rig.row(&format!("lab:{}", rig.named("worker")[0].0)).state, InstanceState::On);
         // It runs on, and goes by the name that it had as well.
         assert_eq!(rig.row("worker").id, rig.named("worker")[0].0);
-        assert_eq!(picture.statuses()["worker"].state_words(), ("Kept", "Healthy"), "{make:?}");
+        let words = Words(Language::En);
+        let state = picture.statuses()["worker"].state_words(words);
+        assert_eq!(state, ("Kept".to_owned(), "Healthy".to_owned()), "{make:?}");
         // While it stands it protects.
         rig.write("worker", make.small());
         rig.settle().await;

@@ -45,7 +45,7 @@ async fn in_french(rig: &Stepped, address: &Address) -> String {
     let picture = rig.last_pass();
     let style = Style { language: Language::Fr, ..Style::PLAIN };
     let shown = report::service_text(&picture, "web", &events, picture.at, style).unwrap();
-    let line = format!("{} conteneur web: {said}\n", Words(Language::Fr).event(&events[0].kind));
+    let line = format!("conteneur web, {}\u{a0}: {said}\n", Words(Language::Fr).event(&events[0].kind));
     assert!(shown.contains(&line), "{line} is not in {shown}");
     let document = &report::events_json(&events)[0];
     assert_eq!(document["text"], events[0].text.to_string());

@@ -65,6 +65,15 @@ async fn no_page_and_no_command_leaves_a_known_sentence_in_english() {
         sentences::none_left(&english, &french);
         said.extend(sentences::parts_said(&english));
     }
+    // No column is narrower than its words.
+    let status = rig.run(&["--lang", "fr", "status", "vault"]).await.out;
+    assert!(status.contains("enregistrement  vault.example.org"), "{status}");
+    let status = rig.run(&["--lang", "fr", "status"]).await.out;
+    let head = status.lines().find(|line| line.starts_with("SERVICE")).unwrap();
+    let row = status.lines().find(|line| line.starts_with("vault")).unwrap();
+    let place = |line: &str, word: &str| line.find(word).map(|at| line[..at].chars().count());
+    assert_eq!(place(head, "SYNCHRO"), place(row, "Désynchronisé"), "{status}");
+    assert_eq!(place(head, "SANTÉ"), place(row, "Dégradé"), "{status}");
     let mut french = Browser::with_address(rig.port);
     french.headers.push(("Accept-Language".to_owned(), "fr".to_owned()));
     french.get("/new/templates").await.shows("Un coffre de mots de passe");
