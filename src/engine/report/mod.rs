@@ -46,7 +46,7 @@ use countdown::CountFrom;
 pub use drift::drift_json;
 pub use plan::{plan_json, plan_markdown, plan_of, plan_text, plan_text_before};
 pub use run_end::{RunEnd, RunTally, verdict};
-use status::{Health, ResourceStatus, ServiceStatus, Sync};
+use status::{ResourceStatus, ServiceStatus, Sync};
 pub(in crate::engine) use status_text::resource_text;
 pub use status_text::{service_text, status_text};
 use waits::PendingWait;
