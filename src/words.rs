@@ -8,6 +8,7 @@ use amarre_core::model::{Arg, Kind, Language, Text, Timestamp};
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use jiff::tz::TimeZone;
 use unic_langid::LanguageIdentifier;
 
 /// What is read once for all.
@@ -83,31 +84,40 @@ fn catalogue(language: Language) -> &'static Catalogue {
 
 /// A sentence in a language; in English where that has no pattern for it. Instants are in local time.
 pub fn say(text: &Text, language: Language) -> String {
-    let english = || text.fill(&|arg| say_arg(arg, language));
+    say_at(text, language, &TimeZone::system())
+}
+
+/// A time zone by its name; an empty one is this machine's.
+pub fn zone(name: &str) -> TimeZone {
+    TimeZone::get(name).unwrap_or_else(|_| TimeZone::system())
+}
+
+fn say_at(text: &Text, language: Language, zone: &TimeZone) -> String {
+    let english = || text.fill(&|arg| say_arg(arg, language, zone));
     let catalogue = catalogue(language);
     let Some(key) = catalogue.templates.get(text.template()) else { return english() };
-    let args: FluentArgs<'_> = text.args().map(|(name, arg)| (name, value(arg, language))).collect();
+    let args: FluentArgs<'_> = text.args().map(|(name, arg)| (name, value(arg, language, zone))).collect();
     Words(language).formatted(key, Some(&args)).unwrap_or_else(english)
 }
 
-fn value(arg: &Arg, language: Language) -> FluentValue<'static> {
-    if let Arg::Count(n) = arg { FluentValue::from(*n) } else { FluentValue::from(say_arg(arg, language)) }
+fn value(arg: &Arg, language: Language, zone: &TimeZone) -> FluentValue<'static> {
+    if let Arg::Count(n) = arg { FluentValue::from(*n) } else { FluentValue::from(say_arg(arg, language, zone)) }
 }
 
-fn say_arg(arg: &Arg, language: Language) -> String {
+fn say_arg(arg: &Arg, language: Language, zone: &TimeZone) -> String {
     match arg {
-        Arg::Text(text) => say(text, language),
-        Arg::List(items) => items.iter().map(|item| say_arg(item, language)).collect::<Vec<_>>().join(", "),
+        Arg::Text(text) => say_at(text, language, zone),
+        Arg::List(items) => items.iter().map(|item| say_arg(item, language, zone)).collect::<Vec<_>>().join(", "),
         Arg::Kind(kind) => Words(language).kind(&kind.label()),
         Arg::Money(_) if language == Language::Fr => arg.to_string().replace('.', ","),
         Arg::Span(span) if language == Language::Fr => span.to_string().replace('d', "j"),
         Arg::Day(at) if language == Language::Fr => {
-            let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
+            let at = local(*at, &TimeZone::UTC);
             format!("{} {}", at.day(), month(at.month()))
         }
-        Arg::Clock(at) => local(*at).strftime("%H:%M:%S").to_string(),
+        Arg::Clock(at) => local(*at, zone).strftime("%H:%M:%S").to_string(),
         Arg::Date(at) => {
-            let at = local(*at);
+            let at = local(*at, zone);
             let month = match language {
                 Language::En => at.strftime("%b").to_string(),
                 Language::Fr => month(at.month()).to_owned(),
@@ -119,8 +129,8 @@ fn say_arg(arg: &Arg, language: Language) -> String {
     }
 }
 
-fn local(at: Timestamp) -> jiff::Zoned {
-    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system())
+fn local(at: Timestamp, zone: &TimeZone) -> jiff::Zoned {
+    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone.clone())
 }
 
 /// A month, from 1, as a French date has it in short.
@@ -218,6 +228,11 @@ impl Words {
     /// A sentence.
     pub fn say(self, text: &Text) -> String {
         say(text, self.0)
+    }
+
+    /// A sentence with its instants in a time zone; an empty one is this machine's.
+    pub fn say_in(self, text: &Text, zone: &str) -> String {
+        say_at(text, self.0, &self::zone(zone))
     }
 
     fn format(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
@@ -451,6 +466,13 @@ mod tests {
         assert_eq!(text.to_string(), "proxy host git.example.org was stopped outside Amarre, for 3 d");
         assert_eq!(say(&text, Language::En), text.to_string());
         assert_eq!(say(&text, Language::Fr), "hôte proxy git.example.org\u{a0}: arrêt hors d’Amarre, depuis 3 j");
+        let at = text!("{at}", at = Arg::Clock(Timestamp(0)));
+        assert_eq!(Words(Language::En).say_in(&at, "Europe/Paris"), "01:00:00");
+        assert_eq!(
+            Words(Language::Fr)
+                .say_in(&text!("{what}, since {since}", what = "on", since = Arg::Date(Timestamp(0))), "Asia/Tokyo"),
+            "on, depuis 01 janv. 09:00:00"
+        );
         let stored: Text = serde_json::from_str(&serde_json::to_string(&text).unwrap()).unwrap();
         assert_eq!(say(&stored, Language::Fr), say(&text, Language::Fr), "as it was stored");
         let foreign = Text::foreign("{thing}: Permission denied");

@@ -115,6 +115,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
 async fn shown(web: &Web, visitor: &RequestContext, picture: &PassResult, row: &InstanceRow) -> InstancePage {
     let (words, now, path) = (visitor.words, web.handle.now(), instance_view::path(&row.name));
     let frame = PageFrame::new(web, visitor, "instances", row.shown_name().to_owned(), path.clone()).await;
+    let frame = frame.with_clock_in(web, instance_view::zone(row));
     let switch = Offer::new(picture, row, instance_view::switch(row.state), words);
     let may = |deed: InstanceDeed| {
         let verb = DEEDS.iter().find(|(_, known, _)| *known == deed).map_or(DEEDS[0].0, |(verb, ..)| verb);
@@ -175,10 +176,12 @@ fn is_pointless(state: InstanceState, deed: InstanceDeed) -> bool {
 
 fn banners(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<Banner> {
     let plain = |tone, text| Banner { tone, text, code: String::new(), button: None, shelves: None };
-    let at = |at: Timestamp| view_model::when(at, now, instance_view::zone(row), words);
+    let zone = instance_view::zone(row);
+    let at = |at: Timestamp| view_model::when(at, now, zone, words);
     let mut banners = Vec::new();
     if let Some(gap) = &row.gap {
-        let text = words.with_all("inst-gap", &[("time", &at(row.seen_at)), ("why", &words.say(&gap.message))]);
+        let text =
+            words.with_all("inst-gap", &[("time", &at(row.seen_at)), ("why", &words.say_in(&gap.message, zone))]);
         banners.push(Banner { code: gap.code.to_string(), ..plain("warn", text) });
     }
     if row.state == InstanceState::Error {
@@ -189,14 +192,14 @@ fn banners(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<Banner> {
     }
     banners.extend(pending(row, words));
     if let Some(work) = &row.work {
-        let text = words.say(&work.text(&row.status, words.0));
+        let text = words.say_in(&work.text(&row.status), zone);
         banners.push(plain("go", words.with("inst-under-way", "what", &text)));
     }
     if let Some(why) = &row.unanswered {
-        banners.push(plain("warn", words.with("inst-unanswered", "why", &words.say(why))));
+        banners.push(plain("warn", words.with("inst-unanswered", "why", &words.say_in(why, zone))));
     }
     if let Some(missed) = row.missed_text() {
-        let text = words.with("inst-missed-about", "what", &words.say(&missed));
+        let text = words.with("inst-missed-about", "what", &words.say_in(&missed, zone));
         banners.push(Banner { code: Code::A0737.to_string(), ..plain("bad", text) });
     }
     if let Some(managed) = &row.manifest {
@@ -227,13 +230,14 @@ fn banners(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<Banner> {
 
 /// Why what its manifest says is not done, with what a person can do.
 fn pending(row: &InstanceRow, words: Words) -> Option<Banner> {
+    let zone = instance_view::zone(row);
     let why = row.pending.as_ref().map(|pending| {
         let hint = |hint: &Hint| match &hint.command {
             Some(command) => format!("{}: {command}", words.say(&hint.text)),
             None => words.say(&hint.text),
         };
         let hints = pending.hints.iter().map(hint);
-        [words.say(&pending.why)].into_iter().chain(hints).collect::<Vec<_>>().join(" · ")
+        [words.say_in(&pending.why, zone)].into_iter().chain(hints).collect::<Vec<_>>().join(" · ")
     });
     let code = row.pending.as_ref().and_then(|pending| pending.code);
     let text = match (row.state, why) {
@@ -324,14 +328,15 @@ async fn history(web: &Web, row: &InstanceRow, now: Timestamp, words: Words) -> 
     let acts = ledger.past_actions(&address, Timestamp::default(), HISTORY_READ).await.unwrap_or_default();
     let filter = EventFilter { of: &address, limit: HISTORY_READ, ..EventFilter::default() };
     let events = ledger.events_of(&filter).await.unwrap_or_default();
-    let at = |at: Timestamp| view_model::when(at, now, instance_view::zone(row), words);
+    let zone = instance_view::zone(row);
+    let at = |at: Timestamp| view_model::when(at, now, zone, words);
     // The outcome of an action is an event, too, and so is that it was asked for.
     let is_of_action = |event: &&Event| {
         let is_its = |act: &PastAction| event.reason.as_ref() == Some(&act.word) && (act.at - event.at).0 < HOUR.0;
         acts.iter().any(|act| act.done == Some(event.at) || event.kind == ASKED && is_its(act) && act.at >= event.at)
     };
     let others = events.iter().map(|(_, event)| event).filter(|event| !is_of_action(event));
-    let others = others.map(|event| event_row(event, at(event.at), words));
+    let others = others.map(|event| event_row(event, at(event.at), (zone, words)));
     let mut rows: Vec<HistoryRow> = acts.iter().map(|act| act_row(act, at(act.at), words)).chain(others).collect();
     rows.sort_by_key(|row| Reverse(row.at));
     rows.truncate(HISTORY_ROWS);
@@ -350,7 +355,7 @@ fn act_row(act: &PastAction, when: String, words: Words) -> HistoryRow {
     HistoryRow { tone, what, who: instance_view::person(&act.by).to_owned(), at: act.at, when, took }
 }
 
-fn event_row(event: &Event, when: String, words: Words) -> HistoryRow {
+fn event_row(event: &Event, when: String, (zone, words): (&str, Words)) -> HistoryRow {
     let row =
         |tone, what, who: &str| HistoryRow { tone, what, who: who.to_owned(), at: event.at, when, took: String::new() };
     if event.kind == ASKED {
@@ -365,14 +370,14 @@ fn event_row(event: &Event, when: String, words: Words) -> HistoryRow {
         "drift" => ("warn", "inst-did-drift"),
         _ => ("dim", "inst-did-other"),
     };
-    let what = words.with_all(key, &[("kind", &words.event(&event.kind)), ("text", &words.say(&event.text))]);
+    let what = words.with_all(key, &[("kind", &words.event(&event.kind)), ("text", &words.say_in(&event.text, zone))]);
     row(tone, what, "Amarre")
 }
 
 /// Its requests and changes of status, as the command line prints them.
 async fn log(web: &Web, row: &InstanceRow, words: Words) -> String {
     let lines = log_lines(web.handle.ledger(), &row.address, LOG_LINES).await;
-    instance_log::text(row, &lines, Style { language: words.0, ..Style::PLAIN })
+    instance_log::text(row, &lines, instance_view::zone(row), Style { language: words.0, ..Style::PLAIN })
 }
 
 /// What a provider's word is called.

@@ -67,6 +67,8 @@ pub struct PowerChip {
     pub title: String,
     /// What happens next, or why it is as it is.
     pub next: String,
+    /// The name of the server while something goes on with it.
+    pub going: String,
 }
 
 impl PowerChip {
@@ -84,7 +86,8 @@ impl PowerChip {
         };
         let (word, api) = (words.get(key), row.state.word());
         let title = if word == api { String::new() } else { api.to_owned() };
-        Self { tone, dot, word, title, next: next(row, now, words) }
+        let going = if row.state == InstanceState::Changing { row.name.clone() } else { String::new() };
+        Self { tone, dot, word, title, next: next(row, now, words), going }
     }
 
     /// Its icon.

@@ -526,11 +526,12 @@ pub async fn carry_out(
         return redirect(back);
     }
     let results = answer.document["results"].as_array().cloned().unwrap_or_default();
-    let mut refusals = 0;
+    let (mut refusals, mut while_going) = (0, Vec::new());
     for result in &results {
         let (name, said) = (result["instance"].as_str().unwrap_or_default(), sentence(result));
         let is_refused = result["result"] == "refused";
         refusals += usize::from(is_refused);
+        while_going.extend((result["result"] == "under way").then(|| name.to_owned()));
         let audited = if is_refused { said.to_string() } else { "ok".to_owned() };
         doer.audit(web, from, verb.word, name, &audited).await;
     }
@@ -539,7 +540,11 @@ pub async fn carry_out(
         1 => Flash::text(lines.next().map(|line| words.say(&line.text)).unwrap_or_default()),
         n => Flash { hints: lines.collect(), ..Flash::text(words.count("inst-results", &n)) },
     };
-    Flash { is_bad: refusals > 0, ..flash }.store(web, &doer.session).await;
+    // What else it says stays.
+    if while_going.len() < results.len() {
+        while_going.clear();
+    }
+    Flash { is_bad: refusals > 0, while_going, ..flash }.store(web, &doer.session).await;
     let _ = web.handle.pass().await;
     redirect(back)
 }

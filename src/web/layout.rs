@@ -14,7 +14,7 @@ use crate::engine::commands::Refused;
 use crate::engine::{PassResult, report};
 use crate::server::auth::cookie;
 use crate::words::{self, Words};
-use amarre_core::model::{Code, Hint, ProviderId};
+use amarre_core::model::{Code, Hint, ProviderId, Timestamp};
 
 /// The cookie with the chosen language.
 pub const LANGUAGE_COOKIE: &str = "amarre_language";
@@ -95,6 +95,8 @@ pub struct Flash {
     pub code: Option<Code>,
     /// The hints.
     pub hints: Vec<Hint>,
+    /// Servers with which something goes on: the message passes with that.
+    pub while_going: Vec<String>,
 }
 
 impl Flash {
@@ -107,7 +109,7 @@ impl Flash {
     pub fn refused(refused: Refused, words: Words) -> Self {
         let Refused { code, said, hints, .. } = refused;
         let hints = hints.into_iter().filter(|hint| !hint.text.is_empty()).collect();
-        Self { text: words.say(&said), is_bad: true, code: Some(code), hints }
+        Self { text: words.say(&said), is_bad: true, code: Some(code), hints, ..Self::default() }
     }
 
     /// Stores it for the page that follows.
@@ -235,6 +237,11 @@ fn demo_buttons(web: &Web, visitor: &RequestContext) -> Vec<(&'static str, &'sta
     all.map(|(deed, mark, key)| (*deed, *mark, visitor.words.get(key))).collect()
 }
 
+/// When the next run is due; empty: it is not known.
+fn next_clock(next: Timestamp, zone: &str) -> String {
+    if next.0 > 0 { super::view_model::clock_in(next, zone) } else { String::new() }
+}
+
 impl PageFrame {
     /// For a page of a section. Takes the flash message.
     pub async fn new(web: &Web, visitor: &RequestContext, section: &'static str, title: String, here: String) -> Self {
@@ -287,7 +294,7 @@ impl PageFrame {
             checked,
             checked_at: has_looked.then_some(picture.at.0),
             now: now.0,
-            next: if next.0 > 0 { super::view_model::clock(next) } else { String::new() },
+            next: next_clock(next, ""),
             here,
             moves: !picture.busy.is_empty() || !has_looked,
             is_plan_only: has_looked && !picture.consented,
@@ -298,6 +305,12 @@ impl PageFrame {
             js: assets.js_path(),
             icon: assets.icon_path(),
         }
+    }
+
+    /// With its own time in the zone of the page, so that no page has two.
+    #[must_use]
+    pub fn with_clock_in(self, web: &Web, zone: &str) -> Self {
+        Self { next: next_clock(web.handle.last_pass().1, zone), ..self }
     }
 
     /// A mark in the colour of its text.

@@ -343,6 +343,12 @@ pub fn clock(at: Timestamp) -> String {
     local(at, "%H:%M:%S")
 }
 
+/// The same in a time zone; an empty one is this machine's.
+pub fn clock_in(at: Timestamp, zone: &str) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+    at.to_zoned(words::zone(zone)).strftime("%H:%M:%S").to_string()
+}
+
 /// `2026-11-20 11:58`.
 pub fn day(at: Timestamp) -> String {
     local(at, "%Y-%m-%d %H:%M")

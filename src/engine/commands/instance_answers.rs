@@ -128,7 +128,7 @@ pub async fn logs(ledger: &Ledger, picture: &PassResult, name: &str, lines: u32,
         Err(hint) => return refused(Code::A1002, &format!("there is no instance {name}"), &hint),
     };
     let shown = log_lines(ledger, &row.address, lines).await;
-    let (document, text) = (instance_log::document(&row, &shown), instance_log::text(&row, &shown, style));
+    let (document, text) = (instance_log::document(&row, &shown), instance_log::text(&row, &shown, "", style));
     CommandAnswer { document, text, exit: 0 }
 }
 

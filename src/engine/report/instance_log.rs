@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::instances::InstanceRow;
-use super::{exact_time, insert};
+use super::{exact_time_in, insert};
 use crate::ledger::LogLine;
 use crate::ledger::runs::Event;
 use crate::words::{Words, say};
@@ -40,20 +40,22 @@ pub fn lacks() -> Text {
     text!("what the instance itself prints is not here: its vendor has no call for that")
 }
 
-/// As text, with what goes on now.
-pub fn text(row: &InstanceRow, lines: &[ShownLine], style: Style) -> String {
+/// As text, with what goes on now; in a time zone, an empty one is this machine's.
+pub fn text(row: &InstanceRow, lines: &[ShownLine], zone: &str, style: Style) -> String {
+    let words = Words(style.language);
     let mut out = String::new();
     if lines.is_empty() {
         out.push_str(&say(&text!("nothing was asked of it, and its status has not changed"), style.language));
         out.push('\n');
     }
     for line in lines {
-        let kind = style.paint(Tone::Dim, &format!("{:13}", Words(style.language).event(&line.kind)));
-        out.push_str(&format!("{}  {kind} {}\n", exact_time(line.at, style.language), say(&line.text, style.language)));
+        let kind = style.paint(Tone::Dim, &format!("{:13}", words.event(&line.kind)));
+        let at = exact_time_in(line.at, zone, style.language);
+        out.push_str(&format!("{at}  {kind} {}\n", words.say_in(&line.text, zone)));
     }
     if let Some(work) = &row.work {
-        let what = work.text(&row.status, style.language);
-        out.push_str(&say(&text!("under way: {what}", what), style.language));
+        let what = work.text(&row.status);
+        out.push_str(&words.say_in(&text!("under way: {what}", what), zone));
         out.push('\n');
     }
     out.push_str(&style.paint(Tone::Dim, &say(&lacks(), style.language)));

@@ -54,7 +54,7 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
         let origin = &managed.instance.origin;
         format!("{} ({}:{})", managed.instance.rule.key(), origin.file, origin.line)
     });
-    let work = row.work.as_ref().map(|work| say(&work.text(&row.status, style.language), style.language));
+    let work = row.work.as_ref().map(|work| say(&work.text(&row.status), style.language));
     let work = work.unwrap_or_default();
     // What is not there waits for what it is held by.
     let next = if row.is_there() { say(&row.next(), style.language) } else { String::new() };

@@ -35,7 +35,7 @@ use serde_json::{Map, Value as Json, json};
 use super::PassResult;
 use crate::ledger::runs::Event;
 use crate::source::SourceError;
-use crate::words::say;
+use crate::words::{self, say};
 use amarre_core::manifest::Severity;
 use amarre_core::model::{Code, Commit, Hint, Language, Millis, ProviderId, Text, Timestamp};
 use amarre_core::plan::input::Input;
@@ -341,7 +341,12 @@ pub fn events_json(events: &[Event]) -> Json {
 
 /// To the second, in the time zone of this machine.
 pub fn exact_time(at: Timestamp, language: Language) -> String {
-    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
+    exact_time_in(at, "", language)
+}
+
+/// The same in a time zone; an empty one is this machine's.
+pub fn exact_time_in(at: Timestamp, zone: &str, language: Language) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(words::zone(zone));
     match language {
         Language::En => at.strftime("%d %b %H:%M:%S").to_string(),
         Language::Fr => at.strftime("%d/%m %H:%M:%S").to_string(),

@@ -2,9 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::exact_time;
 use crate::engine::PassResult;
-use amarre_core::model::{Address, Language, Readiness, Seen, Text, Timestamp};
+use amarre_core::model::{Address, Arg, Readiness, Seen, Text, Timestamp};
 use amarre_core::text;
 
 /// Something that a vendor does with an instance.
@@ -29,14 +28,13 @@ impl InstanceWork {
     }
 
     /// For people, with `status`, the vendor's word.
-    pub fn text(&self, status: &str, language: Language) -> Text {
-        let at = |at: Timestamp| exact_time(at, language);
-        let (what, since) = (self.what.clone(), at(self.since));
+    pub fn text(&self, status: &str) -> Text {
+        let (what, since) = (self.what.clone(), Arg::Date(self.since));
         // The vendor has no word for one that it does not list yet.
         let what = if status.is_empty() { what } else { text!("{what} ({status})", what, status) };
         match self.until {
             Some(until) => {
-                let until = at(until);
+                let until = Arg::Date(until);
                 text!("{what}, since {since}; failed if it still does at {until}", what, since, until)
             }
             None => text!("{what}, since {since}", what, since),

@@ -1,7 +1,8 @@
 // Pages work without this. With it they follow what happens, and forms are checked while they are filled in.
 "use strict";
 (() => {
-  const REREAD_MS = 300, AGAIN_MS = 3000, CHECK_MS = 400, PAUSED_AFTER_MS = 30000, TICK_MS = 1000, QUICK_MS = 1500;
+  const REREAD_MS = 300, AGAIN_MS = 3000, CHECK_MS = 400, PAUSED_AFTER_MS = 30000, TICK_MS = 1000, QUICK_MS = 1500,
+    PASSED_AFTER_MS = 10000;
 
   // Parts of a page that may change while it is open have an id and `data-live`.
   const isHeld = (part) => part.contains(document.activeElement) && document.activeElement !== document.body
@@ -11,6 +12,16 @@
   // A log is followed at its end, unless the reader scrolled up.
   const toEnd = (part) => { for (const log of part.querySelectorAll("[data-tail]")) log.scrollTop = log.scrollHeight; };
   toEnd(document);
+
+  // A message about what goes on passes with it; what is over before it is seen passes after a while.
+  const passes = () => {
+    const note = document.querySelector(".flash[data-while]");
+    if (!note) return;
+    const goes = note.dataset.while.split(" ").some((name) => document.querySelector(`[data-going="${CSS.escape(name)}"]`));
+    if (goes) note.dataset.seen = "";
+    else if ("seen" in note.dataset || performance.now() > PASSED_AFTER_MS) note.remove();
+  };
+  passes();
 
   const swap = (html, all) => {
     const fresh = new DOMParser().parseFromString(html, "text/html");
@@ -25,6 +36,7 @@
       part.replaceWith(document.adoptNode(other));
       if (isAtEnd) toEnd(other); else other.querySelector("[data-tail]")?.scrollTo(0, tail.scrollTop);
     }
+    passes();
     // What is typed stays; whether it is wrong is told.
     for (const field of document.querySelectorAll("form[data-check] :is(input, textarea, select)[id]")) {
       const other = fresh.getElementById(field.id);
@@ -94,6 +106,7 @@
   };
   const over = new Set();
   const tick = () => {
+    passes();
     const now = Date.now() - ahead;
     for (const part of document.querySelectorAll("[data-since]")) write(part, now - Number(part.dataset.since));
     for (const part of document.querySelectorAll("[data-until]")) {

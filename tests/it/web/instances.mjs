@@ -79,6 +79,18 @@ async function switches() {
   await page.context().close();
 }
 
+// What is said of a start that goes on is gone once the server is on.
+async function passes() {
+  const page = await enter({ locale: "en-GB" });
+  await page.goto(`${URL_}/instances/cache-1`);
+  await page.waitForSelector("#state .dot.off");
+  await page.locator("#acts > form button.primary").click();
+  await page.waitForSelector(".flash:not([hidden])");
+  await page.waitForSelector("#state .dot:not(.off)");
+  await page.waitForSelector(".flash[data-while]", { state: "detached" });
+  await page.context().close();
+}
+
 const wrong = [];
 async function looksWell(page, path, name) {
   for (const width of WIDTHS) {
@@ -107,6 +119,7 @@ async function looksWell(page, path, name) {
 
 await paints();
 await switches();
+await passes();
 for (const locale of ["en-US", "fr-FR"]) {
   for (const colorScheme of ["light", "dark"]) {
     const page = await enter({ locale, colorScheme });
