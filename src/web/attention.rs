@@ -1,20 +1,30 @@
 //! What needs a person, with the buttons that settle it.
 
-use super::guard_deletes;
+use std::collections::BTreeSet;
+
 use super::hint_actions::{self, HintView};
-use super::view_model::Counted;
-use super::{RequestContext, marks};
+use super::instance_view::{self, LastWords, PowerChip};
+use super::service_rows::names_up_to;
+use super::view_model::{Counted, encoded};
+use super::{RequestContext, guard_deletes, marks, pools};
 use crate::engine::PassResult;
+use crate::engine::reconcile::actions::ActionState;
 use crate::engine::report;
+use crate::engine::report::instances::{InstanceRow, InstanceState};
+use crate::engine::report::pools::{MachineState, PoolRow};
 use crate::engine::report::status::{Health, ServiceStatus};
+use crate::words::Words;
 use amarre_core::model::plan::guards;
 use amarre_core::model::{Code, Timestamp};
+use amarre_core::text;
 
 /// Something that needs a person.
 pub struct AttentionRow {
     tone: &'static str,
-    /// The service; empty: none.
+    /// The service, server or pool; empty: none.
     pub name: String,
+    /// Its page.
+    pub path: String,
     /// What is the matter.
     pub what: Counted,
     /// What is proposed, with its buttons.
@@ -33,22 +43,65 @@ impl AttentionRow {
         Self {
             tone: if row.health == Health::Missing { "missing" } else { "bad" },
             name: row.name.clone(),
+            path: format!("/services/{}", encoded(&row.name)),
             what: Counted::new(&row.what_now, row.what_now_clock, now, visitor.words),
             hints: hint_actions::of_service(row, picture, visitor),
             code: row.code,
         }
     }
+
+    fn of_instance(row: &InstanceRow, now: Timestamp, words: Words) -> Self {
+        let (what, code) = match (&row.action, row.state, row.missed_text()) {
+            (Some(ActionState::Failed(error)), ..) => (words.say(&error.message), Some(error.code)),
+            (Some(ActionState::Unknown), ..) => (words.get("inst-answer-lost"), Some(Code::A0463)),
+            (_, InstanceState::Error, _) => (words.with("inst-error-about", "status", &row.status), Some(Code::A0736)),
+            (_, InstanceState::Missing, _) => (words.get("inst-missing-about"), Some(Code::A0733)),
+            (.., Some(missed)) => {
+                let missed = words.say_in(&missed, instance_view::zone(row));
+                (words.with("inst-missed-about", "what", &missed), Some(Code::A0737))
+            }
+            (.., None) => (PowerChip::new(row, &LastWords::default(), now, words).next, None),
+        };
+        let (name, path) = (row.shown_name().to_owned(), instance_view::path(&row.name));
+        Self { tone: "bad", name, path, what: Counted::plain(what), hints: Vec::new(), code }
+    }
+
+    /// Of a pool with machines that a person has to look at.
+    fn of_pool(row: &PoolRow, words: Words) -> Option<Self> {
+        let broken = row.machines.iter().filter(|one| one.state == MachineState::Broken);
+        let broken: Vec<String> = broken.map(|one| one.name.clone()).collect();
+        let n = broken.len();
+        let names = names_up_to(MACHINES_SHOWN, &broken);
+        let what = text!(n; "1 machine is broken: {names}", "{n} machines are broken: {names}", names);
+        let (name, path) = (row.name.clone(), pools::path(&row.name));
+        let what = Counted::plain(words.say(&what));
+        (n > 0).then(|| Self { tone: "bad", name, path, what, hints: Vec::new(), code: None })
+    }
 }
 
-/// Problems beside the services, then the services that need a person.
+/// Machines of a pool that are named.
+const MACHINES_SHOWN: usize = 3;
+
+/// Problems beside the services, then the services, the servers and the pools that need a person. What the service of a server
+/// or a pool says already is not said again.
 pub fn rows<'a>(
     picture: &PassResult,
     services: impl Iterator<Item = &'a ServiceStatus>,
     now: Timestamp,
     visitor: &RequestContext,
 ) -> impl Iterator<Item = AttentionRow> {
-    let services = services.filter(|row| row.attention);
-    problems(picture, now, visitor).chain(services.map(move |row| AttentionRow::of_service(row, picture, now, visitor)))
+    let services: Vec<&ServiceStatus> = services.filter(|row| row.attention).collect();
+    let told: BTreeSet<&str> = services.iter().map(|row| row.name.as_str()).collect();
+    let is_told = |service: Option<&String>| service.is_some_and(|name| told.contains(name.as_str()));
+    let words = visitor.words;
+    let instances = picture.instances().iter().filter(|row| row.needs_attention());
+    let instances = instances.filter(|row| !is_told(row.manifest.as_ref().map(|managed| &managed.service)));
+    let instances = instances.map(|row| AttentionRow::of_instance(row, now, words));
+    let pools = report::pools::rows(picture).into_iter().filter(|row| !is_told(Some(&row.name)));
+    let pools = pools.filter_map(|row| AttentionRow::of_pool(&row, words));
+    let beside: Vec<AttentionRow> = instances.chain(pools).collect();
+    let services = services.into_iter().map(move |row| AttentionRow::of_service(row, picture, now, visitor));
+    problems(picture, now, visitor).chain(services).chain(beside)
 }
 
 /// Of what has one code, this much is shown.
@@ -70,6 +123,6 @@ fn problems(picture: &PassResult, now: Timestamp, visitor: &RequestContext) -> i
             hints.extend(names.map(|text| HintView { text, command: String::new(), action: None }));
         }
         let what = Counted::plain(visitor.words.say(&trouble.text));
-        AttentionRow { tone: "dim", name: String::new(), what, hints, code: Some(trouble.code) }
+        AttentionRow { tone: "dim", name: String::new(), path: String::new(), what, hints, code: Some(trouble.code) }
     })
 }

@@ -69,7 +69,8 @@ pub async fn list(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
     Ok(page(&PoolsPage { frame, rows }))
 }
 
-fn path(name: &str) -> String {
+/// The path of a pool's page.
+pub fn path(name: &str) -> String {
     format!("/pools/{}", view_model::encoded(name))
 }
 

@@ -696,6 +696,7 @@ inst-today-on = today on { $hours }
 inst-today-off = off all day
 inst-no-manifest = no manifest
 inst-gap = Not seen since { $time }: { $why }
+inst-answer-lost = No answer to an action came, and it is not seen whether it happened.
 inst-error-about = Its vendor says { $status }. Start, stop and shelve may be refused until that is solved there.
 inst-under-way = Under way: { $what }
 inst-unanswered = It runs, and is not ready: { $why }

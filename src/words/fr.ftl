@@ -708,6 +708,7 @@ inst-today-on = aujourd’hui démarrée { $hours }
 inst-today-off = arrêtée toute la journée
 inst-no-manifest = aucun manifeste
 inst-gap = Non observée depuis { $time } : { $why }
+inst-answer-lost = Une action est restée sans réponse, et son effet n’est pas visible.
 inst-error-about = Son fournisseur indique { $status }. Démarrage, arrêt et mise en réserve peuvent être refusés tant que ce n’est pas résolu chez lui.
 inst-under-way = En cours : { $what }
 inst-unanswered = Elle est démarrée, mais pas prête : { $why }

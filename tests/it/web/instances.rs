@@ -57,6 +57,10 @@ async fn a_viewer_looks_and_an_operator_switches() {
     let page = viewer.get("/instances").await;
     page.shows("build-1");
     page.shows("of 12");
+    // Its vendor says ERROR: the first page counts it, too.
+    let overview = viewer.get("/").await;
+    overview.shows("Needs you <span class=\"tag bad\">1</span>");
+    overview.shows(">build-9</a>");
     for text in ["formaction", "data-pick", "class=\"bulk\""] {
         assert!(!page.body.contains(text), "{text}");
     }
