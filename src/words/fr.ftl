@@ -107,7 +107,7 @@ act-edit = Modifier
 act-check = Vérifier
 act-write = Enregistrer et appliquer
 act-commit = Enregistrer et appliquer
-act-see-logs = Voir le journal
+act-see-logs = Voir les logs
 act-sign-in = Se connecter
 act-sign-out = Se déconnecter
 act-more = Actions
@@ -756,7 +756,7 @@ inst-never-switched = Toutes les heures sont identiques, rien ne changerait jama
 inst-file = { $file }{" : "}
 inst-by-hand = son planning ne peut pas être changé ici ; modifiez le manifeste
 inst-history = Actions
-inst-log = Journal
+inst-log = Logs
 inst-no-history = Rien ne lui a encore été demandé.
 inst-what = Quoi
 inst-who = Qui
@@ -886,7 +886,7 @@ dep-state = État
 dep-when = Quand
 dep-took = Durée
 dep-none = Rien n’a encore été déployé.
-dep-log = Journal
+dep-log = Logs
 dep-back = retour à cette version
 dep-skipped = { $n ->
     [one] { $n } commit avant lui est venu trop vite pour être déployé seul
@@ -907,17 +907,17 @@ base-about = Chaque construction utilise les empreintes de la première, jusqu�
 dep-title = Déploiement
 dep-about = « { $subject } » · { $author } · { $when }
 dep-unknown = Il n’y a pas de déploiement { $id }.
-dep-no-log = Aucun journal n’est conservé : rien n’a été construit pour lui, ou il est trop ancien.
+dep-no-log = Aucun log n’est conservé : rien n’a été construit pour lui, ou il est trop ancien.
 dep-no-image = { $image }, qui n’est plus là
 dep-earlier = { $n ->
-    [one] { $n } ligne plus ancienne est dans le journal entier
-   *[other] { $n } lignes plus anciennes sont dans le journal entier
+    [one] { $n } ligne plus ancienne est dans les logs complets
+   *[other] { $n } lignes plus anciennes sont dans les logs complets
     }
 dep-build = Construction
 dep-build-about = Si une construction échoue, rien de ce qui tourne ne change, et le même commit n’est pas reconstruit de lui-même.
 dep-live = en direct
 dep-cancel = Annuler la construction
-dep-download = Télécharger le journal
+dep-download = Télécharger les logs
 dep-facts = Détails
 dep-began = Commencé
 dep-built-in = Construit en

@@ -240,7 +240,7 @@ const CODES: &str = "core/src/model/code.rs";
 const PAGE_LINES_MAX: usize = 60;
 const PAGE_HEADINGS: [(&str, [&str; 5]); 2] = [
     (".md", ["## What you see", "## What happened", "## How to fix it", "## How to check", "## Other causes"]),
-    (".fr.md", ["## Symptôme", "## Ce qui s'est passé", "## Résolution", "## Vérification", "## Autres causes"]),
+    (".fr.md", ["## Symptôme", "## Ce qui s’est passé", "## Résolution", "## Vérification", "## Autres causes"]),
 ];
 
 #[test]

@@ -95,7 +95,7 @@ async fn what_waits_is_said_in_french_without_an_english_sentence() {
     }
     sentences::none_left(&english, &french);
     for part in [
-        "essais ",
+        "essayé ",
         "dernière ligne ",
         "rien d’automatique\u{a0}: la même version n’est pas réessayée",
         "suspendu par anna jusqu’à ",
