@@ -171,13 +171,13 @@ pub fn draw(picture: &PassResult, row: &ServiceStatus, now: Timestamp, words: Wo
     Drawing { columns, wires, breaks: table.breaks(&hops, words), is_to_come }
 }
 
-/// How a column leads to the next one as a whole.
+/// How a column leads to the next one as a whole: where one way stands, another that is to come cuts none.
 fn leads_on(hops: &HopTable) -> &'static str {
-    match hops.values().max() {
-        Some(Hop::Broken) => " cutnext",
-        Some(Hop::ToCome | Hop::Unknown) => " nextnext",
-        Some(Hop::Stands) => "",
-        None => " nonext",
+    match (hops.values().max(), hops.values().min()) {
+        (Some(Hop::Broken), _) => " cutnext",
+        (_, Some(Hop::Stands)) => "",
+        (Some(Hop::Stands | Hop::ToCome | Hop::Unknown), _) => " nextnext",
+        (None, _) => " nonext",
     }
 }
 
@@ -606,6 +606,19 @@ fn wire(hops: &HopTable, height: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_to_come_dashes_no_way_that_stands() {
+        let leads = |hops: &[Hop]| {
+            let table = hops.iter().enumerate().map(|(to, hop)| ((0, to), *hop)).collect();
+            leads_on(&table)
+        };
+        assert_eq!(leads(&[Hop::Stands, Hop::ToCome]), "", "the one before serves");
+        assert_eq!(leads(&[Hop::ToCome]), " nextnext");
+        assert_eq!(leads(&[Hop::Unknown]), " nextnext");
+        assert_eq!(leads(&[Hop::Stands, Hop::Broken]), " cutnext");
+        assert_eq!(leads(&[]), " nonext");
+    }
 
     #[test]
     fn a_hop_is_drawn_by_its_state() {
