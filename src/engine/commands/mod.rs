@@ -51,14 +51,14 @@ use tokio::sync::mpsc;
 pub use self::act::Act;
 use self::act::Asked;
 use super::reconcile::daemon::{Handle, LoopCommand, Reply};
-use super::reconcile::lane::alias_text;
+use super::reconcile::lane::{alias_text, diff_parts};
 use super::report;
 use super::report::RunTally;
 use super::report::subnets;
 use super::{LaneStep, PassResult, Progress, ProgressState};
 use crate::words::say;
 use amarre_core::manifest::Severity;
-use amarre_core::model::{Change, Code, Hint, Language, Millis, Text, Verb};
+use amarre_core::model::{Address, Change, Code, Fields, Hint, Language, Millis, Text, Verb};
 use amarre_core::plan::render::text::NextStep;
 use amarre_core::plan::render::{Style, lines};
 use amarre_core::text;
@@ -240,7 +240,7 @@ async fn follow_command(
         tokio::select! {
             biased;
             told = progress.recv() => match told {
-                Ok(told) => forward_step(&told, &mut tally, steps).await,
+                Ok(told) => forward_step(handle, &told, &mut tally, steps).await,
                 Err(RecvError::Lagged(_)) => (),
                 Err(RecvError::Closed) => break asked.await?,
             },
@@ -251,7 +251,7 @@ async fn follow_command(
         }
     };
     while let Ok(told) = progress.try_recv() {
-        forward_step(&told, &mut tally, steps).await;
+        forward_step(handle, &told, &mut tally, steps).await;
     }
     Some((reply, tally))
 }
@@ -294,7 +294,7 @@ fn waiting(
     steps
 }
 
-async fn forward_step(progress: &Progress, tally: &mut RunTally, steps: &mpsc::Sender<ProgressStep>) {
+async fn forward_step(handle: &Handle, progress: &Progress, tally: &mut RunTally, steps: &mpsc::Sender<ProgressStep>) {
     if let LaneStep::Change(change) = &progress.step {
         match progress.state {
             ProgressState::Begun => (),
@@ -306,16 +306,17 @@ async fn forward_step(progress: &Progress, tally: &mut RunTally, steps: &mpsc::S
         }
     }
     // The listener may have hung up; the work goes on.
-    let _ = steps.send(step(progress)).await;
+    let _ = steps.send(step(&handle.last_pass().0, progress)).await;
 }
 
-fn step(progress: &Progress) -> ProgressStep {
+fn step(picture: &PassResult, progress: &Progress) -> ProgressStep {
+    let seen = |address: &Address| picture.world.seen.get(address).map(|seen| &seen.fields);
     let (action, kind, name, detail) = match &progress.step {
-        LaneStep::Change(change) => change_words(change, progress),
+        LaneStep::Change(change) => change_words(change, seen(&change.address), progress),
         LaneStep::Action(action) => {
             let detail = if progress.text.is_empty() { &action.word } else { &progress.text };
             let kind = action.address.kind.label().to_owned();
-            (action.word.clone(), kind, lines::name(&action.address, None), detail.clone())
+            (action.word.clone(), kind, lines::name(&action.address, seen(&action.address)), detail.clone())
         }
     };
     let state = match progress.state {
@@ -336,16 +337,15 @@ fn step(progress: &Progress) -> ProgressStep {
     }
 }
 
-/// What a change does, the kind and name of its resource, and the detail.
-fn change_words(change: &Change, progress: &Progress) -> (String, String, String, String) {
-    let fields = super::reconcile::pass::written_fields(change);
+/// What a change does, the kind and name of its resource, and the detail. What goes is called as it was.
+fn change_words(change: &Change, seen: Option<&Fields>, progress: &Progress) -> (String, String, String, String) {
+    let fields = super::reconcile::pass::written_fields(change).or(seen);
     let detail = match (&change.verb, progress.state) {
         (_, ProgressState::Failed) => progress.text.clone(),
         (Verb::Create(_) | Verb::Update(_), _) if !progress.text.is_empty() => progress.text.clone(),
         (Verb::Create(fields), _) => lines::detail(&change.address, fields, None).to_string(),
         (Verb::Update(_), _) => {
-            let fields = || change.diff.iter().map(|diff| diff.field.clone()).collect::<Vec<_>>().join(", ");
-            alias_text(change).map_or_else(fields, |text| text.to_string())
+            alias_text(change).unwrap_or_else(|| text!("{parts}", parts = diff_parts(change))).to_string()
         }
         (Verb::Delete, _) => "removed".to_owned(),
     };

@@ -20,7 +20,8 @@ use crate::providers::exchanges::Exchanges;
 use crate::providers::{Class, Outcome, Provider, ProviderError, Supplies, Taken};
 use crate::secret::Secrets;
 use amarre_core::model::{
-    Address, Arg, Change, Fields, Kind, Payloads, ProviderId, ReasonCode, Text, Timestamp, Value, Verb, words,
+    Address, Arg, Change, FieldDiff, Fields, Kind, Payloads, ProviderId, ReasonCode, Text, Timestamp, Value, Verb,
+    words,
 };
 use amarre_core::plan::desired::bind_mounts::Check;
 use amarre_core::plan::render::lines;
@@ -327,19 +328,22 @@ fn change_text(change: &Change) -> Text {
     if let Some(text) = alias_text(change) {
         return text;
     }
-    let mut parts: Vec<Arg> = Vec::new();
-    for diff in &change.diff {
-        let sensitive = [&diff.from, &diff.to].into_iter().flatten().any(amarre_core::model::Value::is_sensitive);
-        parts.push(if sensitive {
-            text!("{field} (sensitive, changed)", field = &diff.field).into()
-        } else {
-            let (from, to) =
-                (lines::value(&diff.field, diff.from.as_ref()), lines::value(&diff.field, diff.to.as_ref()));
-            Arg::Foreign(format!("{} {from} → {to}", diff.field))
-        });
-    }
+    let mut parts = diff_parts(change);
     parts.push(change.because.text.clone().into());
     text!("{parts}", parts)
+}
+
+/// Each field that differs: `forward_port 9999 → 3000`.
+pub(crate) fn diff_parts(change: &Change) -> Vec<Arg> {
+    let part = |diff: &FieldDiff| {
+        let sensitive = [&diff.from, &diff.to].into_iter().flatten().any(amarre_core::model::Value::is_sensitive);
+        if sensitive {
+            return text!("{field} (sensitive, changed)", field = &diff.field).into();
+        }
+        let (from, to) = (lines::value(&diff.field, diff.from.as_ref()), lines::value(&diff.field, diff.to.as_ref()));
+        Arg::Foreign(format!("{} {from} → {to}", diff.field))
+    };
+    change.diff.iter().map(part).collect()
 }
 
 /// The same for a container whose update only changes its name or its aliases.

@@ -1,7 +1,8 @@
 //! Jobs as people see them: by their own name, not as one container among others. Pure.
 
 use crate::engine::PassResult;
-use amarre_core::model::{Address, Change, Kind, Text, Verb};
+use amarre_core::model::{Address, Arg, Change, Kind, Text, Verb};
+use amarre_core::plan::render::lines;
 use amarre_core::text;
 
 /// The name in its manifest, of a job.
@@ -19,8 +20,14 @@ pub fn job<'a>(picture: &'a PassResult, address: &Address) -> Option<&'a str> {
 pub fn resource_label(picture: &PassResult, address: &Address) -> Text {
     match job(picture, address) {
         Some(job) => text!("job {job}", job),
-        None => text!("{kind} {name}", kind = address.kind, name = &address.name),
+        None => text!("{kind} {name}", kind = address.kind, name = shown_name(address)),
     }
+}
+
+/// As people call it: what Docker calls a network of ours is for its order only.
+pub fn shown_name(address: &Address) -> Arg {
+    let is_of_network = matches!(address.kind, Kind::Network | Kind::Attachment);
+    if is_of_network { lines::name_text(address, None).into() } else { Arg::from(&address.name) }
 }
 
 /// What is done now.

@@ -159,7 +159,7 @@ impl ResourceStatus {
     pub fn label(&self) -> Text {
         match &self.job {
             Some(job) => text!("job {job}", job),
-            None => text!("{kind} {name}", kind = self.address.kind, name = &self.address.name),
+            None => text!("{kind} {name}", kind = self.address.kind, name = jobs::shown_name(&self.address)),
         }
     }
 }

@@ -225,3 +225,13 @@ async fn ctrl_c_ends_a_command_and_the_next_one_goes_on() {
     rig.apply().await;
     ends(&rig.run(&["plan", "--detailed-exitcode"]).await, 0, &[]);
 }
+
+/// By its key in the manifest an address calls it otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_goes_is_called_as_docker_called_it() {
+    let rig = Rig::start().await;
+    rig.file("services/solo.yaml", "name: solo\ncontainers: {app: {image: 'web:1'}}\n");
+    rig.apply().await;
+    let gone = rig.run(&["destroy", "solo", "--yes"]).await;
+    ends(&gone, 0, &["ok container solo removed", "Destroyed solo"]);
+}
