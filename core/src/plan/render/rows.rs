@@ -305,13 +305,13 @@ fn until(input: &Input<'_>, change: &Change) -> Option<Text> {
     })
 }
 
-/// `certificate until 20 Dec`: of those of a service that goes, the one that goes last.
+/// `certificate, until it is deleted on 20 Dec`: of those of a service that goes, the one that goes last.
 fn kept_certificate(input: &Input<'_>, wants: &Wants, unwanted: &[&Address]) -> Option<Text> {
     let left = unwanted.iter().filter(|address| address.kind == Kind::Certificate);
     let until = left
         .map(|address| wants.unused.get(*address).copied().unwrap_or(input.now.exact() + unused_certificates::KEPT))
         .max()?;
-    (input.now.is_before(until)).then(|| text!("certificate until {day}", day = Arg::Day(until)))
+    (input.now.is_before(until)).then(|| text!("certificate, until it is deleted on {day}", day = Arg::Day(until)))
 }
 
 /// Whether a container that comes again is on a network.
