@@ -77,7 +77,7 @@ async fn a_daemon_corrects_the_drift_that_it_sees() {
     // An edited proxy host.
     let id = rig.host(&domain).unwrap()["id"].as_u64().unwrap();
     rig.npm.edit_proxy_host(id, &json!({"forward_port": 9, "block_exploits": false}));
-    event(&rig, &format!("npm/proxy-host/{domain}"), "updated", "changed by somebody, between ").await;
+    event(&rig, &format!("npm/proxy-host/{domain}"), "updated", "changed by ").await;
     healed(&daemon).await;
     assert_eq!(rig.host(&domain).unwrap()["forward_port"], 8080);
     assert_eq!(rig.host(&domain).unwrap()["block_exploits"], true);
