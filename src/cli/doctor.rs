@@ -20,6 +20,8 @@ use amarre_core::manifest::{self, Severity, SourceFile};
 use amarre_core::model::{Code, Facts, Service};
 use amarre_core::plan::render::{Sign, Style};
 
+/// The sign of what was not looked at, as in a status.
+const UNKNOWN: &str = "?";
 /// The least width of the column of topics.
 const TOPIC_WIDTH: usize = 14;
 
@@ -216,21 +218,18 @@ fn text(findings: &[Finding], wrong: usize, know: usize, style: Style) -> String
     let mut out = String::new();
     let width = findings.iter().map(|finding| finding.topic.len() + 1).fold(TOPIC_WIDTH, usize::max);
     for finding in findings {
-        let sign = match finding.verdict {
-            FindingLevel::Good => Sign::Done,
-            FindingLevel::Know => Sign::Refuse,
-            FindingLevel::Wrong => Sign::Failed,
+        let known = match finding.verdict {
+            FindingLevel::Good => Some(Sign::Done),
+            FindingLevel::Unchecked => None,
+            FindingLevel::Know => Some(Sign::Refuse),
+            FindingLevel::Wrong => Some(Sign::Failed),
         };
+        let sign = known.map_or_else(|| UNKNOWN.to_owned(), |sign| style.sign(sign));
         // ASCII signs differ in length.
-        let pad = if style.ascii { 2_usize.saturating_sub(sign.ascii().len()) } else { 0 };
+        let ascii = known.map_or(UNKNOWN, Sign::ascii);
+        let pad = if style.ascii { 2_usize.saturating_sub(ascii.len()) } else { 0 };
         let code = finding.code.map(|code| format!(", {code}")).unwrap_or_default();
-        out.push_str(&format!(
-            "  {}{} {:width$}{}{code}\n",
-            style.sign(sign),
-            " ".repeat(pad),
-            finding.topic,
-            finding.text
-        ));
+        out.push_str(&format!("  {sign}{} {:width$}{}{code}\n", " ".repeat(pad), finding.topic, finding.text));
         out.extend(finding.notes.iter().map(|note| format!("      {note}\n")));
         out.extend(finding.hints.iter().map(|hint| format!("      hint: {hint}\n")));
     }

@@ -564,6 +564,8 @@ pub struct Exam {
 pub enum FindingLevel {
     /// In order.
     Good,
+    /// Not looked at, since that cannot be done from here.
+    Unchecked,
     /// Works, or is fixed automatically; good to know.
     Know,
     /// A person has to fix it.
@@ -592,6 +594,11 @@ impl Finding {
     pub fn good(topic: &'static str, text: impl Into<String>) -> Self {
         let (code, notes, hints) = (None, Vec::new(), Vec::new());
         Self { topic, verdict: FindingLevel::Good, text: words::line(&text.into()), code, notes, hints }
+    }
+
+    /// Not looked at.
+    pub fn unchecked(topic: &'static str, text: impl Into<String>) -> Self {
+        Self { verdict: FindingLevel::Unchecked, ..Self::good(topic, text) }
     }
 
     /// Good to know.

@@ -96,6 +96,7 @@ pub fn document(findings: &[Finding]) -> Json {
         .map(|finding| {
             let verdict = match finding.verdict {
                 FindingLevel::Good => "good",
+                FindingLevel::Unchecked => "unchecked",
                 FindingLevel::Know => "know",
                 FindingLevel::Wrong => "wrong",
             };
@@ -279,10 +280,10 @@ async fn addresses(site: &Site) -> Vec<Finding> {
         let ip = match address {
             PublicAddress::Ip(ip) if is_public(*ip) => *ip,
             PublicAddress::Ip(ip) => {
-                return Finding::good("address", format!("{ip} of host {host} is no public address: not checked"));
+                return Finding::unchecked("address", format!("{ip} of host {host} is no public address: not checked"));
             }
             PublicAddress::Name(name) => {
-                return Finding::good("address", format!("{name} of host {host} is a name: not checked"));
+                return Finding::unchecked("address", format!("{name} of host {host} is a name: not checked"));
             }
         };
         let (plain, secure) = tokio::join!(answers(SocketAddr::new(ip, 80)), answers(SocketAddr::new(ip, 443)));

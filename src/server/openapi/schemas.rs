@@ -159,7 +159,7 @@ fn manifests() -> Json {
         "Doctor": object(json!({
             "schema": {"const": "amarre.doctor/v1"}, "wrong": count(), "know": count(),
             "findings": list(object(json!({
-                "topic": text(), "verdict": {"enum": ["good", "know", "wrong"]}, "text": text(), "notes": list(text()),
+                "topic": text(), "verdict": {"enum": ["good", "unchecked", "know", "wrong"]}, "text": text(), "notes": list(text()),
                 "hints": list(text()),
             }), json!({"code": code()}))),
         }), json!({})),
