@@ -11,6 +11,8 @@ use amarre_core::model::Code;
 use amarre_core::model::suggestion::nearest;
 use amarre_core::plan::render::Tone;
 
+/// What is before and after code on a page.
+const FENCE: &str = "```";
 /// clap's exit code for wrong usage.
 const MISUSED: u8 = 2;
 
@@ -46,13 +48,24 @@ pub fn run(help: &HelpArgs, output: &Output) -> Result<u8, CommandFailure> {
     }
 }
 
-/// A page; its headings stand out on a terminal.
+/// A page; its headings stand out on a terminal, and what a terminal shows stands further in.
 fn styled_page(page: &str, output: &Output) -> String {
-    let line = |line: &str| match line.starts_with('#') {
-        true => format!("{}\n", output.style.paint(Tone::Bold, line.trim_start_matches('#').trim_start())),
-        false => format!("{line}\n"),
-    };
-    page.lines().map(line).collect()
+    let mut is_code = false;
+    let mut out = String::new();
+    for line in page.lines() {
+        if line.starts_with(FENCE) {
+            is_code = !is_code;
+        } else if is_code {
+            out.push_str(format!("  {line}").trim_end());
+            out.push('\n');
+        } else if line.starts_with('#') {
+            let heading = line.trim_start_matches('#').trim_start();
+            out.push_str(&format!("{}\n", output.style.paint(Tone::Bold, heading)));
+        } else {
+            out.push_str(&format!("{line}\n"));
+        }
+    }
+    out
 }
 
 /// A wrong command line, or a request for help or the version. Answers the exit code.

@@ -11,6 +11,7 @@ fn help_of_a_code_is_its_page() {
         let ended = amarre(&["help", word]);
         assert_eq!((ended.code, ended.err.as_str()), (0, ""));
         assert!(ended.out.starts_with("A0103: ") && ended.out.contains("\nHow to fix it\n"), "{}", ended.out);
+        assert!(!ended.out.contains("```") && ended.out.contains("\n  "), "{}", ended.out);
     }
 }
 
