@@ -615,7 +615,7 @@ pub struct DemoArgs {
     /// Check that every example answers, kill one, check again, and exit
     #[arg(long)]
     pub check: bool,
-    /// Port of the status endpoint; 0 = any free one
+    /// Port of the web UI and the API; 0 = any free one
     #[arg(long, default_value_t = 0)]
     pub port: u16,
 }

@@ -362,7 +362,7 @@ pub fn pool_text(row: &PoolRow, style: Style) -> String {
         out.push_str(line.trim_end());
         out.push('\n');
         if one.ends_by_itself == Some(false) {
-            let note = "  accounts there end by Amarre's word only: it cannot expire one by itself";
+            let note = "  its accounts end when Amarre ends them: the machine cannot do that by itself";
             out.push_str(&format!("{}\n", style.paint(Tone::Dim, note)));
         }
     }

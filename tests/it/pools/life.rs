@@ -37,7 +37,7 @@ async fn machines_of_both_sorts_are_lent_worked_on_and_as_they_were_before() {
     assert_eq!(row.reservations[0].ready, 2 * count);
     // Where the end is Amarre's word only, it says so.
     let show = pools::pool_text(&row, Style::PLAIN);
-    assert_eq!(show.matches("accounts there end by Amarre's word only").count(), count, "{show}");
+    assert_eq!(show.matches("its accounts end when Amarre ends them").count(), count, "{show}");
     for (index, machine) in rig.machines.iter().enumerate() {
         let name = format!("m{}", index + 1);
         let row = row.machines.iter().find(|row| row.name == name).unwrap();
