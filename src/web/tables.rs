@@ -167,8 +167,8 @@ impl RunCauses {
 
     /// `manifest changed`, `rollback by anna`. What only follows from another cause is none of its own.
     fn say(&self, words: Words) -> String {
-        let told_apart = [ReasonCode::DependencyReplaced, ReasonCode::RollbackAsked];
-        let own = self.reasons.iter().filter(|code| !told_apart.contains(code));
+        let apart = [ReasonCode::DependencyReplaced, ReasonCode::RollbackAsked];
+        let own = self.reasons.iter().filter(|code| !apart.contains(code));
         let own = own.map(|code| words.get(&format!("reason-{}", code.word())));
         let all: Vec<String> = self.rollbacks.iter().map(|text| words.say(text)).chain(own).collect();
         let follows = match (self.reasons.contains(&ReasonCode::DependencyReplaced), self.follows) {

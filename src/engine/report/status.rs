@@ -421,8 +421,11 @@ fn is_coming(picture: &PassResult, resource: &ResourceStatus) -> bool {
     let is_wanted = picture.wants.map.get(address).is_some_and(|want| !want.keep_only);
     let good = picture.facts.last_good.get(&address.base()).map(|(generation, _)| generation);
     let is_container = address.kind == Kind::Container && resource.job.is_none();
-    let seen = picture.world.seen.get(address).map(|seen| &seen.ready);
-    is_container && is_wanted && good != address.generation.as_ref() && matches!(seen, Some(Readiness::NotYet { .. }))
+    // One that takes too long is there, and does not work.
+    let is_awaited = resource.health == Health::Progressing || picture.world.has_other_ready(address);
+    let ready = picture.world.seen.get(address).map(|seen| &seen.ready);
+    let is_starting = is_awaited && matches!(ready, Some(Readiness::NotYet { .. }));
+    is_container && is_wanted && is_starting && good != address.generation.as_ref()
 }
 
 /// An old generation of a container that only drains: the wanted one serves, and nothing is needed of anyone.

@@ -218,7 +218,11 @@ async fn an_image_that_never_worked_takes_no_place_of_one_that_did() {
     rig.write("web.yaml", &plain("web").replace("web:1", "web:3"));
     rig.settle().await;
     assert_eq!(images(&rig), ["web:3"]);
-    assert_eq!(stored(&rig), ["web:2", "web:3"]);
+    assert_eq!(stored(&rig), ["web:2", "web:3", "web:sick"], "it is new still");
+    rig.docker.image(ImageSpec { id: "web:4".to_owned(), ..ImageSpec::new("web:4") });
+    rig.write("web.yaml", &plain("web").replace("web:1", "web:4"));
+    rig.settle().await;
+    assert_eq!(stored(&rig), ["web:3", "web:4"]);
 }
 
 /// A service with data stops first, forwards and back; its volume stays, whatever the newer version wrote there.

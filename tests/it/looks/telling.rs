@@ -133,7 +133,7 @@ async fn a_candidate_that_exited_and_is_gone_is_not_said_to_be_restarted() {
 
 /// A deploy begins with its manifest: what an earlier one did a moment before is no part of it.
 #[tokio::test]
-async fn a_deploy_begins_anew_with_another_manifest() {
+async fn another_manifest_is_another_deploy() {
     let mut rig = Stepped::start().await;
     rig.write("web.yaml", &plain("web"));
     rig.settle().await;

@@ -126,6 +126,7 @@ async fn goes_back_and_on(rig: &Rig, alice: &mut Browser) {
     assert_eq!(alice.send("/", "/services/shop/rollback", &[]).await.status, 303);
     eventually(90, "the old image runs", async || image(rig) == Some("web:1".into())).await;
     eventually(60, "it is left so", async || service(&mut alice.clone()).await.body.contains("Suspended")).await;
+    alice.get("/runs").await.shows("rollback by ");
     assert_eq!(alice.send("/", "/services/shop/resume", &[]).await.status, 303);
     eventually(90, "the new image runs again", async || image(rig) == Some("web:2".into())).await;
 }

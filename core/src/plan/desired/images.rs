@@ -172,20 +172,22 @@ pub fn clean_up(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
         );
         groups.entry(key).or_default().push(pulled);
     }
-    let in_use = ImagesInUse::by(wants);
+    let in_use = ImagesInUse::by(input, wants);
     let mut going: BTreeSet<Address> = BTreeSet::new();
     for ((provider, service, _), mut pulled) in groups {
         if input.world.is_dark(provider) || is_left_alone(input, service) {
             continue;
         }
         pulled.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.cmp(b)));
-        let mut places = kept(input, service);
-        for pulled in pulled {
+        let keep = kept(input, service);
+        let mut places = keep;
+        for (index, pulled) in pulled.into_iter().enumerate() {
             if places > 0 && in_use.may_be_gone_back_to(pulled) {
                 places -= 1;
                 continue;
             }
-            if in_use.is_asked_for(pulled) {
+            // What never worked stays while it is new: it may be tried again.
+            if index < keep || in_use.is_asked_for(pulled) {
                 continue;
             }
             let Some((address, gate)) = unused(input, wants, pulled) else { continue };
@@ -201,10 +203,12 @@ struct ImagesInUse<'a> {
     /// Be it one that is not tried again.
     asked_for: BTreeSet<(&'a ProviderId, &'a str)>,
     ready: BTreeSet<(&'a ProviderId, &'a str)>,
+    /// In this very look; what failed before stands in the ledger.
+    failed: BTreeSet<(&'a ProviderId, &'a str)>,
 }
 
 impl<'a> ImagesInUse<'a> {
-    fn by(wants: &'a Wants) -> Self {
+    fn by(input: &Input<'a>, wants: &'a Wants) -> Self {
         let image = |(address, want): (&'a Address, &'a Want)| {
             let is_container = address.kind == Kind::Container && !want.keep_only;
             let used = is_container.then(|| want.fields.text("image")).flatten();
@@ -212,7 +216,12 @@ impl<'a> ImagesInUse<'a> {
             Some((&address.provider, own.or(used)?))
         };
         let ready = wants.good.iter().filter_map(|good| Some((&good.base.provider, good.fields.text("image")?)));
-        Self { asked_for: wants.map.iter().filter_map(image).collect(), ready: ready.collect() }
+        let applied = &input.facts.applied;
+        let failed = wants.failed.iter().filter_map(|failure| {
+            Some((&failure.address.provider, applied.get(&failure.address)?.fields.text("image")?))
+        });
+        let asked_for = wants.map.iter().filter_map(image).collect();
+        Self { asked_for, ready: ready.collect(), failed: failed.collect() }
     }
 
     fn is_asked_for(&self, pulled: &Pulled) -> bool {
@@ -221,8 +230,9 @@ impl<'a> ImagesInUse<'a> {
 
     /// Whether it counts among those that stay: not while it has still to prove itself, nor after it failed.
     fn may_be_gone_back_to(&self, pulled: &Pulled) -> bool {
-        let is_ready = self.ready.contains(&(&pulled.provider, pulled.reference.as_str()));
-        is_ready || pulled.ready.unwrap_or_else(|| !self.is_asked_for(pulled))
+        let key = (&pulled.provider, pulled.reference.as_str());
+        let is_new = self.failed.contains(&key) || self.is_asked_for(pulled);
+        self.ready.contains(&key) || pulled.ready.unwrap_or(!is_new)
     }
 }
 
@@ -273,7 +283,9 @@ fn unused(input: &Input<'_>, wants: &Wants, pulled: &Pulled) -> Option<(Address,
 fn removal(input: &Input<'_>, address: Address, pulled: &Pulled, gate: Gate) -> Change {
     let keep = kept(input, &pulled.service);
     let text = match keep {
-        _ if pulled.ready == Some(false) => text!("nothing uses it, and no container was ever ready with it"),
+        _ if keep > 0 && pulled.ready == Some(false) => {
+            text!("nothing uses it, and no container was ever ready with it")
+        }
         0 => text!("nothing uses it any more"),
         keep => {
             text!(keep; "nothing uses it any more; the newest one stays", "nothing uses it any more; the newest {keep} stay")
