@@ -288,7 +288,7 @@ mod tests {
         picture.deploys_since.insert("web".to_owned(), Timestamp(99_000));
         let at = Timestamp(134_000);
         let text = |events: &[Event]| ended(&picture, &well(), events, (at, words)).map(|ended| ended.text);
-        assert_eq!(text(&events).as_deref(), Some("Deployed in 3 s"), "what was before it is another deploy");
+        assert_eq!(text(&events).as_deref(), Some("Deployed in 3\u{a0}s"), "what was before it is another deploy");
         assert_eq!(text(&[drained]), None, "what only goes is no deploy");
     }
 }
