@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -233,11 +234,33 @@ pub fn serve(
 
 /// Waits for SIGTERM or SIGINT.
 pub async fn stopped() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut term = signal(SignalKind::terminate()).ok();
-    let mut int = signal(SignalKind::interrupt()).ok();
-    tokio::select! {
-        () = async { match term.as_mut() { Some(term) => { term.recv().await; } None => std::future::pending().await } } => (),
-        () = async { match int.as_mut() { Some(int) => { int.recv().await; } None => std::future::pending().await } } => (),
+    StopSignals::from_now_on().next().await;
+}
+
+/// SIGTERM and SIGINT, those before it is waited for as well.
+pub struct StopSignals {
+    term: Option<Signal>,
+    int: Option<Signal>,
+}
+
+impl StopSignals {
+    /// Neither ends the process from now on.
+    pub fn from_now_on() -> Self {
+        let listen = |kind| signal(kind).ok();
+        Self { term: listen(SignalKind::terminate()), int: listen(SignalKind::interrupt()) }
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        async fn of(signal: &mut Option<Signal>) {
+            match signal {
+                Some(signal) => _ = signal.recv().await,
+                None => std::future::pending().await,
+            }
+        }
+        tokio::select! {
+            () = of(&mut self.term) => (),
+            () = of(&mut self.int) => (),
+        }
     }
 }

@@ -15,12 +15,12 @@ use amarre_sim::ovh::{Ovh, OvhOptions};
 use amarre_sim::ovh_cloud::{CloudClock, OvhCloud, OvhCloudOptions};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use super::CommandFailure;
 use super::args::DemoArgs;
 use super::build_engine;
 use super::build_engine::Built;
+use super::daemon::StopSignals;
 use super::output::Output;
 use super::simulated_machines::SimulatedMachines;
 use super::template::FileTemplates;
@@ -34,7 +34,6 @@ use crate::engine::report::service_list::ListQuery;
 use crate::engine::report::status;
 use crate::engine::{Clock, Engine, Stage, SystemClock, report};
 use crate::notifications::Notifications;
-use crate::providers::docker::answers::LABEL_INSTANCE;
 use crate::providers::http::Http;
 use crate::providers::ssh::SshProvider;
 use crate::secret::Secret;
@@ -76,8 +75,6 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(120);
 const APPLY_TIMEOUT_MS: i64 = 15 * 60 * 1000;
 /// A pull that has begun is finished first.
 const REMOVE_TIMEOUT_MS: i64 = 5 * 60 * 1000;
-/// Whose containers are the demo's.
-const INSTANCE: &str = "demo";
 const PASSWORD: &str = "demo";
 
 /// The simulated world. Dropping it stops it.
@@ -107,7 +104,8 @@ pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure>
     let failed = |why: String| {
         CommandFailure::new(None, format!("the demo could not start: {why}"), "is /tmp writable, and loopback there?")
     };
-    let interrupted = Interrupted::from_now_on();
+    // What begins is taken away again, however early it is interrupted.
+    let stops = StopSignals::from_now_on();
     let folder = DemoFolder::make().map_err(|error| failed(error.to_string()))?;
     let world = Arc::new(DemoWorld::start(demo, &folder.path).await.map_err(|error| failed(error.to_string()))?);
     folder.write(&world, demo).map_err(|error| failed(error.to_string()))?;
@@ -137,7 +135,7 @@ pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure>
     ));
     let guide = async {
         let first = accounts.first_token();
-        let code = guide(demo, &handle, &world, (&folder.path, address, &first), (output, interrupted)).await;
+        let code = guide(demo, &handle, &world, (&folder.path, address, &first), (output, stops)).await;
         stop.notify_one();
         code
     };
@@ -146,37 +144,17 @@ pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure>
     code
 }
 
-/// SIGTERM or SIGINT since it was made: what begins is taken away again, however early it is interrupted.
-#[derive(Clone)]
-struct Interrupted(watch::Receiver<bool>);
-
-impl Interrupted {
-    fn from_now_on() -> Self {
-        let (told, seen) = watch::channel(false);
-        tokio::spawn(async move {
-            super::daemon::stopped().await;
-            told.send_replace(true);
-        });
-        Self(seen)
-    }
-
-    async fn wait(&mut self) {
-        // Its sender ends only after it has told.
-        let _ = self.0.wait_for(|is_over| *is_over).await;
-    }
-}
-
 async fn guide(
     demo: &DemoArgs,
     handle: &Handle,
     world: &DemoWorld,
     (folder, address, first): (&Path, SocketAddr, &Secret),
-    (output, mut interrupted): (&Output, Interrupted),
+    (output, mut stops): (&Output, StopSignals),
 ) -> Result<u8, CommandFailure> {
     let apply = Act::new(&APPLY).with("timeout_ms", APPLY_TIMEOUT_MS);
     let applied = tokio::select! {
         biased;
-        () = interrupted.wait() => None,
+        () = stops.next() => None,
         answer = act(handle, apply, output) => Some(answer?),
     };
     let code = match applied {
@@ -187,14 +165,14 @@ async fn guide(
             } else {
                 let link = format!("http://{address}/setup?token={}", first.expose());
                 output.note(&welcome_text(world, folder, &link));
-                interrupted.wait().await;
+                stops.next().await;
                 Ok(0)
             }
         }
         None => Ok(0),
     };
     if demo.docker {
-        remove_from_engine(handle, output).await?;
+        remove_from_engine(handle, output, &mut stops).await?;
     }
     if !demo.check {
         output.note("The demo ends; nothing of it stays.");
@@ -219,13 +197,13 @@ async fn act(handle: &Handle, request: Act, output: &Output) -> Result<CommandAn
 }
 
 /// Removes what the demo has made on a real engine. The images that it pulled stay, as Docker keeps any image.
-async fn remove_from_engine(handle: &Handle, output: &Output) -> Result<(), CommandFailure> {
+async fn remove_from_engine(handle: &Handle, output: &Output, stops: &mut StopSignals) -> Result<(), CommandFailure> {
     output.note("The demo ends; it removes its containers, networks and volumes. Ctrl-C again leaves them.");
-    let left = format!("docker ps -a --filter label={LABEL_INSTANCE}={INSTANCE} lists what is left");
+    let left = "docker ps -a --filter label=io.amarre.instance=demo lists what is left";
     let destroy = Act::new(&DESTROY).with("all", true).with("purge", true).with("timeout_ms", REMOVE_TIMEOUT_MS);
     let removed = tokio::select! {
         biased;
-        () = super::daemon::stopped() => return Err(CommandFailure::new(None, "the demo was interrupted", left)),
+        () = stops.next() => return Err(CommandFailure::new(None, "the demo was interrupted", left)),
         answer = act(handle, destroy, output) => answer?,
     };
     output.data(&removed.text);
@@ -515,7 +493,7 @@ impl DemoFolder {
         let names = servers.join("\", \"");
         let (options, keys) = (OvhOptions::with_zones(&[]), OvhCloudOptions::dozen());
         let text = format!(
-            "instance: {INSTANCE}\n\
+            "instance: demo\n\
              domains: [{DOMAIN}]\n\
              source: {{folder: ./services}}\n\
              hosts: {{default: {{docker: \"{docker}\", address: [203.0.113.10], npm: main}}}}\n\
