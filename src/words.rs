@@ -174,7 +174,7 @@ impl Words {
 
     /// The label of a kind: `proxy host`. A kind without a translation keeps the label of the command line.
     pub fn kind(self, label: &str) -> String {
-        self.known(&format!("kind-{}", label.replace(' ', "-"))).unwrap_or_else(|| label.to_owned())
+        self.known_text(&format!("kind-{}", label.replace(' ', "-"))).unwrap_or_else(|| label.to_owned())
     }
 
     /// The width of a column of kinds: its longest word, and two spaces.
@@ -195,7 +195,7 @@ impl Words {
 
     /// The word of an event: `created`.
     pub fn event(self, kind: &str) -> String {
-        self.known(&format!("event-{}", kind.replace(' ', "-"))).unwrap_or_else(|| kind.to_owned())
+        self.known_text(&format!("event-{}", kind.replace(' ', "-"))).unwrap_or_else(|| kind.to_owned())
     }
 
     /// What happened to a thing: `created proxy host git.example.org`.
@@ -206,17 +206,17 @@ impl Words {
 
     /// The word of a role: `operator`.
     pub fn role(self, word: &str) -> String {
-        self.known(&format!("role-{word}")).unwrap_or_else(|| word.to_owned())
+        self.known_text(&format!("role-{word}")).unwrap_or_else(|| word.to_owned())
     }
 
     /// What was done, by its word in the audit log: `create the first account` for `create_account`.
     pub fn action(self, word: &str) -> String {
-        let known = |word: &str| self.known(&format!("audit-{word}")).unwrap_or_else(|| word.replace('_', " "));
-        let of_dry_run = word.strip_prefix("check_").filter(|_| self.known(&format!("audit-{word}")).is_none());
+        let known = |word: &str| self.known_text(&format!("audit-{word}")).unwrap_or_else(|| word.replace('_', " "));
+        let of_dry_run = word.strip_prefix("check_").filter(|_| self.known_text(&format!("audit-{word}")).is_none());
         of_dry_run.map_or_else(|| known(word), |of| self.with("audit-dry-run", "what", &known(of)))
     }
 
-    fn known(self, key: &str) -> Option<String> {
+    fn known_text(self, key: &str) -> Option<String> {
         catalogue(self.0).bundle.has_message(key).then(|| self.get(key))
     }
 

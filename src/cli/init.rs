@@ -444,7 +444,7 @@ impl Dialogue<'_> {
         let is_asked = self.asks && given.is_none();
         for tries in 1.. {
             let answer = self.text(question, given, found.clone())?.unwrap_or_default();
-            // Where nobody can be asked, what is missing is listed.
+            // Without a terminal, what is missing is listed.
             let wrong = if answer.is_empty() && !is_asked { None } else { why_not(&answer) };
             match wrong {
                 None => return Ok(answer),

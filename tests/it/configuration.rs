@@ -114,7 +114,7 @@ fn a_variable_goes_before_the_file_and_a_wrong_one_stops_the_command() {
 #[test]
 fn a_secret_may_come_from_a_file_that_a_variable_names() {
     let folder =
-        folder("{domain: example.org, npm: {main: {url: 'http://127.0.0.1:81', identity: a@example.org}}}", "");
+        folder("{domain: example.org, npm: {main: {url: 'http://127.0.0.1:81', identity: a@example.org}}}", "# none\n");
     std::fs::write(folder.path().join("password"), "canary-77\n").unwrap();
     let validate = |env: &[(&str, &str)]| amarre_with(folder.path(), env, &["validate"]);
     let without = validate(&[]);

@@ -15,7 +15,7 @@ use amarre_core::text;
 
 /// With fewer services than this, all are listed.
 const LISTED_ALWAYS: usize = 10;
-/// So many of what needs a person are named below the table.
+/// This many of what needs a person are named below the table.
 const NEEDY_SHOWN: usize = 3;
 
 /// All services as a table, those that need a person first. `next`: when the next pass is due, with a daemon.

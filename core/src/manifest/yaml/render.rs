@@ -241,7 +241,7 @@ fn is_inside_secret(all: &[&str]) -> bool {
 
 /// Where the value of a secret-looking key begins in a line, or a password inside a URL. `reference`: where a value ends
 /// that only names a secret and hides nothing.
-fn secret_value(line: &str, reference: &dyn Fn(Value<'_>) -> Option<usize>) -> Option<usize> {
+fn secret_value(line: &str, reference: &dyn Fn(LineValue<'_>) -> Option<usize>) -> Option<usize> {
     let mut from = 0;
     let mut found: Option<usize> = None;
     while let Some(at) = line[from..].find([':', '=']).map(|at| at + from) {
@@ -254,7 +254,7 @@ fn secret_value(line: &str, reference: &dyn Fn(Value<'_>) -> Option<usize>) -> O
             let after = &line[at + 1..];
             let begin = at + 1 + (after.len() - after.trim_start().len());
             let is_in_map = line[..at - before.len()].ends_with('{');
-            match reference(Value { line, begin, is_of_secret: key == "secret" && is_in_map }) {
+            match reference(LineValue { line, begin, is_of_secret: key == "secret" && is_in_map }) {
                 Some(end) => {
                     from = end;
                     continue;
@@ -275,7 +275,7 @@ fn secret_value(line: &str, reference: &dyn Fn(Value<'_>) -> Option<usize>) -> O
 }
 
 /// A value of a secret-looking key in a line.
-struct Value<'l> {
+struct LineValue<'l> {
     line: &'l str,
     begin: usize,
     /// Its key is `secret`, the first of a map in braces.
@@ -284,8 +284,8 @@ struct Value<'l> {
 
 /// Where a value ends that is `{secret: NAME}` or `${NAME}` alone: the name of a secret is none. What follows in the line
 /// must be another key, or nothing, else it may belong to the value.
-fn reference_end(value: Value<'_>) -> Option<usize> {
-    let Value { line, begin, is_of_secret } = value;
+fn reference_end(value: LineValue<'_>) -> Option<usize> {
+    let LineValue { line, begin, is_of_secret } = value;
     let text = &line[begin..];
     let rest = if is_of_secret { after_name(text, "/")? } else { after_map(text).or_else(|| after_variable(text))? };
     let next = rest.trim_start_matches([' ', '}', ']', '"', '\'']);
