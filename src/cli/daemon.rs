@@ -252,15 +252,15 @@ impl StopSignals {
 
     /// Waits for the next one.
     pub async fn next(&mut self) {
-        async fn of(signal: &mut Option<Signal>) {
+        async fn next_of(signal: &mut Option<Signal>) {
             match signal {
                 Some(signal) => _ = signal.recv().await,
                 None => std::future::pending().await,
             }
         }
         tokio::select! {
-            () = of(&mut self.term) => (),
-            () = of(&mut self.int) => (),
+            () = next_of(&mut self.term) => (),
+            () = next_of(&mut self.int) => (),
         }
     }
 }

@@ -128,22 +128,27 @@ impl Folder {
     /// # Errors
     /// The folder is missing, or holds too much that lies in no folder of its own.
     pub fn read(&self) -> Result<Snapshot, SourceError> {
-        let (mut snapshot, mut fresh) = self.read_once()?;
+        self.read_settled(SETTLED_AFTER, || std::thread::sleep(SETTLED_AFTER))
+    }
+
+    /// The same. `fresh_for`: how long a change is one of just now.
+    fn read_settled(&self, fresh_for: Duration, mut wait: impl FnMut()) -> Result<Snapshot, SourceError> {
+        let (mut snapshot, mut fresh) = self.read_once(fresh_for)?;
         for _ in 0..SETTLES_MAX.as_millis() / SETTLED_AFTER.as_millis() {
             if fresh.is_empty() {
                 break;
             }
-            std::thread::sleep(SETTLED_AFTER);
+            wait();
             if fresh.iter().all(|file| FileState::new(&file.path) == *file) {
                 break;
             }
-            (snapshot, fresh) = self.read_once()?;
+            (snapshot, fresh) = self.read_once(fresh_for)?;
         }
         Ok(snapshot)
     }
 
     /// Reads all, and tells which files were changed just now, with their state before they were read.
-    fn read_once(&self) -> Result<(Snapshot, Vec<FileState>), SourceError> {
+    fn read_once(&self, fresh_for: Duration) -> Result<(Snapshot, Vec<FileState>), SourceError> {
         let failed = |why: String| self.failed(why);
         let mut found = Found::default();
         collect((&self.path, ""), &self.apart, 0, &mut found).map_err(failed)?;
@@ -197,7 +202,7 @@ impl Folder {
             notes,
             apps: String::new(),
         };
-        let fresh = before.into_iter().filter(|file| changed_within(&file.path, SETTLED_AFTER)).collect();
+        let fresh = before.into_iter().filter(|file| changed_within(&file.path, fresh_for)).collect();
         Ok((snapshot, fresh))
     }
 }
@@ -365,22 +370,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one.yaml");
         std::fs::write(&path, "").unwrap();
-        let text = || Folder::new(folder.path()).read().unwrap().files[0].1.clone();
-        let written = std::thread::scope(|scope| {
-            scope.spawn(|| std::fs::write(&path, "a: 1").unwrap());
-            text()
-        });
-        assert_eq!(written, "a: 1");
-        // What is half written is not taken for the whole.
-        std::fs::write(&path, "a: 1\n").unwrap();
-        let whole = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                std::thread::sleep(Duration::from_millis(30));
-                std::fs::write(&path, "a: 1\nb: 2\n").unwrap();
-            });
-            text()
-        });
-        assert_eq!(whole, "a: 1\nb: 2\n");
+        // An editor empties a file before it writes it, and what is half written is not taken for the whole.
+        let mut parts = ["a: 1\n", "a: 1\nb: 2\n"].into_iter();
+        let write_on = || parts.next().into_iter().for_each(|text| std::fs::write(&path, text).unwrap());
+        let read = Folder::new(folder.path()).read_settled(Duration::MAX, write_on).unwrap();
+        assert_eq!(read.files[0].1, "a: 1\nb: 2\n");
     }
 
     #[test]
