@@ -201,7 +201,7 @@ pub async fn confirm(
     let words = visitor.words;
     let command = request(row, &name, "", &fields).with("dry_run", true);
     let fields = fields.into_iter().filter(|(field, _)| command.args.given(field).is_some()).collect();
-    let Some(answer) = act(&web, command).await else {
+    let Some(answer) = act_in(&web, command, words.0).await else {
         return Ok(text_page(&web, &visitor, StatusCode::SERVICE_UNAVAILABLE, words.get("problem-page")).await);
     };
     let frame = PageFrame::new(&web, &visitor, "services", words.with(title, "name", &name), here).await;
@@ -238,7 +238,7 @@ pub async fn confirm_resource(
     let visitor = signed_in(&web, &headers, &here).await?;
     let command = request_with(row, "", &fields).with("dry_run", true);
     let kept = fields.into_iter().filter(|(field, _)| command.args.given(field).is_some()).collect();
-    let Some(answer) = act(&web, command).await else {
+    let Some(answer) = act_in(&web, command, visitor.words.0).await else {
         let text = visitor.words.get("problem-page");
         return Ok(text_page(&web, &visitor, StatusCode::SERVICE_UNAVAILABLE, text).await);
     };

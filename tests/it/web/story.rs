@@ -144,6 +144,9 @@ async fn restarts_the_shop(rig: &Rig, alice: &mut Browser) {
     };
     let before = started();
     alice.get("/services/shop").await.shows("/services/shop/restart");
+    let mut french = alice.clone();
+    french.headers.push(("Accept-Language".to_owned(), "fr".to_owned()));
+    french.get("/services/shop/restart").await.shows("chaque conteneur est indisponible jusqu");
     let page = alice.get("/services/shop/restart").await;
     page.shows("shop   restart; each container is away until it is ready again");
     page.shows("Restart it");
