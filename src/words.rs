@@ -16,6 +16,8 @@ struct Catalogue {
     bundle: MessageBundle,
     /// English templates, each with the key of its French pattern.
     templates: BTreeMap<&'static str, String>,
+    /// Of a column of kinds.
+    kind_width: OnceLock<usize>,
 }
 
 type MessageBundle = FluentBundle<FluentResource>;
@@ -78,21 +80,31 @@ fn catalogue(language: Language) -> &'static Catalogue {
         let words = FluentResource::try_new(text).unwrap_or_else(|(words, _)| words);
         // The test finds a key that stands twice.
         let _ = bundle.add_resource(words);
-        Catalogue { bundle, templates }
+        Catalogue { bundle, templates, kind_width: OnceLock::new() }
     })
 }
 
 /// A sentence in a language; in English where that has no pattern for it. Instants are in local time.
 pub fn say(text: &Text, language: Language) -> String {
-    say_at(text, language, &TimeZone::system())
+    say_at(text, language, "")
 }
 
 /// A time zone by its name; an empty one is this machine's.
 pub fn zone(name: &str) -> TimeZone {
-    TimeZone::get(name).unwrap_or_else(|_| TimeZone::system())
+    let named = (!name.is_empty()).then(|| TimeZone::get(name).ok()).flatten();
+    named.unwrap_or_else(TimeZone::system)
 }
 
-fn say_at(text: &Text, language: Language, zone: &TimeZone) -> String {
+/// An instant in a time zone; an empty one is this machine's.
+pub fn local(at: Timestamp, zone: &str) -> jiff::Zoned {
+    in_zone(at, self::zone(zone))
+}
+
+fn in_zone(at: Timestamp, zone: TimeZone) -> jiff::Zoned {
+    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone)
+}
+
+fn say_at(text: &Text, language: Language, zone: &str) -> String {
     let english = || text.fill(&|arg| say_arg(arg, language, zone));
     let catalogue = catalogue(language);
     let Some(key) = catalogue.templates.get(text.template()) else { return english() };
@@ -100,11 +112,11 @@ fn say_at(text: &Text, language: Language, zone: &TimeZone) -> String {
     Words(language).formatted(key, Some(&args)).unwrap_or_else(english)
 }
 
-fn value(arg: &Arg, language: Language, zone: &TimeZone) -> FluentValue<'static> {
+fn value(arg: &Arg, language: Language, zone: &str) -> FluentValue<'static> {
     if let Arg::Count(n) = arg { FluentValue::from(*n) } else { FluentValue::from(say_arg(arg, language, zone)) }
 }
 
-fn say_arg(arg: &Arg, language: Language, zone: &TimeZone) -> String {
+fn say_arg(arg: &Arg, language: Language, zone: &str) -> String {
     match arg {
         Arg::Text(text) => say_at(text, language, zone),
         Arg::List(items) => items.iter().map(|item| say_arg(item, language, zone)).collect::<Vec<_>>().join(", "),
@@ -112,7 +124,7 @@ fn say_arg(arg: &Arg, language: Language, zone: &TimeZone) -> String {
         Arg::Money(_) if language == Language::Fr => arg.to_string().replace('.', ","),
         Arg::Span(span) if language == Language::Fr => span.to_string().replace('d', "j"),
         Arg::Day(at) if language == Language::Fr => {
-            let at = local(*at, &TimeZone::UTC);
+            let at = in_zone(*at, TimeZone::UTC);
             format!("{} {}", at.day(), month(at.month()))
         }
         Arg::Clock(at) => local(*at, zone).strftime("%H:%M:%S").to_string(),
@@ -129,10 +141,6 @@ fn say_arg(arg: &Arg, language: Language, zone: &TimeZone) -> String {
     }
 }
 
-fn local(at: Timestamp, zone: &TimeZone) -> jiff::Zoned {
-    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone.clone())
-}
-
 /// A month, from 1, as a French date has it in short.
 pub fn month(number: i8) -> &'static str {
     MONTHS[usize::from(number.clamp(1, 12).unsigned_abs()) - 1]
@@ -141,7 +149,7 @@ pub fn month(number: i8) -> &'static str {
 const MONTHS: [&str; 12] =
     ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."];
 
-/// Columns of kinds are at least so wide, two spaces apart.
+/// The least width of a column of kinds, without the two spaces behind it.
 const KIND_LETTERS: usize = 12;
 
 /// The words of a page.
@@ -179,8 +187,9 @@ impl Words {
 
     /// The width of a column of kinds: its longest word, and two spaces.
     pub fn kind_width(self) -> usize {
-        let all = Kind::ALL.into_iter().map(|kind| self.kind(&kind.label()).chars().count());
-        all.max().unwrap_or_default().max(KIND_LETTERS) + 2
+        let longest = || Kind::ALL.into_iter().map(|kind| self.kind(&kind.label()).chars().count()).max();
+        let width = || longest().unwrap_or_default().max(KIND_LETTERS) + 2;
+        *catalogue(self.0).kind_width.get_or_init(width)
     }
 
     /// Whether a service is as wanted: `Synced`.
@@ -232,7 +241,7 @@ impl Words {
 
     /// A sentence with its instants in a time zone; an empty one is this machine's.
     pub fn say_in(self, text: &Text, zone: &str) -> String {
-        say_at(text, self.0, &self::zone(zone))
+        say_at(text, self.0, zone)
     }
 
     fn format(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
@@ -445,7 +454,7 @@ mod tests {
         let missing: Vec<&String> = used.difference(&known).collect();
         let unused: Vec<&String> = known.difference(&used).collect();
         assert!(missing.is_empty() && unused.is_empty(), "no French: {missing:#?}\nnothing says: {unused:#?}");
-        let Catalogue { bundle, templates } = catalogue(Language::Fr);
+        let Catalogue { bundle, templates, .. } = catalogue(Language::Fr);
         for (template, pattern) in &french {
             assert_eq!(names(template, "{"), names(pattern, "{ $"), "{template}");
             let message = bundle.get_message(&templates[template]).and_then(|message| message.value());

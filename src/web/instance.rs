@@ -5,7 +5,6 @@ use std::cmp::Reverse;
 use askama::Template;
 use axum::extract::{ConnectInfo, Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use jiff::tz::TimeZone;
 
 use super::asked_instance::found;
 use super::instance_view::{self, DEEDS, Offer, PowerChip};
@@ -26,7 +25,7 @@ use crate::engine::report::instances::{self, InstanceRow, InstanceState};
 use crate::ledger::PastAction;
 use crate::ledger::runs::{Event, EventFilter};
 use crate::server;
-use crate::words::Words;
+use crate::words::{self, Words};
 use amarre_core::model::power::{Cause, Power, PowerRule};
 use amarre_core::model::savings::ServerPrices;
 use amarre_core::model::{Code, Hint, Millis, Timestamp};
@@ -314,7 +313,7 @@ pub fn until(act: Act, fields: &FormFields, web: &Web) -> Act {
 
 /// The next instant at which a clock shows a time: `18:30`.
 fn next_clock(time: &str, zone: &str, now: Timestamp) -> Option<Timestamp> {
-    let zone = TimeZone::get(zone).unwrap_or_else(|_| TimeZone::system());
+    let zone = words::zone(zone);
     let local = jiff::Timestamp::from_millisecond(now.0).ok()?.to_zoned(zone.clone());
     let time: jiff::civil::Time = time.parse().ok()?;
     let today = local.date().to_datetime(time).to_zoned(zone.clone()).ok()?;

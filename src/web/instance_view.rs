@@ -25,7 +25,7 @@ use crate::engine::commands::verbs::{
 };
 use crate::engine::report::instances::{self, Cost, InstanceRow, InstanceState, ManagedPower};
 use crate::engine::report::savings::SavedNote;
-use crate::words::Words;
+use crate::words::{self, Words};
 use amarre_core::model::power::{Cause, Override, OverrideSource, Power, PowerRule};
 use amarre_core::model::timetable::{Tick, Timetable};
 use amarre_core::model::{Address, Language, Millis, Timestamp};
@@ -213,8 +213,7 @@ impl DayLine {
 }
 
 fn hour(at: Timestamp, zone: &str) -> String {
-    let zone = TimeZone::get(zone).unwrap_or_else(|_| TimeZone::system());
-    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone).strftime("%H:%M").to_string()
+    words::local(at, zone).strftime("%H:%M").to_string()
 }
 
 /// A button of a server.

@@ -22,7 +22,7 @@ use crate::engine::commands::edit_manifest::{self, ManifestRemark, tag};
 use crate::engine::commands::manifest_text::{document_of, with_keys};
 use crate::engine::report::instance_text;
 use crate::engine::report::instances::InstanceRow;
-use crate::words::Words;
+use crate::words::{self, Words};
 use amarre_core::model::power::PowerRule;
 use amarre_core::model::timetable::{Cron, Holidays, HolidaysText, OffAs, Timetable, TimetableText, Week, from_week};
 use amarre_core::model::{Code, Timestamp};
@@ -142,8 +142,7 @@ fn zones(chosen: &str) -> Vec<(String, bool)> {
 }
 
 fn days(week: &Week, now: Timestamp, zone: &str, words: Words) -> Vec<WeekDay> {
-    let zone = TimeZone::get(zone).unwrap_or_else(|_| TimeZone::system());
-    let local = jiff::Timestamp::from_millisecond(now.0).unwrap_or_default().to_zoned(zone);
+    let local = words::local(now, zone);
     let today = usize::from(local.weekday().to_monday_zero_offset().unsigned_abs());
     let this_hour = today * HOURS + usize::from(local.hour().unsigned_abs());
     let names = view_model::weekdays(words.0);

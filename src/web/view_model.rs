@@ -340,13 +340,12 @@ pub fn took(took: Millis, words: Words) -> String {
 
 /// `11:58:02`, in the machine's own zone.
 pub fn clock(at: Timestamp) -> String {
-    local(at, "%H:%M:%S")
+    clock_in(at, "")
 }
 
 /// The same in a time zone; an empty one is this machine's.
 pub fn clock_in(at: Timestamp, zone: &str) -> String {
-    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
-    at.to_zoned(words::zone(zone)).strftime("%H:%M:%S").to_string()
+    words::local(at, zone).strftime("%H:%M:%S").to_string()
 }
 
 /// `2026-11-20 11:58`.
@@ -362,9 +361,7 @@ pub fn moment(at: Timestamp, now: Timestamp) -> String {
 
 /// `20:00` of today, `tomorrow 08:00`, else `Mon 30 Nov 08:00`, in a time zone; an empty one is this machine's.
 pub fn when(at: Timestamp, now: Timestamp, zone: &str, words: Words) -> String {
-    let zone = jiff::tz::TimeZone::get(zone).unwrap_or_else(|_| jiff::tz::TimeZone::system());
-    let local = |at: Timestamp| jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone.clone());
-    let (at, today) = (local(at), local(now).date());
+    let (at, today) = (words::local(at, zone), words::local(now, zone).date());
     let clock = at.strftime("%H:%M").to_string();
     match at.date() {
         date if date == today => clock,
@@ -394,8 +391,7 @@ pub const fn weekdays(language: Language) -> [&'static str; 7] {
 }
 
 fn local(at: Timestamp, form: &str) -> String {
-    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
-    at.to_zoned(jiff::tz::TimeZone::system()).strftime(form).to_string()
+    words::local(at, "").strftime(form).to_string()
 }
 
 /// A text as part of a URL's query.

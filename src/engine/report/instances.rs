@@ -13,7 +13,7 @@ use super::under_way::InstanceWork;
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::ActionState;
 use crate::engine::reconcile::savings::Saved;
-use crate::words::say;
+use crate::words::{self, say};
 use amarre_core::model::instance::{Instance, PowerFacts};
 use amarre_core::model::power::{Cause, Power, Wanted};
 use amarre_core::model::savings::{MONTH_HOURS, ServerPrices};
@@ -608,8 +608,7 @@ pub fn find(picture: &PassResult, name: &str) -> Result<InstanceRow, String> {
 
 /// `Thu 26 Nov 08:00`, in a time zone; an empty one is this machine's.
 pub fn local_time(at: Timestamp, zone: &str, language: Language) -> String {
-    let zone = jiff::tz::TimeZone::get(zone).unwrap_or_else(|_| jiff::tz::TimeZone::system());
-    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone);
+    let at = words::local(at, zone);
     match language {
         Language::En => at.strftime("%a %d %b %H:%M").to_string(),
         Language::Fr => {

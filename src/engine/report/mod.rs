@@ -346,7 +346,7 @@ pub fn exact_time(at: Timestamp, language: Language) -> String {
 
 /// The same in a time zone; an empty one is this machine's.
 pub fn exact_time_in(at: Timestamp, zone: &str, language: Language) -> String {
-    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(words::zone(zone));
+    let at = words::local(at, zone);
     match language {
         Language::En => at.strftime("%d %b %H:%M:%S").to_string(),
         Language::Fr => at.strftime("%d/%m %H:%M:%S").to_string(),
