@@ -1,5 +1,6 @@
 //! Images: which are asked for, when there is no room for one, and which go because nothing uses them.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::container::untagged;
@@ -172,14 +173,18 @@ pub fn clean_up(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
         );
         groups.entry(key).or_default().push(pulled);
     }
-    let in_use = ImagesInUse::by(input, wants);
+    // Mostly nothing is beyond what stays.
+    let in_use = LazyCell::new(|| ImagesInUse::by(input, wants));
     let mut going: BTreeSet<Address> = BTreeSet::new();
     for ((provider, service, _), mut pulled) in groups {
         if input.world.is_dark(provider) || is_left_alone(input, service) {
             continue;
         }
-        pulled.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.cmp(b)));
         let keep = kept(input, service);
+        if pulled.len() <= keep {
+            continue;
+        }
+        pulled.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.cmp(b)));
         let mut places = keep;
         for (index, pulled) in pulled.into_iter().enumerate() {
             if places > 0 && in_use.may_be_gone_back_to(pulled) {
