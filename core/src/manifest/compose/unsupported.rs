@@ -53,7 +53,7 @@ fn keys_of_containers() -> [(&'static str, Text); 5] {
     ]
 }
 
-/// Words that other tools have for keys of a container, too far from them to be found by their letters.
+/// Words that other tools have for keys of a container.
 const OTHER_WORDS: [(&str, &str); 4] =
     [("cpu", "cpus"), ("env", "environment"), ("memory", "mem_limit"), ("ram", "mem_limit")];
 
@@ -73,12 +73,7 @@ pub(crate) fn container_key(entry: &Entry) -> UnknownKey {
         return refused(entry, Code::A0112, message, hint);
     }
     if let Some((_, meant)) = OTHER_WORDS.into_iter().find(|(other, _)| *other == key) {
-        return refused(
-            entry,
-            Code::A0103,
-            text!("unknown key `{key}`", key),
-            text!("did you mean `{near}`?", near = meant),
-        );
+        return UnknownKey::Meant(meant);
     }
     match compose_keys().into_iter().find(|(known, _)| *known == key) {
         Some((_, hint)) => refused_key(entry, hint),

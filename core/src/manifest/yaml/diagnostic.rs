@@ -2,6 +2,7 @@
 //!
 //! Codes are never re-used and never change meaning; each has its page in `docs/errors`.
 
+use super::render::is_in_secret_name;
 use crate::model::words;
 use crate::model::{Code, Text};
 use crate::text;
@@ -223,7 +224,7 @@ impl Diagnostic {
         }
     }
 
-    /// So many are said [`where_named`](Self::where_named), which reads their files; the others at the beginning of what needs them.
+    /// Missing secrets beyond this number are not looked up by [`where_named`](Self::where_named): each look-up reads a file.
     pub const PLACED_MAX: usize = 100;
 
     /// The same, said where the text of its file names the secret, if it does so from its own place on.
@@ -246,11 +247,10 @@ fn place_of_secret(text: &str, from: usize, secret: &str) -> Option<(usize, usiz
 }
 
 fn column_of_secret(line: &str, secret: &str) -> Option<usize> {
-    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
     line.match_indices("secret").find_map(|(at, word)| {
         let value = line[at + word.len()..].trim_start_matches(['"', '\'', ' ']).strip_prefix(':')?;
         let value = value.trim_start_matches(['"', '\'', ' ']);
         let rest = value.strip_prefix(secret)?;
-        (!rest.starts_with(is_part)).then(|| line[..line.len() - value.len()].chars().count() + 1)
+        (!rest.starts_with(is_in_secret_name)).then(|| line[..line.len() - value.len()].chars().count() + 1)
     })
 }

@@ -302,17 +302,18 @@ impl<'a> Reader<'a> {
             match refuse(entry) {
                 UnknownKey::Harmless => (),
                 UnknownKey::Reported(problem) => self.scope.report(problem),
-                UnknownKey::Unknown => self.scope.report(self.unknown(entry)),
+                UnknownKey::Unknown => self.scope.report(self.unknown(entry, None)),
+                UnknownKey::Meant(key) => self.scope.report(self.unknown(entry, Some(key))),
             }
         }
     }
 
-    fn unknown(&self, entry: &Entry) -> Problem {
+    fn unknown(&self, entry: &Entry, meant: Option<&str>) -> Problem {
         /// More keys than these would not fit a line.
         const KEYS_LISTED_MAX: usize = 9;
         let problem =
             Problem::error(Code::A0103, entry.key_spot, text!("unknown key `{key}`", key = shown(&entry.key)));
-        if let Some(near) = nearest(&entry.key, &self.asked) {
+        if let Some(near) = meant.or_else(|| nearest(&entry.key, &self.asked)) {
             return problem.hint(text!("did you mean `{near}`?", near));
         }
         let mut known: Vec<&str> = Vec::new();
@@ -346,6 +347,8 @@ pub(crate) fn no_effect(spot: Spot, message: impl Into<Text>, hint: impl Into<Te
 /// What is to be said of a key that nobody asked for.
 pub(crate) enum UnknownKey {
     Unknown,
+    /// Another word for this key, too far from it to be found by its letters.
+    Meant(&'static str),
     /// It says what holds anyway.
     Harmless,
     Reported(Problem),

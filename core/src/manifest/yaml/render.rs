@@ -209,7 +209,7 @@ fn cut(cells: Vec<(char, bool)>) -> Vec<(char, bool)> {
 /// From which printed character of the last line on nothing is shown.
 fn hidden_from(all: &[&str]) -> Option<usize> {
     let line = all.last()?;
-    let own = secret_value(line, &reference_end).map(|at| printed(&line[..at]));
+    let own = secret_value(line, true).map(|at| printed(&line[..at]));
     if is_inside_secret(all) {
         return Some(printed(&line[..indent(line)]));
     }
@@ -228,7 +228,7 @@ fn is_inside_secret(all: &[&str]) -> bool {
         if own < depth {
             depth = own;
             // A value that begins as a reference may go on below.
-            if secret_value(upper, &|_| None).is_some() {
+            if secret_value(upper, false).is_some() {
                 return true;
             }
         }
@@ -239,9 +239,9 @@ fn is_inside_secret(all: &[&str]) -> bool {
     false
 }
 
-/// Where the value of a secret-looking key begins in a line, or a password inside a URL. `reference`: where a value ends
-/// that only names a secret and hides nothing.
-fn secret_value(line: &str, reference: &dyn Fn(LineValue<'_>) -> Option<usize>) -> Option<usize> {
+/// Where the value of a secret-looking key begins in a line, or a password inside a URL. `skips_references`: a value that only
+/// names a secret hides nothing.
+fn secret_value(line: &str, skips_references: bool) -> Option<usize> {
     let mut from = 0;
     let mut found: Option<usize> = None;
     while let Some(at) = line[from..].find([':', '=']).map(|at| at + from) {
@@ -253,17 +253,13 @@ fn secret_value(line: &str, reference: &dyn Fn(LineValue<'_>) -> Option<usize>) 
         if looks_secret(key) && !is_path {
             let after = &line[at + 1..];
             let begin = at + 1 + (after.len() - after.trim_start().len());
-            let is_in_map = line[..at - before.len()].ends_with('{');
-            match reference(LineValue { line, begin, is_of_secret: key == "secret" && is_in_map }) {
-                Some(end) => {
-                    from = end;
-                    continue;
-                }
-                None => {
-                    found = Some(begin);
-                    break;
-                }
+            let is_named = key == "secret" && line[..at - before.len()].ends_with('{');
+            if let Some(end) = reference_end(line, begin, is_named).filter(|_| skips_references) {
+                from = end;
+                continue;
             }
+            found = Some(begin);
+            break;
         }
         from = at + 1;
     }
@@ -274,20 +270,11 @@ fn secret_value(line: &str, reference: &dyn Fn(LineValue<'_>) -> Option<usize>) 
     }
 }
 
-/// A value of a secret-looking key in a line.
-struct LineValue<'l> {
-    line: &'l str,
-    begin: usize,
-    /// Its key is `secret`, the first of a map in braces.
-    is_of_secret: bool,
-}
-
 /// Where a value ends that is `{secret: NAME}` or `${NAME}` alone: the name of a secret is none. What follows in the line
-/// must be another key, or nothing, else it may belong to the value.
-fn reference_end(value: LineValue<'_>) -> Option<usize> {
-    let LineValue { line, begin, is_of_secret } = value;
+/// must be another key, or nothing, else it may belong to the value. `is_named`: its key is `secret`, the first of a map in braces.
+fn reference_end(line: &str, begin: usize, is_named: bool) -> Option<usize> {
     let text = &line[begin..];
-    let rest = if is_of_secret { after_name(text, "/")? } else { after_map(text).or_else(|| after_variable(text))? };
+    let rest = if is_named { after_name(text)? } else { after_map(text).or_else(|| after_variable(text))? };
     let next = rest.trim_start_matches([' ', '}', ']', '"', '\'']);
     let is_key = |text: &str| {
         let text = text.trim_start_matches([' ', '{', '[', '"', '\'']);
@@ -302,16 +289,21 @@ fn is_in_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "_-.".contains(letter)
 }
 
+/// Whether it may stand in the name of a secret.
+pub(super) fn is_in_secret_name(letter: char) -> bool {
+    is_in_name(letter) || letter == '/'
+}
+
 /// What follows a name and its closing brace.
-fn after_name<'t>(text: &'t str, also: &str) -> Option<&'t str> {
-    let rest = text.trim_start_matches(|letter: char| is_in_name(letter) || also.contains(letter));
+fn after_name(text: &str) -> Option<&str> {
+    let rest = text.trim_start_matches(is_in_secret_name);
     if rest.len() < text.len() { rest.trim_start().strip_prefix('}') } else { None }
 }
 
 /// What follows `{secret: NAME}`.
 fn after_map(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('{')?.trim_start().strip_prefix("secret:")?;
-    after_name(inner.trim_start(), "/")
+    after_name(inner.trim_start())
 }
 
 /// What follows `${NAME}`, maybe in quotes.
