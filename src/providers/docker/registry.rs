@@ -54,19 +54,8 @@ impl Registries {
         let has = |words: &[&str]| words.iter().any(|word| small.contains(word));
         let login = self.0.get(registry);
         if status == Some(429) || has(&["toomanyrequests", "too many requests", "rate limit"]) {
-            let hint = match login {
-                Some(_) => {
-                    text!("the daemon tries again later; a mirror in the engine's daemon.json spares the registry")
-                }
-                None => {
-                    text!(
-                        "the daemon tries again later; an account has a higher limit: registries.{registry}",
-                        registry
-                    )
-                }
-            };
             return ProviderError::new(Class::RetryLater, Code::A0524, message(text!("the registry limits requests")))
-                .hint(hint);
+                .hint(higher_limit(registry, login.is_some()));
         }
         // An image that is hidden and one that is not there are told apart by no registry.
         if has(&[
@@ -111,6 +100,14 @@ impl Registries {
         let hint = text!("does this host's engine reach the registry? the daemon tries again later");
         ProviderError::new(Class::RetryLater, Code::A0504, message(text!("did not work"))).hint(hint)
     }
+}
+
+/// What helps where a registry limits requests.
+fn higher_limit(registry: &str, has_account: bool) -> Text {
+    if has_account {
+        return text!("the daemon tries again later; a mirror in the engine's daemon.json spares the registry");
+    }
+    text!("the daemon tries again later; an account has a higher limit: registries.{registry}", registry)
 }
 
 /// The registry in an image's name.
