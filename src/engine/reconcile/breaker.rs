@@ -30,6 +30,9 @@ const PROBE_TAKES: Millis = Millis::seconds(1);
 
 /// Containers that end at once: each takes the grace that its image or manifest gives it.
 const STOPS_AT_ONCE: usize = 64;
+/// An engine makes networks one after another. In a queue of their own they keep no container waiting whose network is
+/// there.
+const NETWORKS_AT_ONCE: usize = 4;
 
 /// The state of one provider.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +61,7 @@ pub struct Breakers {
     fares: Arc<Mutex<BTreeMap<ProviderId, BreakerState>>>,
     turns: Turns,
     stops: Turns,
+    networks: Turns,
 }
 
 type Turns = Arc<BTreeMap<ProviderId, Arc<Semaphore>>>;
@@ -73,20 +77,31 @@ impl Breakers {
             fares: Arc::default(),
             turns: turns(|provider| provider.capabilities().max_in_flight),
             stops: turns(|_| STOPS_AT_ONCE),
+            networks: turns(|_| NETWORKS_AT_ONCE),
         }
     }
 
     /// Waits for the change's turn at its provider; `None` when the breaker is open by then.
     pub async fn turn(&self, change: &Change) -> Option<CallSlot> {
-        // A container is stopped within its own grace period, and stopping costs the engine nothing.
-        let all = if change.address.kind == Kind::Container && takes_away(change) { &self.stops } else { &self.turns };
-        let turns = all.get(&change.address.provider).filter(|_| counts(change));
+        let turns = self.queue(change).get(&change.address.provider).filter(|_| counts(change));
         let Some(turns) = turns else { return Some(CallSlot { _permit: None }) };
         let permit = turns.clone().acquire_owned().await.ok();
         let is_probe = |open: &OpenBreaker| open.probe.as_deref() == Some(change.service.as_str());
         let fares = self.lock();
         let open = fares.get(&change.address.provider).and_then(|fares| fares.open.as_ref());
         open.is_none_or(is_probe).then_some(CallSlot { _permit: permit })
+    }
+
+    fn queue(&self, change: &Change) -> &Turns {
+        let kind = change.address.kind;
+        if kind == Kind::Network {
+            &self.networks
+        } else if kind == Kind::Container && takes_away(change) {
+            // A container is stopped within its own grace period, and stopping costs the engine nothing.
+            &self.stops
+        } else {
+            &self.turns
+        }
     }
 
     /// Waits for a slot at a provider for what a person asks for: that is tried also while the breaker is open.

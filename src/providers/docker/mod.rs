@@ -62,6 +62,9 @@ const CURL_REFUSED: i64 = 7;
 /// Its codes where one was made and the answer was none that it understands, or none: something listens.
 const CURL_ODD_ANSWER: [i64; 4] = [1, 8, 52, 56];
 
+/// An engine that starts more containers at once only lets each take longer: starting one keeps a core busy.
+const IN_FLIGHT_MAX: usize = 4;
+
 /// How an engine is reached and what is ours on it.
 #[derive(Debug, Clone)]
 pub struct DockerConfig {
@@ -516,6 +519,7 @@ impl Provider for DockerProvider {
             events: Some(self),
             actions: Some(self),
             requests: Some(&self.counts),
+            max_in_flight: IN_FLIGHT_MAX,
             ..Capabilities::NONE
         }
     }

@@ -181,3 +181,21 @@ async fn canary_is_nowhere(rig: &Rig) {
     assert!(!labels.contains(canary), "{labels}");
     assert!(docker_lines(&["network", "ls", "--format", "{{.Labels}}"]).iter().all(|line| !line.contains(canary)));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_container_is_made_while_networks_of_others_wait() {
+    const SERVICES: u32 = 16;
+    let rig = Rig::start().await;
+    for number in 0..SERVICES {
+        rig.write(
+            &format!("s{number}.yaml"),
+            &format!("name: TAG-s{number}\nimage: amarre-test:1\nstop_grace_period: 0s\n"),
+        );
+    }
+    rig.gate.forget();
+    rig.apply().await;
+    let asked = rig.gate.writes();
+    let first = asked.iter().position(|line| line.contains("/containers/create"));
+    let last = asked.iter().rposition(|line| line.contains("/networks/create"));
+    assert!(first < last, "the first container came after the last network: {asked:#?}");
+}
