@@ -189,13 +189,13 @@ async fn a_container_is_made_while_networks_of_others_wait() {
     for number in 0..SERVICES {
         rig.write(
             &format!("s{number}.yaml"),
-            &format!("name: TAG-s{number}\nimage: amarre-test:1\ncommand: [serve, '80']\nstop_grace_period: 0s\n"),
+            &format!("name: TAG-s{number}\nimage: amarre-test:1\nhealthcheck: {{test: [CMD, 'true'], interval: 1s}}\n"),
         );
     }
     rig.gate.forget();
     rig.apply().await;
     let asked = rig.gate.writes();
-    let first = asked.iter().position(|line| line.contains("/containers/create"));
-    let last = asked.iter().rposition(|line| line.contains("/networks/create"));
+    let first = asked.iter().position(|line| line.contains("/containers/create")).unwrap();
+    let last = asked.iter().rposition(|line| line.contains("/networks/create")).unwrap();
     assert!(first < last, "the first container came after the last network: {asked:#?}");
 }
