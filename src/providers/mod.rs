@@ -5,6 +5,7 @@ pub mod contract;
 pub mod error;
 pub mod exchanges;
 pub mod http;
+pub mod kept_reading;
 pub mod rows;
 pub mod offers;
 pub mod resize;

@@ -45,6 +45,11 @@ pub struct Listed<T> {
 }
 
 impl<T> Listed<T> {
+    /// Each of them, for what needs no large field.
+    pub fn each(&self) -> impl Iterator<Item = &T> {
+        self.rows.iter().chain(&self.slim)
+    }
+
     /// All of them, for what needs no large field.
     pub fn all(mut self) -> Vec<T> {
         self.rows.append(&mut self.slim);

@@ -4,7 +4,7 @@ use crate::support::supplies;
 use amarre::providers::AttributeDrift;
 use amarre::providers::ProbePorts;
 use amarre::providers::WatchEvents;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -294,6 +294,64 @@ async fn an_engine_that_stays_away_starts_no_pass_until_it_is_back() {
         () = ours.watch(wake.clone()) => (),
         () = count() => (),
         () = told => (),
+    }
+}
+
+/// What is touched, how, and the lists that show it.
+type Touch<'a> = (&'a str, &'a dyn Fn(), &'a [&'a str]);
+
+/// What the engine would have told of is not asked for, and what it tells of is.
+#[tokio::test]
+async fn only_a_list_that_something_touched_is_read_again() {
+    let (docker, ours) = served("home").await;
+    let lists = async |reuse: bool| {
+        docker.server.journal.clear();
+        ours.observe(&ObserveQuery { now: Timestamp(1_800_000_000_000), reuse, ..ObserveQuery::default() }).await;
+        let calls = docker.server.journal.calls();
+        let sections = ["containers/json", "networks", "volumes", "images/json"];
+        let is_read = |section: &&str| calls.iter().any(|call| call.path.split('?').next().unwrap().ends_with(section));
+        sections.into_iter().filter(is_read).collect::<Vec<&str>>()
+    };
+    let all = ["containers/json", "networks", "volumes", "images/json"];
+    for reuse in [false, true] {
+        assert_eq!(lists(reuse).await, all, "nobody listens to its events");
+    }
+    let touches: [Touch<'_>; 5] = [
+        ("a container", &|| docker.stop("web").unwrap(), &["containers/json"]),
+        ("a network", &|| drop(docker.seed_network("other", "10.99.0.0/24").unwrap()), &["networks"]),
+        ("an endpoint", &|| docker.disconnect(NETWORK, "web").unwrap(), &["containers/json"]),
+        ("a volume", &|| docker.seed_volume("other").unwrap(), &["volumes"]),
+        ("the engine", &|| docker.restart_engine(), &all),
+    ];
+    let story = async {
+        let kept = async || eventually(20, "what was read is kept", async || lists(true).await.is_empty()).await;
+        kept().await;
+        assert_eq!(lists(false).await, all, "a person asks");
+        let mut before: &[&str] = &[];
+        for (what, touch, expected) in touches {
+            kept().await;
+            touch();
+            let mut read = BTreeSet::new();
+            eventually(20, what, async || {
+                read.extend(lists(true).await);
+                expected.iter().all(|list| read.contains(list))
+            })
+            .await;
+            // Of one thing that happens, several events tell.
+            read.retain(|list| !expected.contains(list) && !before.contains(list));
+            assert_eq!(read, BTreeSet::new(), "{what}");
+            before = expected;
+        }
+        kept().await;
+        apply(&ours, &create(&address(Kind::Volume, "own"), &Fields::default())).await.unwrap();
+        assert!(
+            lists(true).await.contains(&"volumes"),
+            "written by Amarre, whether the event of it has arrived or not"
+        );
+    };
+    tokio::select! {
+        () = ours.watch(Arc::default()) => (),
+        () = story => (),
     }
 }
 

@@ -33,6 +33,7 @@ impl PerformAction for DockerProvider {
         self.spare_own(Some(id.clone()), name)?;
         let restarted = self.api().await?.restart(id, name).await;
         self.inspects.acted_on(id);
+        self.lists.written(Kind::Container);
         match restarted? {
             true => Ok(()),
             false => Err(ProviderError::new(Class::Conflict, Code::A0511, text!("container {name} is gone", name))),

@@ -39,6 +39,7 @@ pub struct Meter {
     is_list: AtomicBool,
     bytes: AtomicUsize,
     objects: AtomicUsize,
+    has_begun: AtomicBool,
     is_over: AtomicBool,
 }
 
@@ -55,8 +56,8 @@ impl Meter {
 
     fn new(is_stream: bool) -> Arc<Self> {
         let (bytes, objects) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let (is_list, is_over) = (AtomicBool::default(), AtomicBool::default());
-        Arc::new(Self { is_stream, is_list, bytes, objects, is_over })
+        let [is_list, has_begun, is_over] = [(); 3].map(|()| AtomicBool::default());
+        Arc::new(Self { is_stream, is_list, bytes, objects, has_begun, is_over })
     }
 
     /// The answer that begins is a list.
@@ -91,7 +92,13 @@ impl Meter {
         self.is_over.load(Ordering::Relaxed).then(trouble)
     }
 
+    /// Whether anything arrived: the head of the answer is the first.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
+    }
+
     fn count(&self, arrived: &[u8]) -> io::Result<()> {
+        self.has_begun.store(true, Ordering::Relaxed);
         let bytes = self.bytes.fetch_add(arrived.len(), Ordering::Relaxed).saturating_add(arrived.len());
         let is_over = if self.is_stream || self.is_list.load(Ordering::Relaxed) {
             bytes > PIECE_BYTES_MAX

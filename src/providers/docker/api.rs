@@ -153,9 +153,21 @@ impl EngineApi {
         S: Stream<Item = Result<T, Error>> + Send + 'static,
         T: Send + 'static,
     {
+        self.metered_stream(ask).0
+    }
+
+    /// The same with what counts it, where it can begin.
+    fn metered_stream<T, S>(&self, ask: impl FnOnce(&Docker) -> S) -> (Pieces<T>, Option<Arc<Meter>>)
+    where
+        S: Stream<Item = Result<T, Error>> + Send + 'static,
+        T: Send + 'static,
+    {
         match self.streaming() {
-            Ok((docker, meter)) => ask(&docker).map(move |piece| counted(piece, &meter)).boxed(),
-            Err(error) => futures_util::stream::once(async { Err(error) }).boxed(),
+            Ok((docker, meter)) => {
+                let own = meter.clone();
+                (ask(&docker).map(move |piece| counted(piece, &own)).boxed(), Some(meter))
+            }
+            Err(error) => (futures_util::stream::once(async { Err(error) }).boxed(), None),
         }
     }
 
@@ -534,17 +546,18 @@ impl EngineApi {
         self.found("GET", format!("reading the log of container {name}"), answer)
     }
 
-    /// What changed there since this time of the engine, then what changes, as it happens. Ends when the connection does.
+    /// What changed there since this time of the engine, then what changes, as it happens; and what counts the answer. Ends
+    /// when the connection does.
     /// Only what an observation reads: an event of a sort that the client library does not know would end the stream.
     #[expect(clippy::disallowed_types, reason = "the client library takes a map without order")]
-    pub fn events(&self, since: Option<&str>) -> Pieces<EventMessage> {
+    pub fn events(&self, since: Option<&str>) -> (Pieces<EventMessage>, Option<Arc<Meter>>) {
         let filters = std::collections::HashMap::from([("type", vec!["container", "network", "volume", "image"])]);
         let options = EventsOptionsBuilder::new().filters(&filters);
         let options = match since {
             Some(since) => options.since(since),
             None => options,
         };
-        self.stream(|docker| docker.events(Some(options.build())))
+        self.metered_stream(|docker| docker.events(Some(options.build())))
     }
 
     /// What was done with a container within a span of time, as far as the engine remembers. An engine whose clock is

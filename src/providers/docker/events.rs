@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use bollard::models::{EventMessage, EventMessageTypeEnum};
 use futures_util::StreamExt;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use super::api::{self, EngineApi};
+use super::api::{self, EngineApi, Pieces};
 use super::{DockerProvider, inspects};
 use crate::providers::{AttributeDrift, Attributed, Difference, WatchEvents};
 use amarre_core::model::{Address, Kind, Timestamp};
@@ -43,18 +46,58 @@ impl WatchEvents for DockerProvider {
             if let Some(api) = engine.filter(|_| answers) {
                 // Containers may have been inspected before this subscription stands: the engine repeats what came since.
                 let since = heard_at.as_ref().or(api.connected_at.as_ref());
-                let mut events = Box::pin(api.events(since.map(String::as_str)));
-                while let Some(Ok(event)) = events.next().await {
-                    heard_at = event.time_nano.map(api::since_nanos).or(heard_at);
-                    if self.inspects.note_event(&event) {
+                let (mut events, meter) = api.events(since.map(String::as_str));
+                meter.into_iter().for_each(|meter| self.lists.events_begin(&meter));
+                let mut end_due = None;
+                while let Some(event) = next_until(&mut events, end_due).await {
+                    let Some(event) = event else {
+                        end_due = None;
                         wake.notify_one();
+                        continue;
+                    };
+                    heard_at = event.time_nano.map(api::since_nanos).or(heard_at);
+                    self.lists.note_event(&event);
+                    if self.inspects.note_event(&event) {
+                        if is_end(&event) {
+                            end_due = end_due.or(Some(Instant::now() + END_COMPLETES));
+                        } else {
+                            end_due = None;
+                            wake.notify_one();
+                        }
                     }
                 }
+                self.lists.events_end();
             }
             tokio::time::sleep(api::RESUBSCRIBE_AFTER).await;
         }
     }
 }
+
+/// The next event; `Some(None)`: none came until `due`. `None`: the stream has ended.
+async fn next_until(events: &mut Pieces<EventMessage>, due: Option<Instant>) -> Option<Option<EventMessage>> {
+    let event = match due {
+        Some(due) => match tokio::time::timeout_at(due, events.next()).await {
+            Ok(event) => event,
+            Err(_) => return Some(None),
+        },
+        None => events.next().await,
+    };
+    Some(Some(event?.ok()?))
+}
+
+/// Whether an event tells of an end: of a container, or of its place on a network.
+fn is_end(event: &EventMessage) -> bool {
+    let action = event.action.as_deref().unwrap_or_default();
+    match event.typ {
+        Some(EventMessageTypeEnum::CONTAINER) => ["die", "oom", "stop"].contains(&action),
+        Some(EventMessageTypeEnum::NETWORK) => action == "disconnect",
+        Some(_) | None => false,
+    }
+}
+
+/// An end is mostly the first of several events: the container is removed as well, or its engine starts it again. One pass
+/// sees all of it. The removal of a running container takes some 100 ms.
+const END_COMPLETES: Duration = Duration::from_millis(150);
 
 #[async_trait]
 impl AttributeDrift for DockerProvider {
@@ -82,7 +125,31 @@ async fn last_end(api: &EngineApi, thing: Difference, now: Timestamp) -> Option<
 }
 
 /// What is past is told at once; a clock that is behind makes an engine wait for it.
-const EVENT_LIMIT: std::time::Duration = std::time::Duration::from_millis(1500);
+const EVENT_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Events by which somebody may have brought about what is put right.
 const ENDS: [&str; 6] = ["destroy", "stop", "die", "rename", "update", "pause"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_waits_for_what_follows_it_and_nothing_else_waits() {
+        use EventMessageTypeEnum::{CONTAINER, NETWORK, VOLUME};
+        let cases = [
+            (CONTAINER, "die", true),
+            (CONTAINER, "stop", true),
+            (CONTAINER, "destroy", false),
+            (CONTAINER, "start", false),
+            (CONTAINER, "health_status: healthy", false),
+            (NETWORK, "disconnect", true),
+            (NETWORK, "destroy", false),
+            (VOLUME, "destroy", false),
+        ];
+        for (typ, action, expected) in cases {
+            let event = EventMessage { typ: Some(typ), action: Some(action.to_owned()), ..EventMessage::default() };
+            assert_eq!(is_end(&event), expected, "{typ} {action}");
+        }
+    }
+}

@@ -24,13 +24,13 @@ const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// Whether this process sees the files of the engine's host as the engine does. In doubt it does not: a path is then
 /// another path there.
-pub(super) fn sees_files(api: &EngineApi, containers: &[ContainerSummary]) -> bool {
+pub(super) fn sees_files(api: &EngineApi, containers: &[&ContainerSummary]) -> bool {
     // The engine's own folder is known where its socket is a file here and the folder is here, too.
     let Some(root) = api.root.as_deref() else { return false };
     let has_folder_here =
         |summary: &ContainerSummary| summary.id.as_ref().is_some_and(|id| root.join("containers").join(id).is_dir());
     let may_be_in_one = is_in_a_container() || Path::new(MARK_OF_DOCKER).exists();
-    !may_be_in_one || containers.iter().any(has_folder_here)
+    !may_be_in_one || containers.iter().copied().any(has_folder_here)
 }
 
 /// Whether this process runs in a container: its paths are not those of the host. Asked once: a process stays where it is,
@@ -129,12 +129,13 @@ pub(super) enum ReservedKind {
 /// none of them.
 pub(super) async fn bind_stopped(
     api: &EngineApi,
-    containers: &[ContainerSummary],
+    containers: &[&ContainerSummary],
     seen: &BTreeMap<Address, Seen>,
     reserved: &mut [Reserved],
 ) -> Result<(), ProviderError> {
     let is_stopped = |summary: &&ContainerSummary| summary.state != Some(ContainerSummaryStateEnum::RUNNING);
-    let stopped: BTreeSet<&str> = containers.iter().filter(is_stopped).filter_map(|one| one.id.as_deref()).collect();
+    let stopped: BTreeSet<&str> =
+        containers.iter().copied().filter(is_stopped).filter_map(|one| one.id.as_deref()).collect();
     for one in reserved.iter_mut().filter(|one| one.ports.is_empty() && !one.is_beside) {
         let id = seen.get(&one.by).map(|seen| seen.vendor_id.as_str()).filter(|id| stopped.contains(id));
         let Some(id) = id else { continue };

@@ -39,7 +39,7 @@ impl Remotes {
         &self,
         api: &EngineApi,
         ask: &ObserveQuery,
-        there: &[ImageSummary],
+        there: &[&ImageSummary],
     ) -> BTreeMap<String, Result<String, String>> {
         let is_there = |reference: &str| there.iter().any(|image| image.repo_tags.iter().any(|tag| tag == reference));
         let wanted: BTreeMap<String, Millis> = ask

@@ -14,6 +14,7 @@ mod files;
 pub mod images;
 mod inspects;
 mod labels;
+mod lists;
 mod logs;
 pub mod registry;
 mod settings;
@@ -36,6 +37,7 @@ use self::build::Builds;
 use self::host::ReservedKind;
 use self::images::{Declared, Pulls, Remotes};
 use self::inspects::Inspects;
+use self::lists::{EngineLists, Lists};
 use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
@@ -46,8 +48,8 @@ use super::{
 use crate::secret::{MarkKey, Scrubber, Secrets};
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::{
-    Address, Change, Code, Expect, Fields, GapScope, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Text,
-    Timestamp, Value, Verb, platform,
+    Address, Change, Code, Expect, Fields, GapScope, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Text, Value,
+    Verb, platform,
 };
 use amarre_core::resources::{Objection, docker};
 use amarre_core::text;
@@ -117,6 +119,7 @@ pub struct DockerProvider {
     counts: Counts,
     prober: Http,
     inspects: Inspects,
+    lists: Lists,
     /// What images say of themselves, by id: an id never means something else.
     declared: Mutex<BTreeMap<String, Declared>>,
     remotes: Remotes,
@@ -137,6 +140,7 @@ impl DockerProvider {
             counts: Counts::default(),
             prober,
             inspects: Inspects::default(),
+            lists: Lists::default(),
             declared: Mutex::default(),
             remotes: Remotes::default(),
             pulls: Pulls::default(),
@@ -150,8 +154,9 @@ impl DockerProvider {
 
     async fn look(&self, ask: &ObserveQuery) -> Result<Observation, ProviderError> {
         let api = self.api().await?;
-        let (containers, networks, volumes, images) =
-            tokio::try_join!(api.containers(), api.networks(), api.volumes(), api.images())?;
+        let lists = self.lists.read(api, ask.reuse).await?;
+        let started = lists.started();
+        let EngineLists { containers, networks, volumes, images } = lists;
         let reader = AnswerReader {
             provider: self.config.id.clone(),
             instance: self.config.instance.clone(),
@@ -163,7 +168,8 @@ impl DockerProvider {
         gaps.extend(networks.slim.iter().map(|one| hidden(Kind::Network, one.name.as_deref().unwrap_or_default())));
         gaps.extend(volumes.slim.iter().map(|one| hidden(Kind::Volume, &one.name)));
         self.see_containers(ask, &reader, (&containers, &images), (&mut seen, &mut gaps)).await?;
-        let (containers, images) = (containers.all(), images.all());
+        let containers: Vec<&ContainerSummary> = containers.each().collect();
+        let images: Vec<&ImageSummary> = images.each().collect();
         let mut members: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for summary in &containers {
             for network in answers::summary_networks(summary).into_keys() {
@@ -190,7 +196,6 @@ impl DockerProvider {
         );
         let free = api.root.as_deref().and_then(images::free_bytes);
         let routes = if self.config.endpoint.starts_with("unix://") { host_routes().await } else { Vec::new() };
-        let started = networks.rows.iter().chain(&networks.slim).find_map(started);
         let is_own = |seen: &Seen| self.config.own.as_deref().is_some_and(|own| seen.vendor_id.starts_with(own));
         let is_own = |(address, seen): &(&Address, &Seen)| address.kind == Kind::Container && is_own(seen);
         let own: BTreeSet<Address> = seen.iter().filter(is_own).map(|(address, _)| address.clone()).collect();
@@ -219,7 +224,7 @@ impl DockerProvider {
     /// one of them.
     fn reserved(
         &self,
-        containers: &[ContainerSummary],
+        containers: &[&ContainerSummary],
         seen: &BTreeMap<Address, Seen>,
         own: &BTreeSet<Address>,
     ) -> Vec<Reserved> {
@@ -238,7 +243,7 @@ impl DockerProvider {
         };
         let project = |summary: &ContainerSummary| summary.labels.as_ref()?.get(LABEL_PROJECT).cloned();
         let projects: BTreeSet<String> =
-            containers.iter().filter(|one| main(one).is_some()).filter_map(project).collect();
+            containers.iter().copied().filter(|one| main(one).is_some()).filter_map(project).collect();
         let of = |summary: &ContainerSummary| {
             let (by, seen) = seen_as(summary)?;
             let service = seen.service.clone().filter(|_| seen.owner.is_ours());
@@ -246,7 +251,7 @@ impl DockerProvider {
             let kind = main(summary).or_else(|| is_beside().then_some(ReservedKind::Beside))?;
             Some(host::reserved(by.clone(), kind, service, summary))
         };
-        containers.iter().filter_map(of).collect()
+        containers.iter().copied().filter_map(of).collect()
     }
 
     /// What the images that are wanted say of themselves; each image is asked once.
@@ -254,7 +259,7 @@ impl DockerProvider {
         &self,
         api: &EngineApi,
         ask: &ObserveQuery,
-        images: &[ImageSummary],
+        images: &[&ImageSummary],
     ) -> Result<BTreeMap<String, Declared>, ProviderError> {
         let known = self.declared.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let wanted: BTreeSet<&str> =
@@ -283,7 +288,7 @@ impl DockerProvider {
         &self,
         ask: &ObserveQuery,
         reader: &AnswerReader,
-        containers: &[ContainerSummary],
+        containers: &[&ContainerSummary],
         seen: &mut BTreeMap<Address, Seen>,
     ) {
         let Some(npm) = &self.config.npm_container else { return };
@@ -504,6 +509,7 @@ impl Provider for DockerProvider {
         let sent = Scrubber::of_words(supplies.secrets.values().chain(accounts));
         let outcome = outcome.map_err(|error| error.without(&sent));
         self.inspects.written(change);
+        self.lists.written(change.address.kind);
         outcome
     }
 
@@ -615,12 +621,6 @@ async fn brought(api: &EngineApi, reference: &str, before: &BTreeSet<String>) ->
     let is_it = |image: &&ImageSummary| image.repo_tags.iter().chain(&image.repo_digests).any(|name| name == reference);
     let brought = after.iter().find(is_it).filter(|image| !before.contains(&image.id));
     Ok(brought.map(|image| image.id.clone()).unwrap_or_default())
-}
-
-/// When the engine started: it makes its default bridge anew each time, unless its containers ran on meanwhile.
-fn started(network: &bollard::models::Network) -> Option<Timestamp> {
-    let created = network.created.as_deref().filter(|_| network.name.as_deref() == Some("bridge"))?;
-    Timestamp::parse(created)
 }
 
 fn labels_of(inspect: &ContainerInspectResponse) -> BTreeMap<String, String> {

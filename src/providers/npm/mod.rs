@@ -21,13 +21,15 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use self::api::{CertificateRow, HostRow, Level, ListRow, Me, NpmApi, NpmVersion};
 use self::sections::Section;
+use super::kept_reading::KeptReading;
 use super::rows::Listed;
 use super::{
     AttributeDrift, Attributed, Blame, Capabilities, Class, Culprit, Difference, EXAM_LIMIT, Exam, ExamineSetup,
@@ -87,6 +89,9 @@ pub struct NpmProvider {
     api: NpmApi,
     /// Held for the whole of a change.
     writing: Mutex<()>,
+    /// What the last look read, while it is watched whether that changes.
+    reading: KeptReading<(NpmVersion, Inventory)>,
+    is_watched: AtomicBool,
     /// Passwords cannot be read back: what the last look reported of each access list's users, by vendor id.
     passwords: std::sync::Mutex<Passwords>,
     /// Our account as the last look found it; `None` before the first.
@@ -94,6 +99,18 @@ pub struct NpmProvider {
     /// The kinds that the last look was about.
     kinds: std::sync::Mutex<BTreeSet<Kind>>,
     look_every: Duration,
+}
+
+/// A change, from its first call to its end. What was read before it holds no longer, also where it is cut short.
+struct Write<'a> {
+    _alone: MutexGuard<'a, ()>,
+    reading: &'a KeptReading<(NpmVersion, Inventory)>,
+}
+
+impl Drop for Write<'_> {
+    fn drop(&mut self) {
+        self.reading.forget();
+    }
 }
 
 /// Users with their secrets, by vendor id of the access list.
@@ -114,11 +131,18 @@ impl NpmProvider {
             key,
             dns_credentials,
             writing: Mutex::new(()),
+            reading: KeptReading::default(),
+            is_watched: AtomicBool::new(false),
             passwords: std::sync::Mutex::default(),
             account: std::sync::Mutex::default(),
             kinds: std::sync::Mutex::default(),
             look_every,
         })
+    }
+
+    /// Waits for the write before.
+    async fn begin_write(&self) -> Write<'_> {
+        Write { _alone: self.writing.lock().await, reading: &self.reading }
     }
 
     /// The name in the configuration: `main`.
@@ -281,7 +305,9 @@ impl Provider for NpmProvider {
     async fn observe(&self, ask: &ObserveQuery) -> Observation {
         self.note_used(ask);
         let gap = |error: ProviderError| error.into_gap(&self.id, GapScope::Whole, ask.now);
-        let (version, inventory) = match tokio::time::timeout(OBSERVE_TIMEOUT, self.inventory(ask)).await {
+        let is_watched = || self.is_watched.load(Ordering::Relaxed);
+        let reading = self.reading.read(ask.reuse, is_watched, self.inventory(ask));
+        let reading = match tokio::time::timeout(OBSERVE_TIMEOUT, reading).await {
             Ok(Ok(read)) => read,
             Ok(Err(error)) => return Observation { gaps: vec![gap(error)], ..Observation::default() },
             Err(_) => {
@@ -290,9 +316,14 @@ impl Provider for NpmProvider {
                 return Observation { gaps: vec![gap(error)], ..Observation::default() };
             }
         };
+        let (version, inventory) = &*reading;
         let viewer = Viewer { provider: &self.id, instance: &self.instance, ask };
-        let seen = observe::report(&inventory, viewer);
-        let hidden = observe::hidden(&inventory, viewer, &seen);
+        let seen = observe::report(inventory, viewer);
+        let hidden = observe::hidden(inventory, viewer, &seen);
+        if !hidden.is_empty() {
+            // Which of them are read by themselves depends on what is wanted.
+            self.reading.forget();
+        }
         let lists = seen.iter().filter(|(address, _)| address.kind == Kind::AccessList);
         let users = lists.filter_map(|(_, seen)| {
             Some((seen.vendor_id.clone(), seen.fields.get("users").and_then(Value::entries)?.clone()))
@@ -306,7 +337,7 @@ impl Provider for NpmProvider {
                 .map(|address| errors::hidden(address, ask.now))
                 .chain(self.unreadable(ask))
                 .collect(),
-            version: Some(version_text(version)),
+            version: Some(version_text(*version)),
             mail_refused: examine::is_nobodys(identity).then(|| identity.to_owned()),
             read_only: self.read_only(),
             ..Observation::default()
@@ -315,7 +346,7 @@ impl Provider for NpmProvider {
 
     async fn apply(&self, change: &Change, supplies: Supplies<'_>) -> Result<Outcome, ProviderError> {
         let asked = tokio::time::Instant::now();
-        let _alone = self.writing.lock().await;
+        let _alone = self.begin_write().await;
         self.api.counts().waited.observe(asked.elapsed().as_secs_f64());
         let Some(section) = Section::of_kind(change.address.kind) else {
             let message = format!("could not {}: it is only observed here", action_text(change));

@@ -37,7 +37,7 @@ impl NpmProvider {
 
     /// Switches a host off, whatever else nginx still refuses.
     pub(super) async fn switch_off_host(&self, culprit: &Culprit) -> Result<(), ProviderError> {
-        let _alone = self.writing.lock().await;
+        let _alone = self.begin_write().await;
         let doing = format!("could not switch off {}", culprit.label());
         let Some(section) = Section::of_kind(culprit.kind) else { return Ok(()) };
         let write = |outcome| match outcome {

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hasher};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -16,24 +18,30 @@ use super::{NpmProvider, ObserveQuery, used};
 use crate::providers::WatchEvents;
 use amarre_core::model::Kind;
 
+/// Time between two questions whether a pass has looked.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
 #[async_trait]
 impl WatchEvents for NpmProvider {
     async fn watch(&self, wake: Arc<Notify>) {
         let mut before = None;
         loop {
+            let mut pause = self.look_every;
             match self.state().await {
                 // No pass has looked yet.
-                Ok(None) => (),
+                Ok(None) => pause = pause.min(FIRST_LOOK),
                 // That it does not answer any more, or does again, is a change as well.
                 answer => {
                     let now = answer.ok();
                     if before.is_some_and(|before| before != now) {
+                        self.reading.forget();
                         wake.notify_one();
                     }
+                    self.is_watched.store(now.is_some(), Ordering::Relaxed);
                     before = Some(now);
                 }
             }
-            tokio::time::sleep(self.look_every).await;
+            tokio::time::sleep(pause).await;
         }
     }
 }

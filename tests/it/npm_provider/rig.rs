@@ -169,9 +169,12 @@ impl Rig {
     }
 
     pub async fn observe(&self, wanted: &[&Address]) -> amarre::providers::Observation {
+        self.provider.observe(&self.query(wanted)).await
+    }
+
+    pub fn query(&self, wanted: &[&Address]) -> ObserveQuery {
         let wanted = wanted.iter().map(|address| ((*address).clone(), Fields::default())).collect();
-        let ask = ObserveQuery { now: NOW, wanted, applied: self.applied.clone(), ..ObserveQuery::default() };
-        self.provider.observe(&ask).await
+        ObserveQuery { now: NOW, wanted, applied: self.applied.clone(), ..ObserveQuery::default() }
     }
 
     /// Everything there is; a gap fails the test.

@@ -510,3 +510,50 @@ async fn a_change_by_hand_is_noticed_between_two_looks() {
         () = story => (),
     }
 }
+
+/// While it is watched for changes, a pass that follows up on another one does not read everything again.
+#[tokio::test]
+async fn what_was_read_holds_until_something_changes_it() {
+    let mut rig = Rig::start().await;
+    let address = address(Kind::ProxyHost, GIT);
+    rig.observe_all().await;
+    rig.bring(&address, &host(GIT)).await;
+    let id = rig.rows(npm::Kind::ProxyHost)[0]["id"].as_u64().unwrap();
+    let port = async |reuse: bool| {
+        let ask = ObserveQuery { reuse, ..rig.query(&[&address]) };
+        rig.provider.observe(&ask).await.seen[&address].fields.get("forward_port").cloned()
+    };
+    // Only a look asks for the account.
+    let is_read = || rig.npm.server.journal.calls().iter().any(|call| call.path.contains("/users/me"));
+    let is_kept = async || {
+        rig.npm.server.journal.clear();
+        port(true).await;
+        !is_read()
+    };
+    assert!(!is_kept().await, "nothing tells of changes");
+    let events = rig.provider.capabilities().events.unwrap();
+    let story = async {
+        eventually(10, "what was read is kept", is_kept).await;
+        assert!(is_kept().await);
+        port(false).await;
+        assert!(is_read(), "a person asks");
+        rig.npm.edit_proxy_host(id, &json!({"forward_port": 81}));
+        eventually(10, "a change by hand", async || port(true).await == Some(Value::Int(81))).await;
+        eventually(10, "what was read is kept", is_kept).await;
+        let seen = rig.observe(&[&address]).await.seen.remove(&address).unwrap();
+        let update = Verb::Update(Fields::default().with("forward_port", Value::Int(82)));
+        rig.apply(&change(&address, update, unchanged(&seen))).await.unwrap();
+        assert_eq!(port(true).await, Some(Value::Int(82)), "a change of Amarre's");
+        eventually(10, "what was read is kept", is_kept).await;
+        rig.npm.backend_down(true);
+        eventually(10, "it does not answer any more", async || {
+            let ask = ObserveQuery { reuse: true, ..rig.query(&[&address]) };
+            rig.provider.observe(&ask).await.seen.is_empty()
+        })
+        .await;
+    };
+    tokio::select! {
+        () = events.watch(Arc::default()) => unreachable!("it watches as long as it is asked to"),
+        () = story => (),
+    }
+}
