@@ -3,13 +3,14 @@
 //! name only.
 //!
 //! A folder on a share that went away may never answer: it is read on another thread, with a time limit, and not read
-//! again before that reading has ended.
+//! again before that reading has ended. While each file is the same by name, size, times and inode, no file is opened.
 
 use std::collections::BTreeSet;
+use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -30,6 +31,11 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(1);
 const SETTLES_MAX: Duration = Duration::from_secs(2);
 /// A file that was changed within this time may still be in the middle of being written.
 const SETTLED_AFTER: Duration = Duration::from_millis(100);
+/// A file that was changed this long before it was read may have changed again within one step of its clock: such a clock
+/// counts two seconds at a time.
+const SURELY_SETTLED_AFTER: Duration = Duration::from_secs(3);
+/// The number of times that the last reading is used again. Then all is read, whatever a share says of its files.
+const KEPT_TIMES: u32 = 100;
 /// A late reading is polled in each pass, and no pass waits long for it.
 const ASKED_AGAIN: Duration = Duration::from_millis(50);
 
@@ -44,12 +50,21 @@ pub struct Folder {
     apart: BTreeSet<PathBuf>,
     /// A late reading that has not ended.
     late: Arc<Mutex<Option<FolderReading>>>,
+    kept: Arc<std::sync::Mutex<Option<KeptSnapshot>>>,
+}
+
+/// What was read last, and the files that it was read from.
+#[derive(Debug)]
+struct KeptSnapshot {
+    from: Vec<(PathBuf, FileState)>,
+    snapshot: Snapshot,
+    times: u32,
 }
 
 impl Folder {
     /// A folder; it need not exist yet.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), apart: BTreeSet::new(), late: Arc::default() }
+        Self { path: path.to_owned(), apart: BTreeSet::new(), late: Arc::default(), kept: Arc::default() }
     }
 
     /// Excludes these: Amarre's own files, if the folder holds its configuration too. Excluded files are delivered into
@@ -139,7 +154,7 @@ impl Folder {
                 break;
             }
             wait();
-            if fresh.iter().all(|file| FileState::new(&file.path) == *file) {
+            if fresh.iter().all(|(path, state)| FileState::now(path).as_ref() == Some(state)) {
                 break;
             }
             (snapshot, fresh) = self.read_once(fresh_for)?;
@@ -148,17 +163,23 @@ impl Folder {
     }
 
     /// Reads all, and tells which files were changed just now, with their state before they were read.
-    fn read_once(&self, fresh_for: Duration) -> Result<(Snapshot, Vec<FileState>), SourceError> {
+    fn read_once(&self, fresh_for: Duration) -> Result<(Snapshot, Vec<(PathBuf, FileState)>), SourceError> {
         let failed = |why: String| self.failed(why);
         let mut found = Found::default();
         collect((&self.path, ""), &self.apart, 0, &mut found).map_err(failed)?;
         let (mut manifests, mut others): (Vec<_>, Vec<_>) =
             found.take_files().into_iter().partition(|file| file.is_manifest);
-        manifests.sort_by(|left, right| left.at.cmp(&right.at));
-        others.sort_by(|left, right| left.at.cmp(&right.at));
+        manifests.sort_by(|left, right| left.at.0.cmp(&right.at.0));
+        others.sort_by(|left, right| left.at.0.cmp(&right.at.0));
         let label = self.label();
         let all = manifests.iter().chain(&others);
-        let before: Vec<FileState> = all.map(|file| FileState::new(&file.at)).collect();
+        let before: Vec<(PathBuf, FileState)> = all.map(|file| file.at.clone()).collect();
+        let is_whole = found.is_whole() && manifests.iter().all(|file| file.has_room);
+        if let Some(snapshot) = self.kept(&before).filter(|_| is_whole) {
+            return Ok((snapshot, Vec::new()));
+        }
+        let is_settled = |(path, _): &(PathBuf, FileState)| !changed_within(path, SURELY_SETTLED_AFTER);
+        let is_kept = is_whole && before.iter().all(is_settled);
         let mut digest = Sha256::new();
         let mut files = Vec::new();
         for file in manifests {
@@ -166,7 +187,7 @@ impl Folder {
                 found.leave_out(&file.path, NO_ROOM.to_owned());
                 continue;
             }
-            let bytes = match read_bounded(&file.at) {
+            let bytes = match read_bounded(&file.at.0) {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     found.leave_out(&file.path, error.to_string());
@@ -202,24 +223,46 @@ impl Folder {
             notes,
             apps: String::new(),
         };
-        let fresh = before.into_iter().filter(|file| changed_within(&file.path, fresh_for)).collect();
+        // What could not be read is tried again each time.
+        let is_kept =
+            is_kept && snapshot.notes.is_empty() && snapshot.files.len() + snapshot.assets.len() == before.len();
+        let fresh = before.iter().filter(|(path, _)| changed_within(path, fresh_for)).cloned().collect();
+        let kept = is_kept.then(|| KeptSnapshot { from: before, snapshot: snapshot.clone(), times: 0 });
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         Ok((snapshot, fresh))
+    }
+
+    /// What was read last, if it was read from these files.
+    fn kept(&self, files: &[(PathBuf, FileState)]) -> Option<Snapshot> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.as_mut().filter(|kept| kept.times < KEPT_TIMES && kept.from == files)?;
+        kept.times += 1;
+        Some(kept.snapshot.clone())
     }
 }
 
-/// By which a file that is being written is told from one that is done.
-#[derive(PartialEq, Eq)]
+/// By which a file that was changed is told from one that was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileState {
-    path: PathBuf,
-    /// Its size and the time of its last change; `None`: it is not there.
-    state: Option<(u64, i64, i64)>,
+    size: u64,
+    /// Of its content, which programs may set, and of the rest, which only the system sets: seconds and nanoseconds.
+    changed: [(i64, i64); 2],
+    /// Device and number.
+    inode: (u64, u64),
 }
 
 impl FileState {
-    fn new(path: &Path) -> Self {
-        let metadata = std::fs::metadata(path).ok();
-        let state = metadata.map(|metadata| (metadata.len(), metadata.mtime(), metadata.mtime_nsec()));
-        Self { path: path.to_owned(), state }
+    const UNKNOWN: Self = Self { size: 0, changed: [(0, 0); 2], inode: (0, 0) };
+
+    fn now(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().as_ref().map(Self::from)
+    }
+}
+
+impl From<&Metadata> for FileState {
+    fn from(of: &Metadata) -> Self {
+        let changed = [(of.mtime(), of.mtime_nsec()), (of.ctime(), of.ctime_nsec())];
+        Self { size: of.len(), changed, inode: (of.dev(), of.ino()) }
     }
 }
 
@@ -233,7 +276,7 @@ fn collect(
     (folder, relative): (&Path, &str),
     apart: &BTreeSet<PathBuf>,
     depth: usize,
-    found: &mut Found<PathBuf>,
+    found: &mut Found<(PathBuf, FileState)>,
 ) -> Result<(), String> {
     if depth > DEPTH_MAX {
         found.leave_out(relative, format!("it is more than {DEPTH_MAX} folders deep"));
@@ -280,7 +323,9 @@ fn collect(
         if kind.is_dir() {
             collect((&entry.path(), &path), apart, depth + 1, found)?;
         } else {
-            found.add(path, entry.metadata().map_or(0, |metadata| metadata.len()), entry.path());
+            // One that is gone by now, or cannot be asked, is found to be so when it is read.
+            let state = entry.metadata().as_ref().map_or(FileState::UNKNOWN, FileState::from);
+            found.add(path, state.size, (entry.path(), state));
         }
     }
     Ok(())
@@ -288,10 +333,10 @@ fn collect(
 
 /// A file beside the manifests; `None` when it is gone by now. An unreadable one is known by name only, so that it
 /// never looks deleted.
-fn read_asset(found: &FoundFile<PathBuf>) -> Option<Asset> {
+fn read_asset(found: &FoundFile<(PathBuf, FileState)>) -> Option<Asset> {
     use std::io::Read;
     let unread = Asset { bytes: None, size: 0, executable: false };
-    let file = match std::fs::File::open(&found.at) {
+    let file = match std::fs::File::open(&found.at.0) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         Err(_) => return Some(unread),
@@ -375,6 +420,43 @@ mod tests {
         let write_on = || parts.next().into_iter().for_each(|text| std::fs::write(&path, text).unwrap());
         let read = Folder::new(folder.path()).read_settled(Duration::MAX, write_on).unwrap();
         assert_eq!(read.files[0].1, "a: 1\nb: 2\n");
+    }
+
+    /// A program can set back the time of a file's content, and not the time of its last change.
+    #[test]
+    fn what_was_read_is_kept_until_a_file_changes_in_any_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let long_ago = || Duration::from_secs(60);
+        let write = |name: &str, text: &str| {
+            std::fs::write(path(name), text).unwrap();
+            let old = std::fs::metadata(path(name)).unwrap().modified().unwrap() - long_ago();
+            std::fs::File::options().write(true).open(path(name)).unwrap().set_modified(old).unwrap();
+        };
+        write("one.yaml", "a: 1\n");
+        write("run.sh", "true\n");
+        let read = Folder::new(folder.path());
+        let is_kept = || read.kept.lock().unwrap().as_ref().is_some_and(|kept| kept.times > 0);
+        let before = read.read().unwrap();
+        assert!(!is_kept());
+        assert_eq!((read.read().unwrap(), is_kept()), (before, true));
+        let changes: [&dyn Fn(); 5] = [
+            &|| write("one.yaml", "a: 2\n"),
+            &|| write("two.yaml", "a: 1\n"),
+            &|| std::fs::rename(path("two.yaml"), path("three.yaml")).unwrap(),
+            &|| std::fs::set_permissions(path("run.sh"), std::fs::Permissions::from_mode(0o755)).unwrap(),
+            &|| std::fs::remove_file(path("three.yaml")).unwrap(),
+        ];
+        for change in changes {
+            change();
+            let fresh = Folder::new(folder.path()).read().unwrap();
+            assert_eq!((read.read().unwrap(), is_kept()), (fresh.clone(), false));
+            assert_eq!((read.read().unwrap(), is_kept()), (fresh, true));
+        }
+        std::fs::write(path("one.yaml"), "a: 3\n").unwrap();
+        read.read().unwrap();
+        read.read().unwrap();
+        assert!(!is_kept(), "it was changed a moment ago");
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct FoundFile<T> {
 pub struct Found<T> {
     files: Vec<FoundFile<T>>,
     parts: BTreeMap<String, PartCounts>,
+    /// Of all parts together.
+    all: PartCounts,
     dropped: BTreeSet<String>,
     unread: BTreeMap<String, String>,
     odd: Vec<String>,
@@ -67,6 +69,7 @@ impl<T> Default for Found<T> {
         Self {
             files: Vec::new(),
             parts: BTreeMap::new(),
+            all: PartCounts::default(),
             dropped: BTreeSet::new(),
             unread: BTreeMap::new(),
             odd: Vec::new(),
@@ -84,11 +87,12 @@ impl<T> Found<T> {
         if self.dropped.contains(&part) {
             return Ok(false);
         }
-        let counts = self.parts.entry(part.clone()).or_default();
-        counts.entries += 1;
-        if !is_folder {
-            let sort = if is_manifest(path) { &mut counts.manifests } else { &mut counts.others };
-            *sort += 1;
+        for counts in [self.parts.entry(part.clone()).or_default(), &mut self.all] {
+            counts.entries += 1;
+            if !is_folder {
+                let sort = if is_manifest(path) { &mut counts.manifests } else { &mut counts.others };
+                *sort += 1;
+            }
         }
         self.keep_within("files and folders", ENTRIES_MAX, |counts| counts.entries)?;
         self.keep_within("manifests", MANIFESTS_MAX, |counts| counts.manifests)?;
@@ -97,14 +101,18 @@ impl<T> Found<T> {
     }
 
     fn keep_within(&mut self, what: &str, most: usize, count: fn(&PartCounts) -> usize) -> Result<(), String> {
-        if self.parts.values().map(count).sum::<usize>() <= most {
+        if count(&self.all) <= most {
             return Ok(());
         }
         let largest = self.parts.iter().max_by_key(|(_, counts)| count(counts)).map(|(part, _)| part.clone());
         let Some(part) = largest.filter(|part| !part.is_empty()) else {
             return Err(format!("it holds more than {most} {what}"));
         };
-        self.parts.remove(&part);
+        if let Some(less) = self.parts.remove(&part) {
+            self.all.entries -= less.entries;
+            self.all.manifests -= less.manifests;
+            self.all.others -= less.others;
+        }
         self.files.retain(|file| part_of(&file.path, false) != part);
         self.unread.retain(|path, _| part_of(path, true) != part);
         self.leave_out(&part, format!("the source holds more than {most} {what}, most of them there"));
@@ -160,6 +168,11 @@ impl<T> Found<T> {
             files[index].has_room = false;
         }
         files
+    }
+
+    /// Whether nothing was left out.
+    pub fn is_whole(&self) -> bool {
+        self.unread.is_empty() && self.odd.is_empty()
     }
 
     /// What is said of all that is not read; `label` is the folder's own name before its paths.
