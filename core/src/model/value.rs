@@ -262,12 +262,14 @@ pub struct Fields(Arc<FieldList>);
 struct FieldList {
     list: Vec<(FieldName, Value)>,
     hash: OnceLock<u64>,
+    /// A bit for each name that there is: see [`bit_of`].
+    names: OnceLock<u64>,
 }
 
 /// For a copy that is about to be changed.
 impl Clone for FieldList {
     fn clone(&self) -> Self {
-        Self { list: self.list.clone(), hash: OnceLock::new() }
+        Self { list: self.list.clone(), ..Self::default() }
     }
 }
 
@@ -291,6 +293,11 @@ impl Hash for Fields {
 impl Fields {
     /// One field.
     pub fn get(&self, name: &str) -> Option<&Value> {
+        let names = self.0.names.get_or_init(|| self.names().fold(0, |all, name| all | bit_of(name)));
+        // A resource has a few of the fields of its kind, and each is asked for.
+        if names & bit_of(name) == 0 {
+            return None;
+        }
         let at = self.at(name).ok()?;
         self.0.list.get(at).map(|(_, value)| value)
     }
@@ -298,7 +305,7 @@ impl Fields {
     /// All of them, to be changed.
     fn list_mut(&mut self) -> &mut Vec<(FieldName, Value)> {
         let all = Arc::make_mut(&mut self.0);
-        all.hash = OnceLock::new();
+        (all.hash, all.names) = Default::default();
         &mut all.list
     }
 
@@ -400,6 +407,15 @@ impl Fields {
     }
 }
 
+/// One of 64 bits, mostly another one for another name: by its length, its first and its last byte.
+#[inline]
+fn bit_of(name: &str) -> u64 {
+    let byte = |byte: Option<&u8>| u64::from(byte.copied().unwrap_or_default());
+    let bytes = name.as_bytes();
+    let mixed = name.len() as u64 ^ byte(bytes.first()).wrapping_mul(7) ^ byte(bytes.last()).wrapping_mul(29);
+    1 << (mixed & 63)
+}
+
 /// As texts are ordered. Names of fields are short and differ early: comparing them here is twice as fast as asking
 /// the C library.
 #[inline]
@@ -452,7 +468,7 @@ impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // In order of their names, as they are kept.
         let fields = BTreeMap::<FieldName, Value>::deserialize(deserializer)?;
-        Ok(Self(Arc::new(FieldList { list: fields.into_iter().collect(), hash: OnceLock::new() })))
+        Ok(Self(Arc::new(FieldList { list: fields.into_iter().collect(), ..FieldList::default() })))
     }
 }
 
@@ -468,7 +484,7 @@ mod tests {
 
     /// A plan is kept while the hashes of what it was made of are equal.
     #[test]
-    fn the_hash_of_fields_follows_each_change() {
+    fn what_is_kept_of_fields_follows_each_change() {
         let key = RandomState::default();
         let hash_of = |fields: &Fields| key.hash_one(fields);
         let before = Fields::default().with("image", Value::text("web:1"));
@@ -483,9 +499,12 @@ mod tests {
             let mut alone = Fields::default().with("image", Value::text("web:1"));
             assert_eq!(hash_of(&alone), hash, "of equal fields");
             let mut copy = before.clone();
+            assert!(copy.get("image").is_some() && copy.get("user").is_none());
             change(&mut copy);
             change(&mut alone);
             assert!(hash_of(&copy) != hash && hash_of(&alone) == hash_of(&copy), "{copy:?}");
+            let found = ["image", "user"].map(|name| copy.get(name).is_some());
+            assert_eq!(found, ["image", "user"].map(|name| copy.names().any(|known| known == name)), "{copy:?}");
         }
         assert_eq!(hash_of(&before), hash);
     }

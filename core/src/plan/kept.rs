@@ -8,7 +8,7 @@ use foldhash::quality::RandomState;
 
 use super::input::Input;
 use super::look_time::{Horizon, LookTime};
-use crate::model::{Service, Timestamp, World};
+use crate::model::{Address, Kind, Readiness, Seen, Service, Timestamp, World};
 
 /// Takes digests of inputs, by a key of this process: nobody can write two inputs that have one digest.
 #[derive(Debug, Default)]
@@ -107,7 +107,25 @@ fn hash_world(world: &World, room: u64, hasher: &mut impl Hasher) {
         inventory,
         leads,
     } = world;
-    (seen, gaps, routes, addresses, started, waking, own, port80, mail_refused).hash(hasher);
+    seen.len().hash(hasher);
+    for (address, seen) in seen {
+        address.hash(hasher);
+        hash_seen(address, seen, hasher);
+    }
+    (gaps, routes, addresses, started, waking, own, port80, mail_refused).hash(hasher);
     (read_only, reserved, ruled_out, quotes, unoffered, inventory, leads).hash(hasher);
     free.iter().filter(|(_, free)| **free < room).for_each(|few| few.hash(hasher));
+}
+
+/// Without the time since when something of NPM's, or an image, is not ready: no plan waits for these, and each look says
+/// that one which is switched off is so since now.
+fn hash_seen(address: &Address, seen: &Seen, hasher: &mut impl Hasher) {
+    let is_dated = !address.provider.is_proxy() && address.kind != Kind::Image;
+    match &seen.ready {
+        Readiness::NotYet { since: _, why } if !is_dated => {
+            let Seen { fields, ready: _, owner, service, vendor_id, at: _ } = seen;
+            (fields, why, owner, service, vendor_id).hash(hasher);
+        }
+        Readiness::NotYet { .. } | Readiness::Ready | Readiness::Failed { .. } => seen.hash(hasher),
+    }
 }

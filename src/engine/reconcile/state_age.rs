@@ -9,6 +9,8 @@ use amarre_core::model::{Address, Kind, Millis, ProviderId, Readiness, Timestamp
 
 /// Clocks of two machines differ by some seconds; that is no jump.
 const SLACK: Millis = Millis::seconds(30);
+/// Two clocks are read within this time.
+const READ_APART: Millis = Millis::seconds(1);
 /// The times that waits are counted from.
 const STAMPS: [&str; 2] = ["started_at_ms", "finished_at_ms"];
 
@@ -25,6 +27,8 @@ struct KnownState {
     first: Millis,
     /// The pass before, which did not observe it yet.
     before: Option<Millis>,
+    /// Since when it is watched, by the clock, as it was said last.
+    watched: Timestamp,
 }
 
 impl StateAges {
@@ -37,8 +41,9 @@ impl StateAges {
                 let Some(stamp) = seen.fields.get(field).and_then(Value::as_int) else { continue };
                 let key = (address.clone(), field);
                 let before = self.looks.get(&address.provider).copied();
-                let fresh = KnownState { stamp, first: steady, before };
-                let entry = self.known.get(&key).copied().filter(|entry| entry.stamp == stamp).unwrap_or(fresh);
+                let fresh = KnownState { stamp, first: steady, before, watched: now };
+                let mut entry = self.known.get(&key).copied().filter(|entry| entry.stamp == stamp).unwrap_or(fresh);
+                entry.watched = entry.watched_since(now, steady);
                 known.insert(key, entry);
                 let right = entry.corrected(now, steady);
                 if let Some(right) = right.filter(|_| field == "finished_at_ms") {
@@ -51,10 +56,9 @@ impl StateAges {
                 let is_ours_to_tell = seen.fields.text("health") == Some("none");
                 let Readiness::NotYet { since, .. } = &mut seen.ready else { continue };
                 if since.0 == stamp {
-                    let watched = Timestamp(now.0 - (steady.0 - entry.first.0));
                     *since = right.unwrap_or(*since);
-                    if is_ours_to_tell && watched - *since > SLACK {
-                        *since = watched;
+                    if is_ours_to_tell && entry.watched - *since > SLACK {
+                        *since = entry.watched;
                     }
                 }
             }
@@ -80,6 +84,13 @@ impl StateAges {
 }
 
 impl KnownState {
+    /// Since when it is watched, by the clock. What was said last stays while that is right to a second: two clocks that
+    /// are read one after the other tell another millisecond at each look.
+    fn watched_since(self, now: Timestamp, steady: Millis) -> Timestamp {
+        let watched = Timestamp(now.0 - (steady.0 - self.first.0));
+        if (watched - self.watched).0.abs() < READ_APART.0 { self.watched } else { watched }
+    }
+
     /// The plausible time, if the stamp is not.
     fn corrected(self, now: Timestamp, steady: Millis) -> Option<Timestamp> {
         let span = |from: Millis| steady.0 - from.0;
@@ -92,5 +103,20 @@ impl KnownState {
             Some(_) | None => return None,
         };
         Some(Timestamp(now.0 - right))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_when_a_state_is_watched_stays_the_same_and_follows_a_clock_that_jumps() {
+        let known = KnownState { stamp: 0, first: Millis(0), before: None, watched: Timestamp(1_000_000) };
+        let said = |late: i64| known.watched_since(Timestamp(1_060_000 + late), Millis(60_000)).0 - 1_000_000;
+        assert_eq!(
+            [-999, -1, 0, 3, 999, 1000, 3_600_000, -3_600_000].map(said),
+            [0, 0, 0, 0, 0, 1000, 3_600_000, -3_600_000]
+        );
     }
 }

@@ -61,9 +61,17 @@ fn not_as_fresh(input: &Input<'_>, made: &(Wants, Plan), until: Timestamp) -> Op
     // As far as anybody waits; at the moment itself, where nothing holds longer.
     let last = Timestamp(until.0.saturating_sub(1)).min(input.now.exact() + Millis::minutes(60 * 24 * 100));
     let later = last.max(input.now.exact());
-    // When something was observed is no matter of plans.
+    // When something was observed is no matter of plans, nor is since when something of NPM's is not ready.
     let mut world = input.world.clone();
-    world.seen.values_mut().for_each(|seen| seen.at = later);
+    for (address, seen) in &mut world.seen {
+        seen.at = later;
+        match &mut seen.ready {
+            Readiness::NotYet { since, .. } if address.provider.is_proxy() || address.kind == Kind::Image => {
+                *since = later
+            }
+            Readiness::NotYet { .. } | Readiness::Ready | Readiness::Failed { .. } => (),
+        }
+    }
     let fresh = plan::pass(&Input { now: later.into(), world: &world, ..*input });
     (fresh != *made).then(|| format!("kept until {until:?}, and another plan at {later:?}: {:#?}", fresh.1))
 }

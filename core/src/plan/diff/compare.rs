@@ -55,6 +55,9 @@ pub fn compare_in(
 pub fn is_applied(wanted: &Fields, world: &World, applied: &Fields) -> bool {
     wanted.iter().all(|(name, value)| {
         let known = applied.get(name);
+        if !value.is_unresolved() {
+            return known == Some(value);
+        }
         match resolve_value(value, world) {
             later if later.is_unresolved() => known.is_some_and(|known| !known.is_unresolved()),
             value => known == Some(&value),
