@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use amarre::providers::{Class, ObserveQuery, Provider};
-use amarre_core::model::{Code, Expect, Fields, Kind, Millis, Readiness, Value, Verb};
+use amarre_core::model::{Address, Code, Expect, Fields, Kind, Millis, Readiness, Value, Verb};
 use amarre_sim::npm::{self, Issuance, Level, NpmOptions, NpmPermissions, NpmUser};
 use amarre_sim::{Fault, Server};
 use axum::extract::{Request, State};
@@ -480,14 +480,20 @@ async fn a_row_that_is_too_large_can_go() {
     assert!(rig.rows(npm::Kind::ProxyHost).is_empty());
 }
 
-/// NPM tells of no change, and its audit log is for administrators.
-#[tokio::test]
-async fn a_change_by_hand_is_noticed_between_two_looks() {
+/// An NPM with one proxy host of Amarre's: its address, and NPM's id of it.
+async fn with_host() -> (Rig, Address, u64) {
     let mut rig = Rig::start().await;
     let address = address(Kind::ProxyHost, GIT);
     rig.observe_all().await;
     rig.bring(&address, &host(GIT)).await;
     let id = rig.rows(npm::Kind::ProxyHost)[0]["id"].as_u64().unwrap();
+    (rig, address, id)
+}
+
+/// NPM tells of no change, and its audit log is for administrators.
+#[tokio::test]
+async fn a_change_by_hand_is_noticed_between_two_looks() {
+    let (rig, _, id) = with_host().await;
     let wake = Arc::new(tokio::sync::Notify::new());
     let events = rig.provider.capabilities().events.unwrap();
     let story = async {
@@ -514,11 +520,7 @@ async fn a_change_by_hand_is_noticed_between_two_looks() {
 /// While it is watched for changes, a pass that follows up on another one does not read everything again.
 #[tokio::test]
 async fn what_was_read_holds_until_something_changes_it() {
-    let mut rig = Rig::start().await;
-    let address = address(Kind::ProxyHost, GIT);
-    rig.observe_all().await;
-    rig.bring(&address, &host(GIT)).await;
-    let id = rig.rows(npm::Kind::ProxyHost)[0]["id"].as_u64().unwrap();
+    let (rig, address, id) = with_host().await;
     let port = async |reuse: bool| {
         let ask = ObserveQuery { reuse, ..rig.query(&[&address]) };
         rig.provider.observe(&ask).await.seen[&address].fields.get("forward_port").cloned()
