@@ -31,8 +31,8 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(1);
 const SETTLES_MAX: Duration = Duration::from_secs(2);
 /// A file that was changed within this time may still be in the middle of being written.
 const SETTLED_AFTER: Duration = Duration::from_millis(100);
-/// A file that was changed this long before it was read may have changed again within one step of its clock: such a clock
-/// counts two seconds at a time.
+/// A file that was changed within this time before it was read may change again within the same step of its clock, and then
+/// look as it did: some clocks of files count two seconds at a time.
 const SURELY_SETTLED_AFTER: Duration = Duration::from_secs(3);
 /// The number of times that the last reading is used again. Then all is read, whatever a share says of its files.
 const KEPT_TIMES: u32 = 100;

@@ -35,9 +35,9 @@ pub struct Lists {
 pub struct EngineLists {
     /// Running or not.
     pub containers: Arc<Listed<ContainerSummary>>,
-    /// Whoever made them.
+    /// Also those that are not Amarre's.
     pub networks: Arc<Listed<Network>>,
-    /// Whoever made them.
+    /// Also those that are not Amarre's.
     pub volumes: Arc<Listed<Volume>>,
     /// Those with a name.
     pub images: Arc<Listed<ImageSummary>>,
