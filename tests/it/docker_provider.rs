@@ -168,6 +168,19 @@ async fn an_existing_resource_is_not_created_again() {
     assert!(writes(&docker).iter().all(|line| !line.contains("/create")), "{:?}", writes(&docker));
 }
 
+/// A busy engine says so for a moment after its containers are gone.
+#[tokio::test]
+async fn a_network_that_the_engine_takes_for_used_is_tried_again() {
+    let (_docker, ours) = served("home").await;
+    let seen = observe(&ours).await.seen;
+    let network = address(Kind::Network, NETWORK);
+    let error = apply(&ours, &delete(&network, &seen[&network])).await.unwrap_err();
+    assert_eq!((error.class, error.code), (Class::Conflict, Code::A0510), "{error}");
+    apply(&ours, &delete(&web(), &seen[&web()])).await.unwrap();
+    apply(&ours, &delete(&network, &seen[&network])).await.unwrap();
+    assert!(!observe(&ours).await.seen.contains_key(&network));
+}
+
 /// The image's own `VOLUME` may hold data that no manifest names.
 #[tokio::test]
 async fn a_container_goes_without_its_volumes_and_cannot_come_back() {

@@ -621,6 +621,8 @@ impl EngineApi {
                 .hint(text!("install the driver's container toolkit on the host, or leave `gpus` out"));
         }
         let class = match status_code {
+            // A container has come meanwhile, or a busy engine has not let go yet of one that is gone.
+            403 if message.contains("has active endpoints") => Class::Conflict,
             404 | 409 => Class::Conflict,
             400 | 403 => Class::Rejected,
             _ => Class::RetryLater,
