@@ -1,7 +1,7 @@
 //! Amarre in a container that it made itself, beside the services that it manages: it never ends itself.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::json;
 
@@ -117,9 +117,11 @@ async fn make_from_elsewhere(rig: &Rig) {
     }
     std::fs::copy(rig.config(), at("amarre.yaml")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_amarre"));
-    command.arg("--config").arg(at("amarre.yaml")).args(["apply", "--yes", "--timeout", "90s"]);
+    command.arg("--config").arg(at("amarre.yaml")).args(["apply", "--yes", "--timeout", "3m"]);
     let output = tokio::process::Command::from(command).output().await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let Output { status, stdout, stderr } = output;
+    let said = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(status.success(), "{said}");
 }
 
 /// It was neither re-created nor restarted.
