@@ -12,6 +12,7 @@ pub mod resources;
 pub mod runs;
 pub mod good_manifests;
 mod cache;
+mod field_texts;
 pub mod ownership;
 mod pools;
 mod power;

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use super::audit_refusals::RefusalTally;
 use super::cache::Cached;
 use super::certificate_orders;
+use super::field_texts::{FieldTexts, TextReading};
 use super::flapping::note_writes;
 use super::good_manifests::StoredManifest;
 use super::migrations::MIGRATIONS;
@@ -71,6 +72,7 @@ pub struct Unpublished {
 pub struct Ledger {
     pub(crate) pool: SqlitePool,
     facts: Cached<Facts>,
+    texts: FieldTexts,
     pub(crate) manifests: Cached<BTreeMap<String, StoredManifest>>,
     pub(crate) refused: Arc<Mutex<RefusalTally>>,
 }
@@ -100,7 +102,13 @@ impl Ledger {
     }
 
     pub(crate) fn from_pool(pool: SqlitePool) -> Self {
-        Self { pool, facts: Cached::default(), manifests: Cached::default(), refused: Arc::default() }
+        Self {
+            pool,
+            facts: Cached::default(),
+            texts: FieldTexts::default(),
+            manifests: Cached::default(),
+            refused: Arc::default(),
+        }
     }
 
     /// The facts for a plan.
@@ -109,6 +117,7 @@ impl Ledger {
     }
 
     async fn read_facts(&self) -> Result<Facts, StoreError> {
+        let mut texts = self.texts.reading();
         Ok(Facts {
             promised: BTreeMap::new(),
             going: BTreeSet::new(),
@@ -120,8 +129,8 @@ impl Ledger {
             open_intents: self.open_intents().await?,
             orders: self.orders().await?,
             ordered: self.ordered().await?,
-            applied: self.applied().await?,
-            last_good: self.last_good().await?,
+            applied: self.applied(&mut texts).await?,
+            last_good: self.last_good(&mut texts).await?,
             repointed_at: self.repointed().await?,
             away: self.away().await?,
             pulled: self.pulled().await?,
@@ -468,22 +477,22 @@ impl Ledger {
         Ok(rows.iter().filter_map(|row| Some((address(row, "address")?, Timestamp(row.get("at_ms"))))).collect())
     }
 
-    async fn applied(&self) -> Result<BTreeMap<Address, Applied>, StoreError> {
+    async fn applied(&self, texts: &mut TextReading) -> Result<BTreeMap<Address, Applied>, StoreError> {
         let rows = sqlx::query("SELECT address, service, vendor_id, fields FROM applied").fetch_all(&self.pool);
         let rows = rows.await.map_err(read)?;
         let applied = |row: &sqlx::sqlite::SqliteRow| {
-            let fields = from_json(&row.get::<String, _>("fields"));
+            let fields = texts.fields(row.get("fields"));
             let applied = Applied { service: row.get("service"), vendor_id: row.get("vendor_id"), fields };
             Some((address(row, "address")?, applied))
         };
         Ok(rows.iter().filter_map(applied).collect())
     }
 
-    async fn last_good(&self) -> Result<BTreeMap<Address, (String, Fields)>, StoreError> {
+    async fn last_good(&self, texts: &mut TextReading) -> Result<BTreeMap<Address, (String, Fields)>, StoreError> {
         let rows = sqlx::query("SELECT base, generation, fields FROM last_good").fetch_all(&self.pool).await;
         let rows = rows.map_err(read)?;
         let good = |row: &sqlx::sqlite::SqliteRow| {
-            Some((address(row, "base")?, (row.get("generation"), from_json(&row.get::<String, _>("fields")))))
+            Some((address(row, "base")?, (row.get("generation"), texts.fields(row.get("fields")))))
         };
         Ok(rows.iter().filter_map(good).collect())
     }
