@@ -627,6 +627,9 @@ pub(crate) fn want<'w>(
 ) -> &'w mut Want {
     let Author { service, origin } = author;
     let refusal = (input.spell)(&address, &mut fields).err().map(|why| not_taken(&address, &why, origin));
+    // What was written like this is in memory once, and compared at once.
+    let written = input.facts.applied.get(&address).map(|row| &row.fields).filter(|written| **written == fields);
+    let fields = written.cloned().unwrap_or(fields);
     let want = Want {
         fields,
         needs,

@@ -53,6 +53,9 @@ pub fn compare_in(
 
 /// Whether what was applied says the same as what is wanted, with what of that is known by now.
 pub fn is_applied(wanted: &Fields, world: &World, applied: &Fields) -> bool {
+    if wanted == applied && !wanted.is_unresolved() {
+        return true;
+    }
     wanted.iter().all(|(name, value)| {
         let known = applied.get(name);
         if !value.is_unresolved() {
@@ -67,6 +70,10 @@ pub fn is_applied(wanted: &Fields, world: &World, applied: &Fields) -> bool {
 
 /// The same fields with every output that is known by now made a literal.
 pub fn resolve(fields: &Fields, world: &World) -> Fields {
+    // Most have no outputs.
+    if !fields.is_unresolved() {
+        return fields.clone();
+    }
     fields.iter().map(|(name, value)| (name.clone(), resolve_value(value, world))).collect()
 }
 
@@ -74,6 +81,9 @@ pub fn resolve(fields: &Fields, world: &World) -> Fields {
 /// cannot be seen later, the ledger is to know where it leads.
 pub fn learned(wanted: &Fields, world: &World, seen: &Fields) -> Fields {
     let known = resolve(wanted, world);
+    if !known.is_unresolved() {
+        return known;
+    }
     let known = known.iter().map(|(name, value)| {
         let there = seen.get(name).filter(|_| value.is_unresolved());
         (name.clone(), there.unwrap_or(value).clone())
