@@ -13,6 +13,7 @@ mod field_tables;
 mod docker_texts;
 mod crowds;
 mod ends;
+mod kept;
 mod life;
 mod moments;
 mod reservations;

@@ -8,7 +8,7 @@ use foldhash::quality::RandomState;
 
 use super::input::Input;
 use super::look_time::{Horizon, LookTime};
-use crate::model::{Address, Kind, Readiness, Seen, Service, Timestamp, World};
+use crate::model::{Address, Facts, Kind, Plan, Readiness, Seen, Service, Timestamp, Wants, World};
 
 /// Takes digests of inputs, by a key of this process: nobody can write two inputs that have one digest.
 #[derive(Debug, Default)]
@@ -20,6 +20,14 @@ impl Digests {
     /// Of the manifests alone.
     pub fn of_services(&self, services: &BTreeMap<String, Service>) -> u64 {
         self.state.hash_one(services)
+    }
+
+    /// Of what says which wants there are: manifests and people. What is there and what was done says how they are met.
+    /// `services`: as below.
+    pub fn of_wishes(&self, input: &Input<'_>, services: u64) -> u64 {
+        let Facts { suspended, rolling, frozen, gone, pools, power, .. } = input.facts;
+        let Input { site, marks, requests, .. } = input;
+        self.state.hash_one((services, site, marks, requests, suspended, rolling, frozen, gone, pools, power))
     }
 
     /// Of an input. `services`: the digest of its manifests, which most passes share; `spelling`: what [`Input::spell`]
@@ -82,6 +90,55 @@ impl<T> Kept<T> {
     /// Until when what was made last holds, if nothing changes.
     pub fn until(&self) -> Timestamp {
         self.last.as_ref().map(|made| made.until).unwrap_or_default()
+    }
+}
+
+/// The wants and the plan of an input. Wants are asked for before all is known that the plan depends on, and are those of
+/// the plan where nothing comes to it.
+#[derive(Debug, Default)]
+pub struct KeptPass {
+    wants: Kept<Wants>,
+    pass: Kept<(Arc<Wants>, Plan)>,
+}
+
+impl KeptPass {
+    /// The wants of the input with this digest.
+    pub fn wants(&mut self, digest: u64, input: &Input<'_>) -> Arc<Wants> {
+        match self.pass.known(digest, input.now.at()) {
+            Some(made) => Arc::clone(&made.0),
+            None => self.wants.of(digest, input, super::wants),
+        }
+    }
+
+    /// The wants and the plan of the input with this digest.
+    pub fn pass(&mut self, digest: u64, input: &Input<'_>) -> Arc<(Arc<Wants>, Plan)> {
+        let Self { wants, pass } = self;
+        pass.of(digest, input, |input| {
+            let wants = match wants.known(digest, input.now.at()) {
+                Some(known) => {
+                    input.now.ends_by(wants.until());
+                    known
+                }
+                None => {
+                    let made = super::wants(input);
+                    // Two that are equal are one in memory.
+                    let twin = wants.last().filter(|known| **known == made);
+                    twin.unwrap_or_else(|| Arc::new(made))
+                }
+            };
+            let plan = super::plan(input, &wants);
+            (wants, plan)
+        })
+    }
+
+    /// The last plan with its wants, of whatever input.
+    pub fn last(&self) -> Option<Arc<(Arc<Wants>, Plan)>> {
+        self.pass.last()
+    }
+
+    /// Until when the last plan holds, if nothing changes.
+    pub fn until(&self) -> Timestamp {
+        self.pass.until()
     }
 }
 

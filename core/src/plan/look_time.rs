@@ -80,7 +80,8 @@ impl<'a> LookTime<'a> {
         self.until([self.at])
     }
 
-    fn ends_by(self, at: Timestamp) {
+    /// Notes that what was made of it holds until `at`, and no longer.
+    pub(super) fn ends_by(self, at: Timestamp) {
         if let Some(horizon) = self.horizon {
             horizon.ends_by(at);
         }

@@ -24,19 +24,31 @@ use input::Input;
 
 /// One pass: expand, decide, hold back.
 pub fn pass(input: &Input<'_>) -> (Wants, Plan) {
+    let wants = wants(input);
+    let plan = plan(input, &wants);
+    (wants, plan)
+}
+
+/// Everything that the manifests want, and what else is kept for a while.
+pub fn wants(input: &Input<'_>) -> Wants {
     let mut wants = desired::expand::expand(input);
     wants.unused = safety::unused_certificates::kept_until(input, &wants);
-    let mut plan = diff::decide::decide(input, &wants);
+    wants
+}
+
+/// How the world gets there, from the wants of this input.
+pub fn plan(input: &Input<'_>, wants: &Wants) -> Plan {
+    let mut plan = diff::decide::decide(input, wants);
     diff::reason::name_rollbacks(input, &mut plan);
     safety::flapping::hold_back(input, &mut plan);
-    safety::cloud_limits::hold_back(input, &wants, &mut plan);
-    safety::defer::hold_back(input, &wants, &mut plan);
+    safety::cloud_limits::hold_back(input, wants, &mut plan);
+    safety::defer::hold_back(input, wants, &mut plan);
     safety::lent::hold_back(input, &mut plan);
-    safety::protect::hold_back(input, &wants, &mut plan);
+    safety::protect::hold_back(input, wants, &mut plan);
     safety::rights::hold_back(input, &mut plan);
     safety::builds::hold_back(input, &mut plan);
     desired::certificate::limit_orders(input, &mut plan);
     safety::signatures::hold_back(input, &mut plan);
     safety::mass_deletes::hold_back(input, &mut plan);
-    (wants, plan)
+    plan
 }

@@ -58,6 +58,15 @@ impl HealthTracks {
         wants.probes.keys().filter(is_unknown).collect()
     }
 
+    /// Writes into the world which containers are known to be ready since they started.
+    pub fn recall(&self, world: &mut World) {
+        for (address, seen) in world.seen.iter_mut().filter(|(_, seen)| needs_probe(seen)) {
+            if self.tracks.get(&run_of(address, seen)).is_some_and(|track| track.ready) {
+                seen.ready = Readiness::Ready;
+            }
+        }
+    }
+
     /// Probes containers and writes the readiness into the world. A container that is known to be ready is not probed
     /// again before it starts again. `led_to`: of those that are unknown, those to which a host leads; `uptime`: how long a
     /// container has been up, by its reported start.
@@ -168,34 +177,58 @@ mod tests {
 
     use super::*;
 
+    fn running_since(started_ms: i64) -> Seen {
+        Seen {
+            fields: Fields::default()
+                .with("running", Value::Bool(true))
+                .with("health", Value::text("none"))
+                .with("started_at_ms", Value::Int(started_ms)),
+            ready: Readiness::NotYet { since: Timestamp(started_ms), why: Text::from("not probed yet") },
+            owner: Owner::Ours,
+            service: Some("web".to_owned()),
+            vendor_id: "5e1c0aa".to_owned(),
+            at: Timestamp(2),
+        }
+    }
+
+    async fn judge(health: &mut HealthTracks, wants: &Wants, world: &mut World, uptime: impl Fn(&Address) -> Millis) {
+        let (none, facts) = (BTreeMap::new(), Facts::default());
+        health.judge(&none, (wants, &BTreeSet::new()), &facts, world, |address, _| uptime(address)).await;
+    }
+
     /// Machines that are copies of one another may give two containers one id.
     #[tokio::test]
     async fn containers_of_one_id_on_two_engines_are_judged_apart() {
         let [near, far]: [Address; 2] =
             ["docker", "docker:nas"].map(|engine| format!("{engine}/container/web").parse().unwrap());
-        let why = Text::from("not probed yet");
-        let seen = Seen {
-            fields: Fields::default()
-                .with("running", Value::Bool(true))
-                .with("health", Value::text("none"))
-                .with("started_at_ms", Value::Int(1)),
-            ready: Readiness::NotYet { since: Timestamp(1), why },
-            owner: Owner::Ours,
-            service: Some("web".to_owned()),
-            vendor_id: "5e1c0aa".to_owned(),
-            at: Timestamp(2),
-        };
         let mut world = World::default();
         let mut wants = Wants::default();
         for address in [&near, &far] {
-            world.seen.insert(address.clone(), seen.clone());
+            world.seen.insert(address.clone(), running_since(1));
             wants.probes.insert(address.clone(), None);
         }
-        let uptime = |address: &Address, _| if *address == near { UPTIME_NEEDED } else { Millis(0) };
-        let (none, facts) = (BTreeMap::new(), Facts::default());
-        let mut health = HealthTracks::default();
-        health.judge(&none, (&wants, &BTreeSet::new()), &facts, &mut world, uptime).await;
+        let uptime = |address: &Address| if *address == near { UPTIME_NEEDED } else { Millis(0) };
+        judge(&mut HealthTracks::default(), &wants, &mut world, uptime).await;
         assert!(world.seen[&near].ready.is_ready());
         assert!(!world.seen[&far].ready.is_ready(), "{:?}", world.seen[&far].ready);
+    }
+
+    #[tokio::test]
+    async fn a_container_that_was_ready_is_ready_at_first_sight_until_it_starts_again() {
+        let web: Address = "docker/container/web".parse().unwrap();
+        let wants = Wants { probes: [(web.clone(), None)].into(), ..Wants::default() };
+        let mut health = HealthTracks::default();
+        let ready = |health: &HealthTracks, started_ms| {
+            let mut world = World { seen: [(web.clone(), running_since(started_ms))].into(), ..World::default() };
+            health.recall(&mut world);
+            world.seen[&web].ready.is_ready()
+        };
+        assert!(!ready(&health, 1), "it is not known yet");
+        let mut world = World { seen: [(web.clone(), running_since(1))].into(), ..World::default() };
+        judge(&mut health, &wants, &mut world, |_| Millis(0)).await;
+        assert!(!ready(&health, 1), "it was not ready");
+        judge(&mut health, &wants, &mut world, |_| UPTIME_NEEDED).await;
+        assert!(ready(&health, 1));
+        assert!(!ready(&health, 5), "it has started again");
     }
 }

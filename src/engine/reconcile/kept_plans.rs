@@ -6,9 +6,8 @@ use std::sync::Arc;
 use crate::engine::{Context, PassInput};
 use amarre_core::model::{Plan, ProviderId, Service, Wants};
 use amarre_core::plan;
-use amarre_core::plan::desired::expand;
 use amarre_core::plan::input::Input;
-use amarre_core::plan::kept::{Digests, Kept};
+use amarre_core::plan::kept::{Digests, Kept, KeptPass};
 
 /// What vendors said of their versions: how they spell fields depends on that.
 type Versions = BTreeMap<ProviderId, String>;
@@ -19,9 +18,9 @@ pub struct KeptPlans {
     digests: Digests,
     /// The manifests of the last pass, with their digest: most passes share them.
     services: Option<(Arc<BTreeMap<String, Service>>, u64)>,
-    /// The wants of a world that was observed and not examined yet.
-    observed: Kept<Wants>,
-    planned: Kept<(Arc<Wants>, Plan)>,
+    pass: KeptPass,
+    /// What the last plan was asked for: the digest of the wishes.
+    wishes: Option<u64>,
     /// The plan as though nothing were suspended.
     awake: Kept<Plan>,
     /// How often a plan was kept.
@@ -39,12 +38,12 @@ impl KeptPlans {
         }
     }
 
-    /// The wants before anything is observed: mostly those of the last plan.
-    pub fn before_look(&self, context: &Context, given: PassInput<'_>, versions: &Versions) -> Arc<Wants> {
-        let now = given.now;
-        context.with_input(given, |input| match self.planned.known(self.digest(input, versions), now) {
-            Some(planned) => Arc::clone(&planned.0),
-            None => Arc::new(expand::expand(input)),
+    /// The wants before anything is observed: those of the last plan, while manifests and people want the same.
+    pub fn before_look(&self, context: &Context, given: PassInput<'_>) -> Arc<Wants> {
+        context.with_input(given, |input| {
+            let is_same = self.wishes == Some(self.digests.of_wishes(input, self.services_digest(input)));
+            let last = self.pass.last().filter(|_| is_same);
+            last.map_or_else(|| Arc::new(plan::wants(input)), |last| Arc::clone(&last.0))
         })
     }
 
@@ -52,22 +51,17 @@ impl KeptPlans {
     pub fn observed(&mut self, context: &Context, given: PassInput<'_>, versions: &Versions) -> Arc<Wants> {
         context.with_input(given, |input| {
             let digest = self.digest(input, versions);
-            self.observed.of(digest, input, expand::expand)
+            self.pass.wants(digest, input)
         })
     }
 
     /// The wants and the plan, once everything is examined too.
     pub fn planned(&mut self, context: &Context, given: PassInput<'_>, versions: &Versions) -> (Arc<Wants>, Plan) {
-        let before = self.planned.last();
+        let before = self.pass.last();
         let made = context.with_input(given, |input| {
             let digest = self.digest(input, versions);
-            let Self { observed, planned, .. } = self;
-            planned.of(digest, input, |input| {
-                let (wants, plan) = plan::pass(input);
-                // Two that are equal are one in memory.
-                let twin = observed.last().filter(|observed| **observed == wants);
-                (twin.unwrap_or_else(|| Arc::new(wants)), plan)
-            })
+            self.wishes = Some(self.digests.of_wishes(input, self.services_digest(input)));
+            self.pass.pass(digest, input)
         });
         if cfg!(debug_assertions) && before.is_some_and(|before| Arc::ptr_eq(&before, &made)) {
             self.times = self.times.wrapping_add(1);
@@ -89,8 +83,11 @@ impl KeptPlans {
     }
 
     fn digest(&self, input: &Input<'_>, versions: &Versions) -> u64 {
+        self.digests.of_input(input, self.services_digest(input), versions)
+    }
+
+    fn services_digest(&self, input: &Input<'_>) -> u64 {
         let known = self.services.as_ref().filter(|(known, _)| std::ptr::eq(&raw const **known, input.services));
-        let services = known.map_or_else(|| self.digests.of_services(input.services), |(_, digest)| *digest);
-        self.digests.of_input(input, services, versions)
+        known.map_or_else(|| self.digests.of_services(input.services), |(_, digest)| *digest)
     }
 }

@@ -295,7 +295,7 @@ impl Engine {
     async fn observe(&mut self, sight: &mut PassState) -> Option<Timestamp> {
         let now = sight.now;
         self.kept.begin(&sight.desired.services);
-        let early = self.kept.before_look(&self.context, Self::input(sight), &self.observer.versions);
+        let early = self.kept.before_look(&self.context, Self::input(sight));
         let reuse = self.readings_from <= now && now - self.readings_from < Millis(self.interval.0.min(READ_ANEW.0));
         if !reuse {
             self.readings_from = now;
@@ -318,7 +318,10 @@ impl Engine {
     /// Examines what no vendor reports: whether containers answer, where hosts and links lead, who answers on port 80.
     async fn examine(&mut self, sight: &mut PassState) -> BTreeMap<Address, DeadEnd> {
         let now = sight.now;
-        self.ages.correct(Arc::make_mut(&mut sight.world), self.clock.now(), self.clock.steady());
+        let world = Arc::make_mut(&mut sight.world);
+        self.ages.correct(world, self.clock.now(), self.clock.steady());
+        // So that most looks have nothing to ask, and want what they wanted before.
+        self.health.recall(world);
         let probed = self.kept.observed(&self.context, Self::input(sight), &self.observer.versions);
         let (ages, steady) = (&self.ages, self.clock.steady());
         let uptime = |address: &Address, stamp| now - ages.up_since(address, stamp, now, steady);

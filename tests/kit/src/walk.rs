@@ -11,7 +11,7 @@ use amarre_core::model::{
 };
 use amarre_core::plan;
 use amarre_core::plan::input::Input;
-use amarre_core::plan::kept::{Digests, Kept};
+use amarre_core::plan::kept::{Digests, KeptPass};
 use amarre_core::plan::safety::{lint, mass_deletes, settling};
 
 use crate::dangers;
@@ -57,7 +57,7 @@ pub struct Walk {
 }
 
 /// What is kept is what would be made, now and until it falls due.
-fn not_as_fresh(input: &Input<'_>, made: &(Wants, Plan), until: Timestamp) -> Option<String> {
+fn not_as_fresh(input: &Input<'_>, made: (&Wants, &Plan), until: Timestamp) -> Option<String> {
     // As far as anybody waits; at the moment itself, where nothing holds longer.
     let last = Timestamp(until.0.saturating_sub(1)).min(input.now.exact() + Millis::minutes(60 * 24 * 100));
     let later = last.max(input.now.exact());
@@ -73,7 +73,8 @@ fn not_as_fresh(input: &Input<'_>, made: &(Wants, Plan), until: Timestamp) -> Op
         }
     }
     let fresh = plan::pass(&Input { now: later.into(), world: &world, ..*input });
-    (fresh != *made).then(|| format!("kept until {until:?}, and another plan at {later:?}: {:#?}", fresh.1))
+    ((&fresh.0, &fresh.1) != made)
+        .then(|| format!("kept until {until:?}, and another plan at {later:?}: {:#?}", fresh.1))
 }
 
 /// Looks and acts until nothing more happens.
@@ -88,20 +89,22 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
         away: BTreeSet::new(),
     };
     let mut waited_from = None;
-    let (digests, mut kept) = (Digests::default(), Kept::default());
+    let (digests, mut kept) = (Digests::default(), KeptPass::default());
     for look in 0..LOOKS_MAX {
         state::judge(&mut state, scene);
         let view = state::observe(&state);
         let (made, broken) = scene.with_state(&state, &view, |input| {
             let digest = digests.of_input(input, digests.of_services(input.services), &());
-            let made = kept.of(digest, input, plan::pass);
+            // As a pass does, which examines what is wanted before it plans.
+            kept.wants(digest, input);
+            let made = kept.pass(digest, input);
             if look % LOOKS_COMPARED == 0 {
-                walk.wrong.extend(not_as_fresh(input, &made, kept.until()));
+                walk.wrong.extend(not_as_fresh(input, (&made.0, &made.1), kept.until()));
             }
             let broken = lint::broken_rules(input, &made.1);
             (made, broken)
         });
-        let (wants, plan) = Arc::unwrap_or_clone(made);
+        let (wants, plan) = (Arc::unwrap_or_clone(Arc::clone(&made.0)), made.1.clone());
         walk.wrong.extend(broken.into_iter().map(|rule| format!("lint: {rule}")));
         keep_books(&mut state, &view, &wants, &plan);
         if plan.guard.as_ref().is_some_and(|guard| guard.code == Code::A0430) {
