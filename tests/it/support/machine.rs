@@ -82,7 +82,7 @@ impl TestMachine {
         let address = docker(&["inspect", "-f", "{{.NetworkSettings.IPAddress}}", &name]).parse().unwrap();
         let machine = Self { sort, name, address };
         let answers = async || tokio::net::TcpStream::connect((machine.address, 22)).await.is_ok();
-        eventually(30, "its sshd answers", answers).await;
+        eventually(120, "its sshd answers", answers).await;
         machine
     }
 
