@@ -183,7 +183,7 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
     };
     let ours = median(rounds, healed).await;
     let made = |_: usize| bare::remade(&rig.tag, rig.octet);
-    row("a removed container, until it runs", ours, median(rounds, made).await, Some(1.3));
+    row("a removed container, until it runs", ours, median(rounds, made).await, Some(1.15));
 
     let watched = if is_smoke { Duration::from_secs(2) } else { IDLE };
     let before = ticks(&daemon);
