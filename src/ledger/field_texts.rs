@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::resources::from_json;
 use amarre_core::model::Fields;
 
 /// The fields of the last reading, by the digest of their text. Its key is this process's: no two texts can be written
@@ -35,7 +36,7 @@ impl TextReading {
     pub fn fields(&mut self, text: &str) -> Fields {
         let digest = self.texts.key.hash_one(text);
         let before = &mut self.before;
-        let parse = || before.remove(&digest).unwrap_or_else(|| serde_json::from_str(text).unwrap_or_default());
+        let parse = || before.remove(&digest).unwrap_or_else(|| from_json(text));
         self.read.entry(digest).or_insert_with(parse).clone()
     }
 }

@@ -1,7 +1,6 @@
 //! From look to look until nothing more happens, with the ledger kept as the engine keeps it; and from any cut on.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use amarre_core::model::plan::Gate;
 use amarre_core::model::world::Applied;
@@ -104,7 +103,7 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
             let broken = lint::broken_rules(input, &made.1);
             (made, broken)
         });
-        let (wants, plan) = (Arc::unwrap_or_clone(Arc::clone(&made.0)), made.1.clone());
+        let (wants, plan) = (Wants::clone(&made.0), made.1.clone());
         walk.wrong.extend(broken.into_iter().map(|rule| format!("lint: {rule}")));
         keep_books(&mut state, &view, &wants, &plan);
         if plan.guard.as_ref().is_some_and(|guard| guard.code == Code::A0430) {

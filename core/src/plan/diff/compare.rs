@@ -81,9 +81,6 @@ pub fn resolve(fields: &Fields, world: &World) -> Fields {
 /// cannot be seen later, the ledger is to know where it leads.
 pub fn learned(wanted: &Fields, world: &World, seen: &Fields) -> Fields {
     let known = resolve(wanted, world);
-    if !known.is_unresolved() {
-        return known;
-    }
     let known = known.iter().map(|(name, value)| {
         let there = seen.get(name).filter(|_| value.is_unresolved());
         (name.clone(), there.unwrap_or(value).clone())
