@@ -4,8 +4,9 @@
 //! of a project that it refuses stands in `tests/cases/corpus/alone.out`, read by people once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use amarre_core::model::folders::as_word;
 use amarre_core::model::service::{Container, ContainerNetwork, EnvValue, MountSource, NetworkMode, Service};
@@ -78,12 +79,13 @@ fn compare(projects: &[(String, String)]) -> Found {
     site.vars.clear();
     site.hosts.get_mut("default").unwrap().data = DATA.to_owned();
     let mut found = Found::default();
+    let mut compose = Compose::start();
     for (name, text) in projects {
         let copied = tempfile::tempdir().unwrap();
         let services = unpack(copied.path(), name, text);
         let loaded = read(&services, &site);
         let Some(service) = loaded.services.first() else { continue };
-        let Some(config) = config(&services.join(name)) else {
+        let Some(config) = compose.config(&services.join(name)) else {
             found.refused.insert(name.clone(), alone(name, service));
             continue;
         };
@@ -155,18 +157,40 @@ fn their_networks(config: &Json, key: &str) -> BTreeSet<On> {
     keys.into_iter().map(called).collect()
 }
 
-/// What the other program makes of a folder; `None`: it refuses it.
-fn config(folder: &Path) -> Option<Json> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut command = Command::new("docker-compose");
-    let output = command.arg("config").current_dir(folder).env_clear().env("PATH", path).env("HOME", "/nonexistent");
-    let output = output.output().expect("docker-compose is installed by scripts/test");
-    if !output.status.success() {
-        return None;
+/// The other program, which is started once for many folders.
+struct Compose {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Compose {
+    fn start() -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/clients/compose_configs.py");
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(script).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", "/nonexistent").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("python3 is there: scripts/test");
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self { child, answers }
     }
-    // It writes each dollar sign as it would have to be written in a file again.
-    let text = String::from_utf8(output.stdout).unwrap().replace("$$", "$");
-    Some(serde_yaml::from_str(&text).unwrap())
+
+    /// What it makes of a folder; `None`: it refuses it.
+    fn config(&mut self, folder: &Path) -> Option<Json> {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{}", folder.display()).unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        let text: Option<String> = serde_json::from_str(&answer).expect("docker-compose is there: scripts/test");
+        // It writes each dollar sign as it would have to be written in a file again.
+        Some(serde_yaml::from_str(&text?.replace("$$", "$")).unwrap())
+    }
+}
+
+impl Drop for Compose {
+    fn drop(&mut self) {
+        // It ends with its input.
+        drop(self.child.stdin.take());
+        self.child.wait().unwrap();
+    }
 }
 
 fn ours(key: &str, container: &Container) -> ServiceMeaning {
