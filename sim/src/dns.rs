@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hickory_proto::rr::Name;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::task::JoinHandle;
 
 pub use zone::{DnsZone, Soa};
@@ -57,6 +57,8 @@ pub struct Dns {
 struct Inner {
     shared: Arc<Shared>,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// Of a stopped server: its port, so that no other program gets it meanwhile.
+    closed: Mutex<Option<(UdpSocket, TcpSocket)>>,
 }
 
 /// What the serving task and the owner both see.
@@ -86,7 +88,7 @@ impl Dns {
             state: Mutex::new(State { zones: BTreeMap::new(), mood: Mood::Answers, queries: Vec::new() }),
         });
         let task = tokio::spawn(serve::run(udp, tcp, Arc::clone(&shared)));
-        let inner = Arc::new(Inner { shared, task: Mutex::new(Some(task)) });
+        let inner = Arc::new(Inner { shared, task: Mutex::new(Some(task)), closed: Mutex::default() });
         Ok(Self { address, inner })
     }
 
@@ -118,6 +120,8 @@ impl Dns {
             task.abort();
             // Waits until the sockets are closed; "cancelled" is the only result there can be.
             let _ = task.await;
+            let closed = close(self.address).await.ok();
+            *self.inner.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed;
         }
     }
 
@@ -134,6 +138,7 @@ impl Dns {
         if self.inner.lock().is_some() {
             return Ok(());
         }
+        self.inner.closed.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (udp, tcp) = bind(self.address.port()).await?;
         let task = tokio::spawn(serve::run(udp, tcp, Arc::clone(&self.inner.shared)));
         *self.inner.lock() = Some(task);
@@ -163,6 +168,17 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes a port and hears nothing there: a socket that is connected to itself, and one that does not listen.
+async fn close(address: SocketAddr) -> std::io::Result<(UdpSocket, TcpSocket)> {
+    let udp = UdpSocket::bind(address).await?;
+    udp.connect(address).await?;
+    let tcp = TcpSocket::new_v4()?;
+    // Connections that it had may linger.
+    tcp.set_reuseaddr(true)?;
+    tcp.bind(address)?;
+    Ok((udp, tcp))
 }
 
 /// Resolvers repeat a truncated answer over TCP at the same port, so both must be had.

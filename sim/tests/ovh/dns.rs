@@ -242,6 +242,7 @@ async fn a_dead_server_comes_back_on_its_port() {
     socket.send(&question("example.com.", RecordType::NS).to_vec().unwrap()).await.unwrap();
     assert!(socket.recv(&mut [0; 512]).await.is_err(), "the port is closed");
     assert!(TcpStream::connect(dns.address).await.is_err());
+    assert!(UdpSocket::bind(dns.address).await.is_err(), "another program would answer in its place");
     dns.resume().await.unwrap();
     dns.resume().await.unwrap();
     assert_eq!(ask(dns.address, "example.com.", RecordType::NS).await.answers.len(), 2);
