@@ -16,7 +16,7 @@ mkdirSync(env.PICTURES, { recursive: true });
 const browser = await launch(chromium);
 
 async function enter(options) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const context = await browser.newContext({ reducedMotion: "reduce", viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   page.on("pageerror", (error) => { throw error; });
   await page.goto(`${URL_}/login`);

@@ -71,7 +71,7 @@ const browser = await launch(chromium);
 const wrong = [];
 let measured = 0;
 for (const { locale, scheme, signedIn } of SETTINGS) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale, colorScheme: scheme });
+  const context = await browser.newContext({ reducedMotion: "reduce", viewport: { width: 1280, height: 900 }, locale, colorScheme: scheme });
   const page = await context.newPage();
   const complaints = complaintsOf(page);
   let assets = 0;
