@@ -56,9 +56,15 @@ pub struct Dns {
 #[derive(Debug)]
 struct Inner {
     shared: Arc<Shared>,
-    task: Mutex<Option<JoinHandle<()>>>,
-    /// Of a stopped server: its port, so that no other program gets it meanwhile.
-    closed: Mutex<Option<(UdpSocket, TcpSocket)>>,
+    port: Mutex<Port>,
+}
+
+#[derive(Debug)]
+struct Port {
+    /// What answers there, of a running server.
+    task: Option<JoinHandle<()>>,
+    /// What keeps it from other programs, of a stopped one.
+    closed: Option<(UdpSocket, TcpSocket)>,
 }
 
 /// What the serving task and the owner both see.
@@ -88,7 +94,7 @@ impl Dns {
             state: Mutex::new(State { zones: BTreeMap::new(), mood: Mood::Answers, queries: Vec::new() }),
         });
         let task = tokio::spawn(serve::run(udp, tcp, Arc::clone(&shared)));
-        let inner = Arc::new(Inner { shared, task: Mutex::new(Some(task)), closed: Mutex::default() });
+        let inner = Arc::new(Inner { shared, port: Mutex::new(Port { task: Some(task), closed: None }) });
         Ok(Self { address, inner })
     }
 
@@ -115,13 +121,13 @@ impl Dns {
 
     /// Closes both sockets: the host answers "port unreachable". What was published is kept.
     pub async fn stop(&self) {
-        let task = self.inner.lock().take();
+        let task = self.inner.lock().task.take();
         if let Some(task) = task {
             task.abort();
             // Waits until the sockets are closed; "cancelled" is the only result there can be.
             let _ = task.await;
             let closed = close(self.address).await.ok();
-            *self.inner.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed;
+            self.inner.lock().closed = closed;
         }
     }
 
@@ -135,24 +141,24 @@ impl Dns {
     /// # Errors
     /// The port was taken by somebody else meanwhile.
     pub async fn resume(&self) -> std::io::Result<()> {
-        if self.inner.lock().is_some() {
+        if self.inner.lock().task.is_some() {
             return Ok(());
         }
-        self.inner.closed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.inner.lock().closed = None;
         let (udp, tcp) = bind(self.address.port()).await?;
         let task = tokio::spawn(serve::run(udp, tcp, Arc::clone(&self.inner.shared)));
-        *self.inner.lock() = Some(task);
+        self.inner.lock().task = Some(task);
         Ok(())
     }
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
-        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Port> {
+        self.port.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn abort(&self) {
-        if let Some(task) = self.lock().take() {
+        if let Some(task) = self.lock().task.take() {
             task.abort();
         }
     }
