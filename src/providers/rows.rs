@@ -148,7 +148,7 @@ impl RowReader {
         !self.is_over
     }
 
-    /// How many bytes, or some of them, come before the next one that means something here.
+    /// How many bytes at least come before the next one that means something here.
     fn plain(&self, bytes: &[u8]) -> usize {
         match (self.in_text, self.is_escaped) {
             (true, true) => 0,
