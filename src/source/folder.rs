@@ -47,7 +47,7 @@ type FolderReading = JoinHandle<Result<Snapshot, SourceError>>;
 pub struct Folder {
     path: PathBuf,
     /// Files and folders in it that are no part of the source.
-    apart: BTreeSet<PathBuf>,
+    apart: Arc<BTreeSet<PathBuf>>,
     /// A late reading that has not ended.
     late: Arc<Mutex<Option<FolderReading>>>,
     kept: Arc<std::sync::Mutex<Option<KeptSnapshot>>>,
@@ -64,7 +64,7 @@ struct KeptSnapshot {
 impl Folder {
     /// A folder; it need not exist yet.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), apart: BTreeSet::new(), late: Arc::default(), kept: Arc::default() }
+        Self { path: path.to_owned(), apart: Arc::default(), late: Arc::default(), kept: Arc::default() }
     }
 
     /// Excludes these: Amarre's own files, if the folder holds its configuration too. Excluded files are delivered into
@@ -72,7 +72,7 @@ impl Folder {
     #[must_use]
     pub fn excluding(self, own: BTreeSet<PathBuf>) -> Self {
         let apart = own.into_iter().filter(|path| *path != self.path).collect();
-        Self { apart, ..self }
+        Self { apart: Arc::new(apart), ..self }
     }
 
     /// Its path.
