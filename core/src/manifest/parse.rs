@@ -83,9 +83,8 @@ fn placed(scope: &Scope<'_>, mut service: Service) -> Service {
         Dns::Records(records) => records.as_slice(),
         Dns::Auto | Dns::None => &[],
     };
-    let jobs = service.jobs.values().map(|job| &job.container);
     let mut parts: BTreeSet<Origin> = BTreeSet::from([service.origin.clone()]);
-    parts.extend(service.containers.values().chain(jobs).map(|container| container.origin.clone()));
+    parts.extend(service.all_containers().map(|container| container.origin.clone()));
     parts.extend(service.routes.iter().map(|route| route.origin.clone()));
     parts.extend(service.answered.iter().map(|host| host.origin.clone()));
     parts.extend(service.streams.iter().map(|stream| stream.origin.clone()));

@@ -30,8 +30,8 @@ pub struct Service {
     pub host: String,
     /// Where it begins.
     pub origin: Origin,
-    /// By key; the short form's key is the service's name.
-    pub containers: BTreeMap<String, Container>,
+    /// By key; the short form's key is the service's name. Boxed, since a map has room for eleven and most services have one.
+    pub containers: BTreeMap<String, Box<Container>>,
     /// Run once before an update, by key.
     pub jobs: BTreeMap<String, Job>,
     /// Manifests that come first.
@@ -559,8 +559,7 @@ pub struct OwnNetwork {
 impl Service {
     /// Whether any of its containers lives on the service's network.
     pub fn has_network(&self) -> bool {
-        let lives_there = |one: &Container| one.network_mode == ContainerNetwork::Own && one.home.is_none();
-        self.containers.values().any(lives_there)
+        self.containers.values().any(|one| one.network_mode == ContainerNetwork::Own && one.home.is_none())
     }
 
     /// Whether a container is on the host's own network.
@@ -570,7 +569,7 @@ impl Service {
 
     /// Everything that Docker makes a container of: containers, then jobs.
     pub fn all_containers(&self) -> impl Iterator<Item = &Container> {
-        self.containers.values().chain(self.jobs.values().map(|job| &job.container))
+        self.containers.values().map(Box::as_ref).chain(self.jobs.values().map(|job| &job.container))
     }
 
     /// Whether a container is done once it has ended with code 0: another waits for that.

@@ -262,7 +262,7 @@ fn is_routed(service: &Service) -> bool {
 /// The networks of the containers to which routes lead.
 fn networks_of(service: &Service) -> BTreeSet<String> {
     let routed = service.routes.iter().filter_map(|route| match &route.to {
-        Target::Container { key, .. } if !service.is_on_host(key) => service.containers.get(key),
+        Target::Container { key, .. } if !service.is_on_host(key) => service.containers.get(key).map(Box::as_ref),
         Target::Container { .. } | Target::Url { .. } | Target::Instance { .. } => None,
     });
     let home = |container: &Container| match (&container.home, &service.network) {

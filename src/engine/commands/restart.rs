@@ -15,7 +15,7 @@ use crate::engine::reconcile::actions::{ActionRequest, ActionState};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::{PassResult, report};
 use crate::words::{Words, say};
-use amarre_core::model::service::Condition;
+use amarre_core::model::service::{Condition, Container};
 use amarre_core::model::{Address, Code, Kind, Language, Millis, Need, Seen, Service, State, Value};
 use amarre_core::plan::render::lines;
 use amarre_core::text;
@@ -149,12 +149,13 @@ fn named_keys<'a>(
     }
     let mut keys = BTreeSet::from([key.as_str()]);
     loop {
-        let follows = |(other, container): &(&'a String, &amarre_core::model::service::Container)| {
+        let follows = |other: &str, container: &Container| {
             let by_word = container.depends_on.iter().any(|(on, how)| how.follows && keys.contains(on.as_str()));
             let by_namespace = container.joins().any(|on| keys.contains(on.as_str()));
-            running.contains_key(other.as_str()) && (by_word || by_namespace)
+            running.contains_key(other) && (by_word || by_namespace)
         };
-        let more: Vec<&str> = manifest.containers.iter().filter(follows).map(|(other, _)| other.as_str()).collect();
+        let more = manifest.containers.iter().filter(|(other, container)| follows(other, container));
+        let more: Vec<&str> = more.map(|(other, _)| other.as_str()).collect();
         let before = keys.len();
         keys.extend(more);
         if keys.len() == before {

@@ -15,7 +15,7 @@ use crate::ledger::runs::Event;
 use crate::ledger::{GoodManifest, Ledger, RolledBack, StoreError, StoredManifest};
 use crate::source::Snapshot;
 use amarre_core::manifest::SourceFile;
-use amarre_core::model::service::{Container, Route, Stream};
+use amarre_core::model::service::{Route, Stream};
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{
     Address, Assets, Facts, Kind, Plan, Seen, Service, Site, Text, Timestamp, Want, Wants, World,
@@ -291,7 +291,7 @@ async fn texts_of(ledger: &Ledger, name: &str, good: &GoodManifest) -> Result<(S
 /// A service with its earlier containers, and everything that leads to them; all else stays. Containers that were added
 /// since stay.
 fn rewind(now: &Service, then: Service) -> Service {
-    let mut containers: BTreeMap<String, Container> = now.containers.clone();
+    let mut containers = now.containers.clone();
     containers.extend(then.containers);
     let mut volumes = now.volumes.clone();
     volumes.extend(then.volumes);

@@ -363,7 +363,7 @@ fn complete(service: &mut Service, found: &apps::DetectedApp, has_volumes: bool)
             }
         }
     };
-    service.containers.values_mut().for_each(add);
+    service.containers.values_mut().for_each(|container| add(container));
     if let Some(job) = service.jobs.get_mut(RELEASE) {
         add(&mut job.container);
     }

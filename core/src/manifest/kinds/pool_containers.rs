@@ -105,7 +105,7 @@ fn one(scope: &Scope<'_>, service: &mut Service, keys: &[Entry], (spot, index): 
     environment.insert("AMARRE_KEY".to_owned(), EnvValue::Secret(own_key_secret()));
     environment.insert("AMARRE_HOST_KEY".to_owned(), EnvValue::Secret(host_key_secret(&service.name, &name)));
     read.container.origin = scope.origin(spot);
-    service.containers.insert(index.to_string(), read.container);
+    service.containers.insert(index.to_string(), Box::new(read.container));
     !scope.is_broken()
 }
 

@@ -52,7 +52,7 @@ pub(super) fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Serv
     service.data = reconcile_options::data(&mut reader);
     service.update = update::update(&mut reader, &read);
     for (key, read) in read {
-        service.containers.extend(read.map(|read| (key, read.container)));
+        service.containers.extend(read.map(|read| (key, Box::new(read.container))));
     }
     check_network_sharing(scope, &service);
     reader.finish(others);

@@ -28,8 +28,7 @@ const MANIFESTS_OF_AN_NPM: usize = 16;
 
 /// What a service takes of [`ManifestLimits`].
 pub fn share(service: &Service) -> Share {
-    let jobs = service.jobs.values().map(|job| &job.container);
-    let containers: usize = service.containers.values().chain(jobs).map(texts).sum();
+    let containers: usize = service.all_containers().map(texts).sum();
     let volumes = service.volumes.values().flat_map(|volume| volume.labels.iter().chain(&volume.options));
     let volumes: usize = volumes.map(|(name, text)| name.len() + text.len()).sum();
     let records = if let Dns::Records(records) = &service.dns { records.len() } else { 0 };
@@ -172,8 +171,9 @@ pub(super) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
 fn alone(service: &Service, site: &Site, spot: Spot) -> Vec<Problem> {
     let mut problems = Vec::new();
     let most = site.limits.labels / CONTAINERS_OF_A_HOST;
-    let jobs = service.jobs.iter().map(|(key, job)| (key, &job.container));
-    for (key, container) in service.containers.iter().chain(jobs).filter(|(_, container)| texts(container) > most) {
+    let containers = service.containers.iter().map(|(key, container)| (key, container.as_ref()));
+    let all = containers.chain(service.jobs.iter().map(|(key, job)| (key, &job.container)));
+    for (key, container) in all.filter(|(_, container)| texts(container) > most) {
         let message = text!(
             "labels, environment and commands of `{key}` come to {size}, at most {most}",
             key = shown(key),
