@@ -125,7 +125,7 @@ impl Head {
 
 /// Whether something that drifted may be put back: what is only reported may not.
 fn has_drift_to_restore(row: &ServiceStatus) -> bool {
-    let mut changes = row.resources.iter().filter_map(|resource| resource.change.as_ref());
+    let mut changes = row.resources.iter().filter_map(|resource| resource.change.as_deref());
     changes.any(|change| status::is_drift(change) && !change.refusal().is_some_and(Refusal::is_report))
 }
 
@@ -262,7 +262,7 @@ fn steps_title(steps: &Option<DeploySteps>, words: Words) -> String {
 }
 
 fn drifts(row: &ServiceStatus, words: Words) -> impl Iterator<Item = Drift> {
-    let drifted = row.resources.iter().filter_map(|resource| Some((resource, resource.change.as_ref()?)));
+    let drifted = row.resources.iter().filter_map(|resource| Some((resource, resource.change.as_deref()?)));
     drifted.filter(|(_, change)| status::is_drift(change)).flat_map(move |(resource, change)| {
         let thing = words.say(&resource.label());
         let why = words.say(&change.because.text);

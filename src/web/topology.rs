@@ -296,13 +296,13 @@ impl<'a> NodeTable<'a> {
             Target::Container { key, .. } => Some(key),
             Target::Url { .. } | Target::Instance { .. } => None,
         });
-        let is_drift = host.change.as_ref().is_some_and(status::is_drift);
+        let is_drift = host.change.as_deref().is_some_and(status::is_drift);
         for to in keys.flat_map(|key| self.containers(key)).filter(|to| !leads.contains(to)) {
             let container = self.columns[2][to];
             if !self.picture.wants.map.contains_key(&container.address) {
                 continue;
             }
-            let is_moving = host.change.as_ref().is_some_and(|change| change.refusal().is_none()) && !is_drift;
+            let is_moving = host.change.as_deref().is_some_and(|change| change.refusal().is_none()) && !is_drift;
             let is_waited_for = is_moving || container.health == Health::Progressing || host.to_come;
             // Another one serves meanwhile: no visitor comes here.
             let is_served = !leads.is_empty();
@@ -510,7 +510,7 @@ fn host_facts(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStat
     let options = options.collect::<Vec<_>>().join(", ");
     lines.push(NodeLine::plain(if is_secure { options } else { words.get("pic-plain") }));
     lines.retain(|line| !line.text.text.is_empty());
-    let is_drift = resource.change.as_ref().is_some_and(status::is_drift);
+    let is_drift = resource.change.as_deref().is_some_and(status::is_drift);
     if let Some(place) = upstream_probe::place_of(picture, address) {
         let class = if is_drift { " mono warn" } else { " mono" };
         lines.push(NodeLine { class, ..NodeLine::plain(format!("→ {place}")) });
@@ -553,7 +553,7 @@ fn badge(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, w
 
 /// What precedes the creation of a resource.
 fn next_step_text(resource: &ResourceStatus, words: Words) -> String {
-    match resource.change.as_ref().map(|change| &change.gate) {
+    match resource.change.as_deref().map(|change| &change.gate) {
         Some(Gate::After(needs)) => match needs.first() {
             Some(need) => {
                 let thing = format!("{} {}", words.kind(&need.on.kind.label()), lines::name(&need.on, None));

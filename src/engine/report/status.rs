@@ -137,10 +137,10 @@ pub struct ResourceStatus {
     pub detail: Text,
     /// The time that the text counts from.
     pub detail_clock: Option<CountFrom>,
-    /// The change that is planned.
-    pub change: Option<Change>,
+    /// The change that is planned; boxed as the next is, since most resources have none.
+    pub change: Option<Box<Change>>,
     /// The failure of a container that does not work, if known.
-    pub failure: Option<LastFailure>,
+    pub failure: Option<Box<LastFailure>>,
     /// Docker restarts it whenever it ends.
     pub is_restarted: bool,
     /// Its name in the manifest, of a job.
@@ -250,19 +250,19 @@ fn resources(picture: &PassResult, name: &str) -> Vec<ResourceStatus> {
 }
 
 fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
-    let change = picture.change_of(&address).cloned();
+    let change = picture.change_of(&address);
     let seen = picture.world.seen.get(&address);
     let is_hidden = picture.world.gap(&address).is_some();
     let unasked = seen.and_then(|seen| seen.fields.text("unasked")).filter(|_| address.kind == Kind::Image);
-    let sync = match (&change, is_hidden || unasked.is_some()) {
+    let sync = match (change, is_hidden || unasked.is_some()) {
         (_, true) => Sync::Unknown,
         (Some(_), false) => Sync::OutOfSync,
         (None, false) => Sync::Synced,
     };
     let is_stopped = is_stopped_as_wanted(picture, &address);
-    let refused = refused_create(change.as_ref());
+    let refused = refused_create(change);
     let has_failed = picture.facts.failed.contains_key(&address);
-    let is_held_up = change.as_ref().is_some_and(|change| picture.errors.contains_key(&change.service));
+    let is_held_up = change.is_some_and(|change| picture.errors.contains_key(&change.service));
     let is_overridden = is_hidden || unasked.is_some() || refused.is_some() || is_stopped;
     let (health, detail) = match seen.map(|seen| &seen.ready) {
         _ if is_hidden => (Health::Unknown, text!("cannot be seen")),
@@ -272,7 +272,7 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
             (Health::Healthy, text!("held: {why}", why = refused.unwrap_or_default()))
         }
         _ if refused.is_some() => (Health::Missing, refused.unwrap_or_default()),
-        None if change.as_ref().is_some_and(|change| change.verb == Verb::Delete) => (Health::Healthy, text!("goes")),
+        None if change.is_some_and(|change| change.verb == Verb::Delete) => (Health::Healthy, text!("goes")),
         // What it is made of, or waits for, has failed.
         None if is_held_up && picture.world.has_other_ready(&address) => (Health::Degraded, text!("not there yet")),
         None => (Health::Missing, text!("not there")),
@@ -293,9 +293,9 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
         }
         Some(_) | None => (health, detail),
     };
-    let failure = last_failure(picture, &address, health).cloned();
+    let failure = last_failure(picture, &address, health);
     // Between two of Docker's restarts it runs for a moment.
-    let between = failure.as_ref().filter(|_| health == Health::Progressing);
+    let between = failure.filter(|_| health == Health::Progressing);
     let is_restarted = between.is_some() || seen.is_some_and(is_restarting);
     let (health, detail) = match between {
         Some(failure) => (Health::Degraded, failures::while_there(&failure.why)),
@@ -308,7 +308,7 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
         None => (health, detail),
     };
     let job = jobs::job(picture, &address).map(str::to_owned);
-    let to_come = health == Health::Missing && change.as_ref().is_some_and(|change| is_made_by_itself(picture, change));
+    let to_come = health == Health::Missing && change.is_some_and(|change| is_made_by_itself(picture, change));
     let detail = if to_come { text!("not there yet") } else { detail };
     let is_observed = !is_overridden && failed.is_none() && failure.is_none() && dead_end.is_none();
     let detail_clock = seen.filter(|_| is_observed).and_then(|seen| clock(&address, seen));
@@ -317,6 +317,7 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
         (true, true) => text!("simulated"),
         (true, false) => text!("{what}, simulated", what = detail),
     };
+    let (change, failure) = (change.cloned().map(Box::new), failure.cloned().map(Box::new));
     ResourceStatus { address, sync, health, detail, detail_clock, change, failure, is_restarted, job, to_come }
 }
 
@@ -409,7 +410,8 @@ fn worst_sync(picture: &PassResult, name: &str, resources: &[ResourceStatus]) ->
         || is_destroyed && picture.services.contains_key(name)
         || picture.rollbacks.get(name).is_some_and(|rollback| rollback.done)
         || resources.iter().any(|resource| is_coming(picture, resource));
-    let leaves = |resource: &ResourceStatus| resource.change.as_ref().is_some_and(|change| is_leaving(picture, change));
+    let leaves =
+        |resource: &ResourceStatus| resource.change.as_deref().is_some_and(|change| is_leaving(picture, change));
     let left = resources.iter().filter(|resource| !leaves(resource));
     let worst = left.map(|resource| resource.sync).min().unwrap_or(Sync::Synced);
     if differs { worst.min(Sync::OutOfSync) } else { worst }
@@ -439,7 +441,7 @@ pub fn is_leaving(picture: &PassResult, change: &Change) -> bool {
 fn worst_health(picture: &PassResult, name: &str, resources: &[ResourceStatus]) -> Health {
     let serves = |kind: Kind| kind == Kind::Container || kind.is_instance() || kind.is_proxied();
     let relevant = resources.iter().filter(|resource| serves(resource.address.kind));
-    let goes = |resource: &&ResourceStatus| resource.change.as_ref().is_none_or(|change| change.verb != Verb::Delete);
+    let goes = |resource: &&ResourceStatus| resource.change.as_deref().is_none_or(|change| change.verb != Verb::Delete);
     let worst = relevant.filter(goes).map(|resource| resource.health).min();
     let is_moving = picture.changes_of(name).any(|change| change.refusal().is_none());
     match worst {
@@ -643,7 +645,7 @@ fn log_hint(resource: &ResourceStatus) -> Option<Hint> {
 
 /// A container stopped by hand is started again without a person.
 fn has_problem(resource: &ResourceStatus) -> bool {
-    let gate = resource.change.as_ref().map(|change| &change.gate);
+    let gate = resource.change.as_deref().map(|change| &change.gate);
     let is_waited_for = matches!(gate, Some(Gate::Until { what: Wait::StoppedGrace | Wait::EngineStart, .. }));
     resource.health == Health::Degraded && !is_waited_for
 }

@@ -83,7 +83,7 @@ pub fn verdict(picture: &PassResult, row: &ServiceStatus, now: Timestamp, langua
     let Some(resource) = row.resources.iter().find(|resource| resource.failure.is_some()) else { return String::new() };
     let mut lines: Vec<(Text, Text)> = Vec::new();
     lines.extend(serving(picture, &resource.address, now).map(|serving| (text!("still serving"), serving)));
-    let last = resource.failure.as_ref().and_then(last_line);
+    let last = resource.failure.as_deref().and_then(last_line);
     lines.extend(last.map(|line| (text!("its last line"), Text::from(line))));
     let line = |(key, text): &(Text, Text)| format!("      {:16}{}\n", say(key, language), say(text, language));
     lines.iter().map(line).collect()

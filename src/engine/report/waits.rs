@@ -172,7 +172,7 @@ pub fn next_try(picture: &PassResult, known: &ServiceError) -> Timestamp {
 
 /// A container that does not work, without a planned change that would repair it.
 fn is_failed(picture: &PassResult, resource: &status::ResourceStatus) -> bool {
-    let gate = resource.change.as_ref().map(|change| &change.gate);
+    let gate = resource.change.as_deref().map(|change| &change.gate);
     let is_planned = gate.is_some_and(|gate| !matches!(gate, Gate::Held(_)));
     resource.health == Health::Degraded
         && resource.address.kind == Kind::Container
