@@ -108,6 +108,7 @@ impl Inspects {
                     return Ok(Some((id, inspected)));
                 }
                 let inspected = |inspect| {
+                    let inspect = without_unread(inspect);
                     let container = Arc::new(InspectedContainer { inspect, read: OnceLock::new() });
                     (id.clone(), Inspected { line, container })
                 };
@@ -223,6 +224,30 @@ fn line(summary: &ContainerSummary) -> String {
     let status = summary.status.as_deref().unwrap_or_default();
     let health = status.rsplit_once('(').map_or("", |(_, health)| health);
     format!("{:?}|{health}|{}|{:?}", summary.state, answers::summary_name(summary), answers::summary_networks(summary))
+}
+
+/// The answer without its larger parts that nothing asks for: an inspection is kept for as long as its container. Of the
+/// last five results of a healthcheck, which may have 4 KiB each, the last is shown.
+fn without_unread(mut inspect: ContainerInspectResponse) -> ContainerInspectResponse {
+    if let Some(host) = &mut inspect.host_config {
+        (host.masked_paths, host.readonly_paths) = (None, None);
+    }
+    if let Some(log) = inspect.state.as_mut().and_then(|state| state.health.as_mut()?.log.as_mut()) {
+        *log = log.pop().into_iter().collect();
+    }
+    if let Some(settings) = &mut inspect.network_settings {
+        (settings.ports, settings.sandbox_id, settings.sandbox_key) = (None, None, None);
+    }
+    ContainerInspectResponse {
+        path: None,
+        args: None,
+        resolv_conf_path: None,
+        hostname_path: None,
+        hosts_path: None,
+        log_path: None,
+        graph_driver: None,
+        ..inspect
+    }
 }
 
 fn is_settled(inspect: &ContainerInspectResponse) -> bool {
