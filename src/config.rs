@@ -27,6 +27,7 @@ pub mod pools;
 pub mod kamatera;
 mod overlay;
 mod keys;
+mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -266,7 +267,7 @@ impl Config {
                 "name another file with --config",
             )
         })?;
-        Self::parse(&text, &path)
+        Self::parse(&text, &path).map_err(|error| place::with_place(error, &text, &path))
     }
 
     /// Reads the text of a configuration that stands at `path`.

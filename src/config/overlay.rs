@@ -38,6 +38,13 @@ pub(super) fn own_variables(variables: impl Iterator<Item = (String, String)>) -
     variables.filter(|(name, value)| is_key(name) && !value.is_empty()).collect()
 }
 
+/// The variable that sets a key, by its name or as a file.
+pub(super) fn variable_of<'v>(key: &str, variables: &'v BTreeMap<String, String>) -> Option<&'v str> {
+    let spelled = format!("{PREFIX}{}", key.replace(['-', '.'], "_"));
+    let mut names = variables.keys().map(String::as_str);
+    names.find(|name| name.strip_suffix(FILE).unwrap_or(name).eq_ignore_ascii_case(&spelled))
+}
+
 /// Applies the variables to the tree.
 ///
 /// # Errors

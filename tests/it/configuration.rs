@@ -102,13 +102,45 @@ fn a_variable_goes_before_the_file_and_a_wrong_one_stops_the_command() {
     let said = "error[A0220]: the environment has AMARRE_DNS_TLL, and there is no such key\n  hint: did you mean AMARRE_DNS_TTL?\n";
     assert!(mistyped.err.starts_with(said), "{}", mistyped.err);
     let unfit = validate(&[("AMARRE_DNS_TTL", "5 parsecs")]);
-    assert!(unfit.err.contains("error[A0201]: dns.ttl: `5 parsecs` is not a duration"), "{}", unfit.err);
+    assert!(
+        unfit.err.contains("error[A0201]: AMARRE_DNS_TTL: dns.ttl: `5 parsecs` is not a duration"),
+        "{}",
+        unfit.err
+    );
     let unfit = validate(&[("AMARRE_SERVER_LISTEN", "hunter2")]);
     assert!(unfit.err.contains("error[A0221]: amarre.yaml with AMARRE_SERVER_LISTEN: "), "{}", unfit.err);
     // What is wrong in the file itself still has its place.
     std::fs::write(folder.path().join("amarre.yaml"), "domain: example.org\nfrob: 1\n").unwrap();
     let broken = validate(&[("AMARRE_DNS_TTL", "5m")]);
     assert!(broken.err.contains("error[A0201]: amarre.yaml:2:1: "), "{}", broken.err);
+}
+
+#[test]
+fn a_wrong_value_has_its_place() {
+    let folder = folder(CONFIG, "name: web\nimage: web:1\n");
+    for (config, said) in [
+        (
+            "domain: example.org\nhosts:\n  default: {address: notip}\n",
+            ":3:22: hosts.default.address: `notip` is not an address",
+        ),
+        (
+            "domain: example.org\nhosts:\n  default:\n    address: [192.0.2.1, notip]\n",
+            ":4:26: hosts.default.address: `notip` ",
+        ),
+        ("domains:\n- example.org\n- exa mple\n", ":3:3: domains: `exa mple` is not a domain"),
+        (
+            "domain: example.org\nnetwork:\n  pools: [10.0.0.0/24]\n  prefix: 8\n",
+            ":4:11: network.prefix 8 does not fit",
+        ),
+        ("domain: example.org\n\nnpm:\n  main:\n    url: http://127.0.0.1:81\n", ":4:3: npm.main needs identity"),
+        ("domain: example.org\nreconcile: {interval: soon}\n", ":2:23: reconcile.interval: `soon` is not a duration"),
+        ("domain: example.org\nsource: {folder: ./a, git: {url: 'https://example.org/a'}}\n", ":2:1: source has both"),
+    ] {
+        std::fs::write(folder.path().join("amarre.yaml"), config).unwrap();
+        let ended = amarre_with(folder.path(), &[], &["validate"]);
+        assert_eq!(ended.code, 1, "{config}: {ended:?}");
+        assert!(ended.err.starts_with(&format!("error[A0201]: amarre.yaml{said}")), "{config}: {}", ended.err);
+    }
 }
 
 #[test]

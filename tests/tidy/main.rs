@@ -112,6 +112,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
     ("src/cli/build_engine.rs", "providers", "asks whether it runs in a container"),
     ("src/source/git/http.rs", "providers::http", "fetches through the one HTTP client"),
+    ("src/config/place.rs", "manifest::place", "finds keys of amarre.yaml as the reader of manifests does"),
     ("src/providers/docker/build.rs", "apps", "sends a Dockerfile with digests in place of tags"),
     ("src/cli/build_engine.rs", "secret", "hands the instance's key to them"),
     ("src/cli/init.rs", "providers", "tests each answer on the provider itself, before there is a configuration"),

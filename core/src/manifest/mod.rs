@@ -35,6 +35,7 @@ pub use policy::totals::share;
 pub use policy::{AllowedBy, Decision, Verdict};
 pub use schema::schema;
 pub use yaml::diagnostic::{Diagnostic, Severity};
+pub use yaml::place::place;
 pub use yaml::render::{render, with_compose_files};
 
 use policy::cross_manifest::{Claims, DraftService, ReadScope};

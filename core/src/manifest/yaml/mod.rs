@@ -5,3 +5,4 @@ pub(super) mod reader;
 pub(super) mod document;
 pub(super) mod diagnostic;
 pub(super) mod render;
+pub(super) mod place;
