@@ -273,7 +273,7 @@ impl Config {
     /// Reads the text of a configuration that stands at `path`.
     ///
     /// # Errors
-    /// As [`Config::load`].
+    /// As [`Config::load`]; a wrong value has its key only, for the text need not be that of a file.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let file = read(text, path, &overlay::own_variables(secrets::variables()))?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

@@ -40,9 +40,10 @@ pub(super) fn own_variables(variables: impl Iterator<Item = (String, String)>) -
 
 /// The variable that sets a key, by its name or as a file.
 pub(super) fn variable_of<'v>(key: &str, variables: &'v BTreeMap<String, String>) -> Option<&'v str> {
-    let spelled = format!("{PREFIX}{}", key.replace(['-', '.'], "_"));
-    let mut names = variables.keys().map(String::as_str);
-    names.find(|name| name.strip_suffix(FILE).unwrap_or(name).eq_ignore_ascii_case(&spelled))
+    variables.keys().map(String::as_str).find(|name| {
+        let parts: Vec<&str> = name[PREFIX.len()..].split('_').collect();
+        strip_key(&parts, key).is_some_and(|rest| matches!(rest, [] | ["FILE"]))
+    })
 }
 
 /// Applies the variables to the tree.
@@ -256,6 +257,22 @@ mod tests {
             "vars": {"Tz_Name": "Europe/Paris"},
         });
         assert_eq!(laid, Ok(expected));
+    }
+
+    #[test]
+    fn a_key_is_set_by_its_variable_or_by_that_of_its_file() {
+        for (name, key, is_set) in [
+            ("AMARRE_DNS_TTL", "dns.ttl", true),
+            ("AMARRE_HOSTS_my_host_ADDRESS", "hosts.my-host.address", true),
+            ("AMARRE_NPM_MAIN_SECRET_FILE", "npm.main.secret", true),
+            ("AMARRE_NPM_MAIN_SECRET_FILE", "npm.main.secret.file", true),
+            ("AMARRE_DNS_TTL", "dns", false),
+            ("AMARRE_DNS_TTL", "dns.ttl.x", false),
+            ("AMARRE_DNS_TTL", "", false),
+        ] {
+            let variables = BTreeMap::from([(name.to_owned(), "x".to_owned())]);
+            assert_eq!(variable_of(key, &variables), is_set.then_some(name), "{key}");
+        }
     }
 
     #[test]
