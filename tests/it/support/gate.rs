@@ -1,10 +1,11 @@
-//! A socket in front of the engine's that relays every byte and takes note of what is asked.
+//! A socket in front of the engine's that relays every byte, takes note of what is asked and holds what a test says.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 const ENGINE: &str = "/var/run/docker.sock";
@@ -14,22 +15,42 @@ const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"];
 
 /// A running gate. Dropping it closes it.
 pub struct Gate {
-    asked: Arc<Mutex<Vec<String>>>,
+    shared: Arc<Shared>,
     task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    asked: watch::Sender<Vec<String>>,
+    hold: Mutex<Option<Hold>>,
+}
+
+#[derive(Clone, Copy)]
+struct Hold {
+    what: &'static str,
+    passes: usize,
+    until: &'static str,
 }
 
 impl Gate {
     /// Opens a gate at `path`.
     pub fn open(path: &Path) -> Self {
         let listener = UnixListener::bind(path).unwrap();
-        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let task = tokio::spawn(serve(listener, asked.clone()));
-        Self { asked, task }
+        let shared: Arc<Shared> = Arc::default();
+        let task = tokio::spawn(serve(listener, shared.clone()));
+        Self { shared, task }
+    }
+
+    /// From now on every request with `what` in its line, but for the first `passes`, waits until one with `until` is
+    /// asked.
+    pub fn hold(&self, what: &'static str, passes: usize, until: &'static str) {
+        self.forget();
+        *self.shared.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(Hold { what, passes, until });
     }
 
     /// Every request line since the last [`Gate::forget`], as `METHOD /path`, the API's version left out.
     pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.asked.borrow().clone()
     }
 
     /// Requests that may change something; probes by exec apart.
@@ -48,7 +69,7 @@ impl Gate {
 
     /// Starts counting again.
     pub fn forget(&self) {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.asked.send_modify(Vec::clear);
     }
 }
 
@@ -62,30 +83,55 @@ fn is_exec(line: &str) -> bool {
     line.ends_with("/exec") || line.contains(" /exec/")
 }
 
-async fn serve(listener: UnixListener, asked: Arc<Mutex<Vec<String>>>) {
+impl Shared {
+    /// Takes note of a request and returns when it may go on.
+    async fn pass(&self, line: String) {
+        let hold = *self.hold.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = None;
+        self.asked.send_modify(|asked| {
+            let count = |hold: &Hold| asked.iter().filter(|line| line.contains(hold.what)).count();
+            held = hold.filter(|hold| line.contains(hold.what) && count(hold) >= hold.passes);
+            asked.push(line);
+        });
+        if let Some(hold) = held {
+            let is_over = |asked: &Vec<String>| asked.iter().any(|line| line.contains(hold.until));
+            let _ = self.asked.subscribe().wait_for(is_over).await;
+        }
+    }
+}
+
+async fn serve(listener: UnixListener, shared: Arc<Shared>) {
     let mut relays = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        relays.spawn(relay(client, asked.clone()));
+        relays.spawn(relay(client, shared.clone()));
         while relays.try_join_next().is_some() {}
     }
 }
 
-async fn relay(client: UnixStream, asked: Arc<Mutex<Vec<String>>>) {
+async fn relay(client: UnixStream, shared: Arc<Shared>) {
     let Ok(engine) = UnixStream::connect(ENGINE).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_engine, to_engine) = engine.into_split();
-    let note = |line: String| asked.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     let mut scanner = Scanner::default();
+    let pass = async |lines: Vec<String>| {
+        for line in lines {
+            shared.pass(line).await;
+        }
+    };
     tokio::join!(
-        copy(from_client, to_engine, |bytes| scanner.scan(bytes).into_iter().for_each(note)),
-        copy(from_engine, to_client, |_| ())
+        copy(from_client, to_engine, |bytes| pass(scanner.scan(bytes))),
+        copy(from_engine, to_client, |_| std::future::ready(()))
     );
 }
 
-async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut see: impl FnMut(&[u8])) {
+async fn copy<F: Future<Output = ()>>(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut see: impl FnMut(&[u8]) -> F,
+) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count) = from.read(&mut buffer).await {
-        see(&buffer[..count]);
+        see(&buffer[..count]).await;
         if count == 0 || to.write_all(&buffer[..count]).await.is_err() {
             break;
         }
