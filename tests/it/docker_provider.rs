@@ -255,7 +255,7 @@ async fn an_event_makes_its_resource_be_read_again() {
     let expects = Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() };
     let update = change(&web(), Verb::Update(Fields::default().with("restart", Value::text("no"))), expects);
     let wake = Arc::new(Notify::new());
-    let told = eventually(20, "an event", async || {
+    let told = eventually(60, "an event", async || {
         apply(&somebody, &update).await.unwrap();
         tokio::time::timeout(Duration::from_millis(100), wake.notified()).await.is_ok()
     });
@@ -276,7 +276,7 @@ async fn what_happened_before_the_subscription_is_read_again() {
     docker.start_container("web").unwrap();
     tokio::select! {
         () = ours.watch(Arc::default()) => (),
-        () = eventually(20, "the new start", async || started().await != before) => (),
+        () = eventually(60, "the new start", async || started().await != before) => (),
     }
 }
 
@@ -293,15 +293,15 @@ async fn an_engine_that_stays_away_starts_no_pass_until_it_is_back() {
     };
     let calls = |path: &str| docker.server.journal.calls().iter().filter(|call| call.path.contains(path)).count();
     let told = async {
-        eventually(20, "a watch", async || calls("/events") == 1).await;
+        eventually(60, "a watch", async || calls("/events") == 1).await;
         docker.down(true);
-        eventually(20, "it is asked once more", async || calls("/_ping") >= 2).await;
+        eventually(60, "it is asked once more", async || calls("/_ping") >= 2).await;
         let gone = woken.load(Ordering::Relaxed);
         assert_ne!(gone, 0, "it has gone");
-        eventually(20, "and again", async || calls("/_ping") >= 3).await;
+        eventually(60, "and again", async || calls("/_ping") >= 3).await;
         assert_eq!(woken.load(Ordering::Relaxed), gone, "that is known");
         docker.down(false);
-        eventually(20, "it is back", async || calls("/events") == 2 && woken.load(Ordering::Relaxed) > gone).await;
+        eventually(60, "it is back", async || calls("/events") == 2 && woken.load(Ordering::Relaxed) > gone).await;
     };
     tokio::select! {
         () = ours.watch(wake.clone()) => (),
@@ -337,7 +337,7 @@ async fn only_a_list_that_something_touched_is_read_again() {
         ("the engine", &|| docker.restart_engine(), &all),
     ];
     let story = async {
-        let kept = async || eventually(20, "what was read is kept", async || lists(true).await.is_empty()).await;
+        let kept = async || eventually(60, "what was read is kept", async || lists(true).await.is_empty()).await;
         kept().await;
         assert_eq!(lists(false).await, all, "a person asks");
         let mut before: &[&str] = &[];
@@ -345,7 +345,7 @@ async fn only_a_list_that_something_touched_is_read_again() {
             kept().await;
             touch();
             let mut read = BTreeSet::new();
-            eventually(20, what, async || {
+            eventually(60, what, async || {
                 read.extend(lists(true).await);
                 expected.iter().all(|list| read.contains(list))
             })
@@ -385,7 +385,7 @@ async fn an_event_makes_only_its_resource_be_read_again() {
     let wake = Arc::new(Notify::new());
     let told = async {
         let is_watched = || docker.server.journal.calls().iter().any(|call| call.path.contains("/events"));
-        eventually(20, "a watch", async || is_watched()).await;
+        eventually(60, "a watch", async || is_watched()).await;
         docker.stop("other").unwrap();
         docker.start_container("other").unwrap();
         wake.notified().await;
@@ -423,7 +423,7 @@ async fn an_event_of_a_new_sort_does_not_end_the_watch() {
     let wake = Arc::new(Notify::new());
     let told = async {
         let is_watched = || docker.server.journal.calls().iter().any(|call| call.path.contains("/events"));
-        eventually(20, "a watch", async || is_watched()).await;
+        eventually(60, "a watch", async || is_watched()).await;
         docker.tell("tenant", "moved");
         docker.stop("web").unwrap();
         wake.notified().await;

@@ -108,7 +108,7 @@ async fn a_heartbeat_follows_each_ended_pass_and_nothing_else() {
         handle.request(LoopCommand::Record(Box::new(event))).await.unwrap();
         assert_eq!(monitor.settled().await, 0, "a command is no pass");
         handle.pass().await.unwrap();
-        eventually(30, "the first pass is told of", async || monitor.beats() == 1).await;
+        eventually(60, "the first pass is told of", async || monitor.beats() == 1).await;
         for _ in 0..5 {
             handle.pass().await.unwrap();
             assert_eq!(monitor.settled().await, 1, "not more often than is said");
@@ -118,11 +118,11 @@ async fn a_heartbeat_follows_each_ended_pass_and_nothing_else() {
         handle.preview(source, Vec::new(), false).await.unwrap();
         assert_eq!(monitor.settled().await, 1, "what is only planned is no pass");
         handle.pass().await.unwrap();
-        eventually(30, "the next one is told of", async || monitor.beats() == 2).await;
+        eventually(60, "the next one is told of", async || monitor.beats() == 2).await;
         // A clock that is put back makes no pause longer.
         rig.clock.jump(Millis::minutes(-60));
         handle.pass().await.unwrap();
-        eventually(30, "a pass at an earlier time is told of", async || monitor.beats() == 3).await;
+        eventually(60, "a pass at an earlier time is told of", async || monitor.beats() == 3).await;
     };
     let mut daemon = Box::pin(daemon);
     tokio::select! {
@@ -162,12 +162,12 @@ async fn a_failed_heartbeat_is_reported_without_its_address() {
     let asks = async {
         monitor.answers.store(302, Ordering::Relaxed);
         handle.pass().await.unwrap();
-        eventually(30, "health says so", async || heartbeat().await["error"]["message"] == "it answered 302").await;
+        eventually(60, "health says so", async || heartbeat().await["error"]["message"] == "it answered 302").await;
         assert!(heartbeat().await["sent_at"].is_null());
         monitor.answers.store(500, Ordering::Relaxed);
         rig.clock.advance(EVERY);
         handle.pass().await.unwrap();
-        eventually(30, "the next answer", async || heartbeat().await["error"]["message"] == "it answered 500").await;
+        eventually(60, "the next answer", async || heartbeat().await["error"]["message"] == "it answered 500").await;
         monitor.answers.store(200, Ordering::Relaxed);
         // What was lost once is not worth a message, what is lost again is.
         eventually(60, "the channel is told", async || monitor.requests_of("POST /ops").len() == 1).await;
@@ -175,7 +175,7 @@ async fn a_failed_heartbeat_is_reported_without_its_address() {
         assert!(told.contains("A0911") && told.contains("it answered 500") && !told.contains(TOKEN), "{told}");
         rig.clock.advance(EVERY);
         handle.pass().await.unwrap();
-        eventually(30, "it is taken", async || heartbeat().await["error"].is_null()).await;
+        eventually(60, "it is taken", async || heartbeat().await["error"].is_null()).await;
         assert!(heartbeat().await["sent_at"].is_string());
         eventually(60, "that it is over is told", async || monitor.requests_of("POST /ops").len() == 2).await;
         assert_eq!(monitor.requests_of("GET /elsewhere").len(), 0, "it is not led elsewhere");

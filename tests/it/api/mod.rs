@@ -79,7 +79,7 @@ async fn a_token_opens_what_its_role_and_its_services_say_until_it_ends() {
     // Who did it is the token's name, whatever the body says.
     let body = json!({"by": "the boss", "why": "moving"}).to_string();
     assert_eq!(early.json("POST", "/api/v1/services/web/suspend", Some(&body)).await.status, 200);
-    crate::support::eventually(30, "it is shown who did it", async || {
+    crate::support::eventually(60, "it is shown who did it", async || {
         rig.json("/api/v1/services/web").await["suspended"]["by"] == "token early"
     })
     .await;
@@ -88,7 +88,7 @@ async fn a_token_opens_what_its_role_and_its_services_say_until_it_ends() {
     let listed = rig.run(&["token", "list"]).await.out;
     assert!(listed.contains("narrow") && listed.contains("web") && !listed.contains("amarre_"), "{listed}");
     let short = token(&rig, "short", &["--expires", "1s"]).await;
-    crate::support::eventually(30, "the token ends", async || short.clone().get("/api/v1/history").await.status == 401)
+    crate::support::eventually(60, "the token ends", async || short.clone().get("/api/v1/history").await.status == 401)
         .await;
     assert_eq!(rig.run(&["token", "remove", "early"]).await.code, 0);
     let refused = early.get("/api/v1/history").await;

@@ -151,7 +151,7 @@ async fn metrics_cover_dashboards_and_alerts() {
     rig.npm.edit_proxy_host(host["id"].as_u64().unwrap(), &json!({"forward_port": 9999}));
     assert_eq!(rig.run(&["reconcile"]).await.code, 0);
     let metrics = async || rig.get("/metrics").await.unwrap().1;
-    crate::support::eventually(30, "it is counted", async || metrics().await.contains("amarre_drift_detected_total{"))
+    crate::support::eventually(60, "it is counted", async || metrics().await.contains("amarre_drift_detected_total{"))
         .await;
     let served = metrics().await;
     for line in [

@@ -155,7 +155,7 @@ async fn each_channel_gets_a_problem_once_and_again_when_it_is_over() {
     // A new process: nothing is sent again, and the end of the problem is.
     assert_eq!(end(daemon).await, 0);
     let daemon = rig.daemon(&["--yes"], &[]).await;
-    eventually(30, "some looks are over", async || rig.json("/api/v1/services/web").await["error"]["code"] == "A0103")
+    eventually(60, "some looks are over", async || rig.json("/api/v1/services/web").await["error"]["code"] == "A0103")
         .await;
     assert_eq!(rig.run(&["reconcile"]).await.code, 3);
     assert_eq!(taker.messages_of("/slack").len(), 1);

@@ -144,7 +144,7 @@ async fn a_commit_that_cannot_be_built_changes_nothing_that_runs() {
     // Another process does not build the same again by itself.
     let daemon = rig.daemon().await;
     let shown = async || daemon.json(&format!("/api/v1/apps/{}", rig.name("site"))).await;
-    eventually(30, "the failure is known", async || shown().await["state"] == "failed").await;
+    eventually(60, "the failure is known", async || shown().await["state"] == "failed").await;
     assert_eq!(shown().await["code"], "A0773");
     let newest = daemon.json("/api/v1/deployments").await["deployments"][0].clone();
     assert!(newest["build_ended_at"].is_string() && newest["ran_at"].is_null(), "{newest}");

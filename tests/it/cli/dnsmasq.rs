@@ -34,7 +34,7 @@ async fn supervised(folder: &Path, port: u16) {
             assert!(ended.unwrap().success(), "dnsmasq refuses its configuration");
         }
     });
-    eventually(20, "dnsmasq answers", async || ask(port, "mail.home.example", "A").await == "192.0.2.7").await;
+    eventually(60, "dnsmasq answers", async || ask(port, "mail.home.example", "A").await == "192.0.2.7").await;
 }
 
 /// What an independent client hears.

@@ -99,9 +99,9 @@ async fn a_watched_status_prints_each_change_once() {
     let mut command = rig.command(&["status", "--watch"]);
     let watcher = command.stdout(std::fs::File::create(&said).unwrap()).spawn().unwrap();
     let text = || std::fs::read_to_string(&said).unwrap();
-    eventually(30, "it is well", async || text().contains("web Synced Healthy")).await;
+    eventually(60, "it is well", async || text().contains("web Synced Healthy")).await;
     rig.run(&["suspend", "web", "--why", "moving"]).await;
-    eventually(30, "it is suspended", async || text().contains("suspended by")).await;
+    eventually(60, "it is suspended", async || text().contains("suspended by")).await;
     let lines = text();
     assert!(lines.lines().all(|line| line.as_bytes()[2] == b':' && line[9..].starts_with("web ")), "{lines}");
     let mut states: Vec<&str> = lines.lines().map(|line| &line[9..]).collect();

@@ -157,7 +157,7 @@ async fn a_machine_that_is_reserved_leaves_when_it_is_given_back() {
     let registered = rig.run(&["pool", "register", "lab", "m1", &address, "--host-key", &machine.host_key()]).await;
     ends(&registered, 0, &["m1 in lab"]);
     let shows = async |said: &str| rig.run(&["pool", "show", "lab"]).await.out.contains(said);
-    eventually(30, "it is available", async || shows("available").await).await;
+    eventually(60, "it is available", async || shows("available").await).await;
     ends(&rig.run(&["pool", "reserve", "lab", "--user", "alice", "--timeout", "30s"]).await, 0, &["r1 until"]);
     ends(&rig.run(&["pool", "reserve", "lab", "--user", "bob", "--timeout", "1s"]).await, 0, &["r2 waits"]);
 

@@ -18,18 +18,18 @@ async fn a_configuration_is_read_again_and_a_broken_one_changes_nothing() {
         web.map(|web| web["Config"]["Env"].to_string()).unwrap_or_default()
     };
     let trouble = async || rig.json("/api/v1/status").await["configuration"]["error"].clone();
-    eventually(30, "it is there", async || text().contains("TEXT=none")).await;
+    eventually(60, "it is there", async || text().contains("TEXT=none")).await;
 
     let mut config = rig.config();
     config["vars"] = json!({"GREETING": "hello"});
     rig.file("amarre.yaml", &config.to_string());
     signal(&daemon, "HUP");
-    eventually(30, "the new one is in force", async || text().contains("TEXT=hello")).await;
+    eventually(60, "the new one is in force", async || text().contains("TEXT=hello")).await;
     assert_eq!(trouble().await, json!(null));
 
     rig.file("amarre.yaml", "frob: 1\n");
     signal(&daemon, "HUP");
-    eventually(30, "status says so", async || trouble().await["code"] == "A0201").await;
+    eventually(60, "status says so", async || trouble().await["code"] == "A0201").await;
     assert!(rig.log().contains("the configuration before stays in force"), "{}", rig.log());
     let status = rig.run_with(&["--config", "good.yaml", "status"], &[]).await;
     assert!(status.err.contains("A0201"), "there is no good.yaml: {status:?}");
@@ -39,7 +39,7 @@ async fn a_configuration_is_read_again_and_a_broken_one_changes_nothing() {
     config["server"] = json!({"listen": "127.0.0.1:1"});
     rig.file("amarre.yaml", &config.to_string());
     signal(&daemon, "HUP");
-    eventually(30, "all else is in force", async || text().contains("TEXT=hello again")).await;
+    eventually(60, "all else is in force", async || text().contains("TEXT=hello again")).await;
     assert_eq!(trouble().await["code"], "A0222");
     assert!(trouble().await["message"].as_str().unwrap().starts_with("`server` changes with a restart only"));
 
@@ -48,7 +48,7 @@ async fn a_configuration_is_read_again_and_a_broken_one_changes_nothing() {
     rig.file("amarre.yaml", &config.to_string());
     signal(&daemon, "HUP");
     let said = "`instance` cannot change from home to other";
-    eventually(30, "and says why", async || {
+    eventually(60, "and says why", async || {
         trouble().await["message"].as_str().is_some_and(|message| message.starts_with(said))
     })
     .await;
@@ -69,7 +69,7 @@ async fn a_reload_keeps_running_folders_closed_to_manifests() {
     config["vars"] = json!({"GREETING": "hello"});
     rig.file("amarre.yaml", &config.to_string());
     signal(&daemon, "HUP");
-    eventually(30, "the file is read again", async || {
+    eventually(60, "the file is read again", async || {
         let error = &rig.json("/api/v1/status").await["configuration"]["error"];
         error["code"] == "A0222"
     })
@@ -79,7 +79,7 @@ async fn a_reload_keeps_running_folders_closed_to_manifests() {
     rig.file("services/next.yaml", &format!("{{kind: Route, name: next, {}}}\n", to(1).replace("page", "other")));
     rig.file("services/hook.yaml", "name: hook\nimage: web:1\nenvironment: {TOKEN: {secret: hook}}\n");
     for (name, code) in [("running", "A0271"), ("next", "A0271"), ("hook", "A0260")] {
-        eventually(30, &format!("{name} is refused"), async || {
+        eventually(60, &format!("{name} is refused"), async || {
             rig.json(&format!("/api/v1/services/{name}")).await["error"]["code"] == code
         })
         .await;
@@ -142,8 +142,8 @@ async fn a_json_log_names_run_and_service_and_no_secret() {
             line["level"] == level && line["fields"]["service"] == service && line["fields"]["run"].is_i64()
         })
     };
-    eventually(30, "what was made is logged", async || says("web", "INFO")).await;
-    eventually(30, "and what did not work", async || says("sick", "WARN")).await;
+    eventually(60, "what was made is logged", async || says("web", "INFO")).await;
+    eventually(60, "and what did not work", async || says("sick", "WARN")).await;
     // The container is read again, with every variable of it.
     rig.run(&["status", "web"]).await;
     rig.run(&["reconcile", "web", "--timeout", "1s"]).await;

@@ -267,7 +267,7 @@ async fn a_server_is_made_and_ended_by_the_command_line() {
     rig.file("services/worker.yaml", &format!("{worker}reconcile: {{protect: false}}\n"));
     let destroyed = rig.run(&["destroy", "worker", "--purge", "--yes"]).await;
     assert!(destroyed.code == 0 && destroyed.out.contains("1 deleted"), "{destroyed:?}");
-    eventually(30, "its vendor has deleted it", async || !rig.run(&["instance", "list"]).await.out.contains("worker-"))
+    eventually(60, "its vendor has deleted it", async || !rig.run(&["instance", "list"]).await.out.contains("worker-"))
         .await;
 }
 

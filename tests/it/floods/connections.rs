@@ -57,19 +57,19 @@ async fn a_flood_of_connections_locks_out_no_client_and_the_loop_continues() {
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         rig.write("calm.yaml", "name: calm\nimage: web:1\n");
-        eventually(30, "the new manifest is converged", async || {
+        eventually(60, "the new manifest is converged", async || {
             rig.docker.containers().iter().any(|one| one["Name"] == "/calm")
         })
         .await;
         // The flood is still there on its own side.
-        eventually(10, "a fresh connection is served", async || {
+        eventually(60, "a fresh connection is served", async || {
             get(address, "localhost", "/healthz").await.is_some_and(|(status, _)| status == 200)
         })
         .await;
         drop(flood);
         let slow = "POST /api/v1/act HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{";
         let slow = half_open(address, 200, slow).await;
-        eventually(10, "slow bodies end", async || {
+        eventually(60, "slow bodies end", async || {
             get(address, "localhost", "/healthz").await.is_some_and(|(status, _)| status == 200)
         })
         .await;
@@ -145,17 +145,17 @@ async fn tls_gives_slow_clients_no_more_time() {
     };
     let asks = async {
         let silent = half_open(address, 1, "").await;
-        eventually(20, "a silent one ends", reads_all).await;
+        eventually(60, "a silent one ends", reads_all).await;
         let begun = half_open(address, 1, "\u{16}\u{3}\u{1}").await;
-        eventually(20, "a handshake that was begun ends", reads_all).await;
+        eventually(60, "a handshake that was begun ends", reads_all).await;
         let mut idle = None;
-        eventually(20, "its place comes back", async || {
+        eventually(60, "its place comes back", async || {
             idle = trust.connect(address.port()).await.ok();
             idle.is_some()
         })
         .await;
         idle.as_mut().unwrap().write_all(request).await.unwrap();
-        eventually(20, "one that does not read ends", reads_all).await;
+        eventually(60, "one that does not read ends", reads_all).await;
         drop((silent, begun, idle));
     };
     tokio::select! {
@@ -179,7 +179,7 @@ async fn a_client_that_reads_no_answer_keeps_no_connection() {
         let mut idle = TcpStream::connect(address).await.unwrap();
         idle.write_all(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         // Who reads gets all of it.
-        eventually(20, "its place comes back", async || {
+        eventually(60, "its place comes back", async || {
             get(address, "localhost", "/large").await.is_some_and(|(status, body)| status == 200 && body.len() == LARGE)
         })
         .await;

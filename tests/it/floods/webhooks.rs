@@ -26,7 +26,7 @@ async fn slow(address: SocketAddr, count: usize) -> Vec<TcpStream> {
         open.push(stream);
     }
     // Who is served after them has come after them.
-    eventually(10, "it is served", async || get(address, "localhost", "/healthz").await.is_some()).await;
+    eventually(60, "it is served", async || get(address, "localhost", "/healthz").await.is_some()).await;
     open
 }
 
@@ -58,7 +58,7 @@ async fn a_signed_delivery_is_answered_while_unsigned_ones_do_not_end() {
         let many = slow(address, 40).await;
         let answer = delivered(address.port(), SECRET, "ping", "{}").await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        eventually(10, "the oldest have ended", async || !few.iter().any(waits)).await;
+        eventually(60, "the oldest have ended", async || !few.iter().any(waits)).await;
         assert!(waits(many.last().unwrap()));
         drop((few, many));
         shutdown.notify_one();

@@ -138,7 +138,7 @@ async fn the_daemon_follows_the_branch_through_every_change() {
     forge.run(&["reset", "-q", "--hard", "HEAD~1"]);
     let kept = forge.commit("Alice Martin", "the right way", "services/web.yaml", &manifest("web", "web:1"));
     runs(&rig, "a rewritten branch", &["blog web:1", "web web:1"]).await;
-    eventually(20, "it is told", async || rig.log().contains("branch main was rewritten")).await;
+    eventually(60, "it is told", async || rig.log().contains("branch main was rewritten")).await;
     calm(&rig).await;
 
     // Deleted: nothing is.
@@ -168,12 +168,12 @@ async fn the_daemon_follows_the_branch_through_every_change() {
 }
 
 async fn runs(rig: &Rig, what: &str, expected: &[&str]) {
-    eventually(40, &format!("{what}: {expected:?}, see\n{}", rig.path().display()), async || images(rig) == expected)
+    eventually(60, &format!("{what}: {expected:?}, see\n{}", rig.path().display()), async || images(rig) == expected)
         .await;
 }
 
 async fn calm(rig: &Rig) {
-    eventually(40, "no trouble with the source", async || {
+    eventually(60, "no trouble with the source", async || {
         let status = rig.json("/api/v1/status").await;
         let services = status["services"].as_array().cloned().unwrap_or_default();
         status["source"]["error"].is_null()
@@ -183,7 +183,7 @@ async fn calm(rig: &Rig) {
 }
 
 async fn has_error(rig: &Rig, code: &str) {
-    eventually(40, code, async || rig.json("/api/v1/status").await["source"]["error"]["code"] == code).await;
+    eventually(60, code, async || rig.json("/api/v1/status").await["source"]["error"]["code"] == code).await;
 }
 
 async fn restarted(rig: &Rig, mut daemon: Child) -> Child {

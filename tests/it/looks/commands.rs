@@ -47,7 +47,7 @@ async fn an_agreement_to_delete_ends_with_its_command() {
         assert!(agreed.settled && agreed.picture.plan.guard.is_none());
         assert_eq!(records(&rig), 1);
         write(&rig);
-        eventually(20, "it goes on by itself", async || {
+        eventually(60, "it goes on by itself", async || {
             handle.request(LoopCommand::Pass).await.unwrap();
             records(&rig) == 5
         })

@@ -235,7 +235,7 @@ async fn a_service_with_data_goes_back_in_the_middle_of_a_wait() {
     rig.docker.image(ImageSpec { behaviour: Behaviour::SlowStart(1_000_000), ..ImageSpec::new("slow:1") });
     rig.write("web.yaml", &vault.replace("web:1", "slow:1"));
     with_daemon(&rig, async |handle| {
-        eventually(20, "the old one gave way", async || {
+        eventually(60, "the old one gave way", async || {
             handle.request(LoopCommand::Pass).await.unwrap();
             images(&rig) == ["slow:1"]
         })
@@ -263,7 +263,7 @@ async fn a_cancelled_service_stays_as_it_stands() {
         assert_eq!(act(handle, cancel("nobody")).await.document["error"]["code"], "A1002");
         rig.docker.image(ImageSpec { behaviour: Behaviour::SlowStart(1_000_000), ..ImageSpec::new("slow:1") });
         rig.write("web.yaml", &plain("web").replace("web:1", "slow:1"));
-        eventually(20, "the candidate is there", async || {
+        eventually(60, "the candidate is there", async || {
             handle.request(LoopCommand::Pass).await.unwrap();
             images(&rig) == ["slow:1", "web:1"]
         })
@@ -348,7 +348,7 @@ async fn a_plan_beside_a_daemon_changes_nothing() {
             assert_eq!(rig.writes(), [""; 0]);
         }
         handle.request(LoopCommand::Pass).await.unwrap();
-        eventually(10, "the daemon's own look puts it right", async || host()["forward_port"] == before).await;
+        eventually(60, "the daemon's own look puts it right", async || host()["forward_port"] == before).await;
     })
     .await;
 }

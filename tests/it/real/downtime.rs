@@ -61,9 +61,9 @@ fn crowd(rig: &Rig, front: &RealFront, name: &str) -> Crowd {
 async fn opens(rig: &Rig, front: &RealFront, name: &str) {
     let domain = rig.domain(name);
     let answers = async || crate::support::get(front.address, &domain, "/").await.is_some_and(|(code, _)| code == 200);
-    eventually(10, "nginx serves the new host", answers).await;
+    eventually(60, "nginx serves the new host", answers).await;
     let workers = || docker(&["top", &front.container, "-eo", "pid,args"]).matches("worker process").count();
-    eventually(10, "the worker from before is gone", async || workers() == 1).await;
+    eventually(60, "the worker from before is gone", async || workers() == 1).await;
 }
 
 async fn assert_serves(rig: &Rig, front: &RealFront, name: &str, text: &str) {

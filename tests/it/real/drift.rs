@@ -9,7 +9,7 @@ use crate::support::{docker, eventually, inspect};
 /// The drift of a service while the daemon leaves it alone.
 async fn drift(daemon: &Daemon, address: &str) -> Json {
     let mut item = Json::Null;
-    eventually(20, &format!("drift of {address}"), async || {
+    eventually(60, &format!("drift of {address}"), async || {
         let drift = daemon.json("/api/v1/drift").await;
         let found = drift["items"].as_array().unwrap().iter().find(|item| item["address"].as_str() == Some(address));
         item = found.cloned().unwrap_or_default();
@@ -28,7 +28,7 @@ fn field<'a>(item: &'a Json, name: &str) -> &'a Json {
 async fn event(rig: &Rig, address: &str, kind: &str, text: &str) {
     use sqlx::{Connection, Row};
     let url = format!("sqlite://{}?mode=ro", rig.state().join("amarre.db").display());
-    eventually(30, &format!("{kind} {address}: {text}"), async || {
+    eventually(60, &format!("{kind} {address}: {text}"), async || {
         let mut ledger = sqlx::SqliteConnection::connect(&url).await.unwrap();
         let rows = sqlx::query("SELECT address, kind, text FROM events").fetch_all(&mut ledger).await.unwrap();
         let text_of =
@@ -106,7 +106,7 @@ async fn a_daemon_corrects_the_drift_that_it_sees() {
     let daemon = rig.daemon().await;
     daemon.wait_until_settled().await;
     let looks = rig.gate.asked().len();
-    eventually(20, "more looks", async || rig.gate.asked().len() > looks + 8).await;
+    eventually(60, "more looks", async || rig.gate.asked().len() > looks + 8).await;
     assert_eq!(rig.writes(), [""; 0], "a start does nothing");
     assert_eq!(daemon.stop().await, 0);
     rig.quiet().await;
@@ -128,7 +128,7 @@ async fn drift_of_a_suspended_service_is_shown_by_field_and_left_alone() {
     rig.npm.edit_proxy_host(id, &json!({"forward_port": 9}));
     rig.ovh.edit_record(ZONE, rig.record_id("web", "A"), "192.0.2.66");
     let looks = rig.gate.asked().len();
-    eventually(20, "some looks", async || rig.gate.asked().len() > looks + 12).await;
+    eventually(60, "some looks", async || rig.gate.asked().len() > looks + 12).await;
     assert_eq!(rig.writes(), [""; 0], "a suspended service is left alone");
     let row = daemon.json(&format!("/api/v1/services/{name}")).await;
     assert_eq!(row["suspended"]["why"], "a test", "{row:#}");

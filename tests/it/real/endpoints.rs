@@ -140,7 +140,7 @@ impl Sshd {
         fs::write(at("known"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
         let sshd = Self { child, folder, port };
         sshd.client("known", "user");
-        eventually(20, "sshd", async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
+        eventually(60, "sshd", async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
         sshd
     }
 

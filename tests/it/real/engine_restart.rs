@@ -65,7 +65,7 @@ async fn is_done(daemon: &Daemon) -> bool {
 }
 
 async fn away(daemon: &Daemon) {
-    eventually(30, "the engine is a gap", async || {
+    eventually(60, "the engine is a gap", async || {
         let status = daemon.json("/api/v1/status").await;
         let docker =
             status["providers"].as_array().unwrap().iter().find(|provider| provider["kind"] == "docker").cloned();

@@ -74,12 +74,12 @@ async fn an_unreachable_npm_deletes_nothing_and_is_waited_for() {
     rig.write("fresh.yaml", &like_web("fresh"));
     let (fresh, gone) = (rig.name("fresh"), rig.name("gone"));
     let domain = fresh.clone();
-    eventually(30, "the new service gets as far as NPM", async || {
+    eventually(60, "the new service gets as far as NPM", async || {
         rig.containers().contains_key(&fresh)
             && rig.records().iter().any(|line| line.starts_with(&format!("{domain} A ")))
     })
     .await;
-    eventually(30, "what cannot be seen is unknown", async || row(&status(&daemon).await, &fresh)["sync"] == "Unknown")
+    eventually(60, "what cannot be seen is unknown", async || row(&status(&daemon).await, &fresh)["sync"] == "Unknown")
         .await;
     let status = status(&daemon).await;
     let row = row(&status, &fresh);
@@ -229,12 +229,12 @@ async fn a_ledger_that_cannot_be_written_means_no_writes_anywhere() {
     rig.write("fresh.yaml", &like_web("fresh"));
     rig.npm.edit_proxy_host(rig.host(&rig.domain("web")).unwrap()["id"].as_u64().unwrap(), &json!({"forward_port": 1}));
     rig.ovh.edit_record("example.org", rig.record_id("web", "A"), "192.0.2.66");
-    eventually(30, "status says that the ledger cannot be written", async || {
+    eventually(60, "status says that the ledger cannot be written", async || {
         !status(&daemon).await["ledger"]["error"].is_null()
     })
     .await;
     let asked = rig.gate.asked().len();
-    eventually(30, "it goes on observing", async || rig.gate.asked().len() > asked + 20).await;
+    eventually(60, "it goes on observing", async || rig.gate.asked().len() > asked + 20).await;
     assert_eq!(rig.writes(), [""; 0], "nothing is written anywhere");
     let text = rig.status_text().await;
     assert!(text.contains("A0903") && text.contains("disk"), "{text}");
@@ -269,13 +269,13 @@ async fn a_ledger_that_fails_within_a_run_is_tried_again() {
     ledger.execute(full).await.unwrap();
     rig.forget();
     docker_rm_all(&rig);
-    eventually(30, "status says that the ledger cannot be written", async || {
+    eventually(60, "status says that the ledger cannot be written", async || {
         !status(&daemon).await["ledger"]["error"].is_null()
     })
     .await;
     assert_eq!(rig.writes(), [""; 0], "no call leaves without its intent");
     ledger.execute("DROP TRIGGER full").await.unwrap();
-    eventually(30, "it goes on by itself", async || rig.visit("web").await == Some((200, "web one\n".to_owned())))
+    eventually(60, "it goes on by itself", async || rig.visit("web").await == Some((200, "web one\n".to_owned())))
         .await;
     daemon.wait_until_settled().await;
     assert_eq!(daemon.stop().await, 0);
@@ -354,7 +354,7 @@ async fn a_new_ledger_writes_nothing_before_consent() {
     let daemon = rig.daemon_with("").await;
     let asked = rig.gate.asked().len();
     rig.write("other.yaml", &like_web("other"));
-    eventually(20, "it looks again", async || {
+    eventually(60, "it looks again", async || {
         rig.gate.asked().len() > asked && status(&daemon).await["services"].as_array().unwrap().len() == 2
     })
     .await;

@@ -83,7 +83,7 @@ async fn a_newer_image_under_the_same_name_is_pulled_before_anything_stops() {
     daemon.wait_until_settled().await;
     let looks = || rig.gate.asked().iter().filter(|line| line.contains("/containers/json")).count();
     let before = looks();
-    eventually(30, "three more looks", async || looks() >= before + 3).await;
+    eventually(60, "three more looks", async || looks() >= before + 3).await;
     let asked = rig.gate.asked().iter().filter(|line| line.contains("/distribution/")).count();
     assert_eq!(asked, 1, "{:?}", rig.gate.asked());
     assert_eq!(daemon.stop().await, 0);

@@ -37,7 +37,7 @@ async fn a_link_that_a_container_makes_does_not_lead_another_one_to_the_host() {
     let second = |path: &str| SECOND.replace("FOLDER", &folder).replace("PATH", path);
     rig.write("first.yaml", &FIRST.replace("FOLDER", &folder));
     rig.apply().await;
-    eventually(20, "the link is there", async || data.join("dir").is_dir() && data.join("x").is_symlink()).await;
+    eventually(60, "the link is there", async || data.join("dir").is_dir() && data.join("x").is_symlink()).await;
     let file = format!("x{folder}/of-the-host");
     // All that the host has is above Amarre's own files, too.
     // And beside the link, the container that restarts by itself could find another one tomorrow.

@@ -132,14 +132,14 @@ async fn a_candidate_that_is_not_healthy_never_gets_a_visitor() {
     let daemon = rig.daemon().await;
     let is_sick =
         || rig.containers().values().any(|id| inspect("container", id)["State"]["Health"]["Status"] == "unhealthy");
-    eventually(30, "the candidate is unhealthy", async || is_sick()).await;
+    eventually(60, "the candidate is unhealthy", async || is_sick()).await;
     rig.assert_serves("web", "web one").await;
     assert_eq!(rig.containers()[&rig.name("web")], old);
     let path = format!("/api/v1/services/{}", rig.name("web"));
-    eventually(10, "status says so", async || daemon.json(&path).await.to_string().contains("unhealthy")).await;
+    eventually(60, "status says so", async || daemon.json(&path).await.to_string().contains("unhealthy")).await;
     // Another change overtakes it.
     rig.write("web.yaml", &WEB.replace("web one", "web three"));
-    eventually(30, "the next one serves", async || rig.visit("web").await == Some((200, "web three\n".to_owned())))
+    eventually(60, "the next one serves", async || rig.visit("web").await == Some((200, "web three\n".to_owned())))
         .await;
     daemon.wait_until_settled().await;
     assert_eq!(daemon.stop().await, 0);

@@ -234,7 +234,7 @@ impl SshForge {
         let mut command = Command::new(sshd.expect("sshd is there: scripts/test"));
         command.args(["-D", "-e", "-f"]).arg(folder.join("config")).stdin(Stdio::null()).stderr(log);
         let child = command.spawn().unwrap();
-        eventually(20, "sshd listens", async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok())
+        eventually(60, "sshd listens", async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok())
             .await;
         Self { child, port, folder, bare: forge.bare() }
     }

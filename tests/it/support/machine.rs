@@ -117,7 +117,7 @@ impl TestMachine {
             let scan = tokio::process::Command::new("ssh-keyscan").args(["-t", "ed25519", &address]).output().await;
             String::from_utf8_lossy(&scan.unwrap().stdout).contains(&key)
         };
-        eventually(30, "its sshd shows the new key", shows_it).await;
+        eventually(60, "its sshd shows the new key", shows_it).await;
     }
 
     /// Whether it has no account of these names.

@@ -37,7 +37,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// The niceness of a test that computes.
 const POLITE: i32 = 10;
 /// The longest wait for an answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a change needs beside its fields: secrets, and no files.
 pub fn supplies(secrets: &Secrets) -> Supplies<'_> {

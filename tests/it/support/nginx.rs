@@ -184,7 +184,7 @@ impl RealFront {
         rig.settings.insert("npm".to_owned(), json!({"main": main}));
         rig.configure();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        eventually(30, "nginx answers", async || {
+        eventually(60, "nginx answers", async || {
             get(address, "nobody", "/").await.is_some_and(|(code, _)| code == 404)
         })
         .await;

@@ -45,7 +45,7 @@ impl Registry {
         let config = format!(r#"{{"auths": {{"127.0.0.1:{port}": {{"auth": "{auth}"}}}}}}"#);
         fs::write(at("config.json"), config).unwrap();
         let registry = Self { child, folder, port };
-        eventually(20, "a registry", async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
+        eventually(60, "a registry", async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
         registry
     }
 

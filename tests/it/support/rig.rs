@@ -412,7 +412,7 @@ pub struct Daemon {
 
 impl Daemon {
     async fn ready(&self) {
-        eventually(30, &format!("ready, see {}", self.log.display()), async || {
+        eventually(60, &format!("ready, see {}", self.log.display()), async || {
             self.get("/readyz").await.is_some_and(|(status, _)| status == 200)
         })
         .await;
@@ -454,7 +454,7 @@ impl Daemon {
     pub async fn stop(mut self) -> i32 {
         let pid = self.child.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
+        let ended = tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await;
         ended.expect("it ends soon after SIGTERM").unwrap().code().unwrap_or(-1)
     }
 

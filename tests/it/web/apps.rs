@@ -57,7 +57,7 @@ async fn deployed(rig: &Rig) -> Vec<String> {
 }
 
 async fn becomes(rig: &Rig, expected: &[&str]) {
-    eventually(40, &format!("{expected:?}"), async || deployed(rig).await == expected).await;
+    eventually(60, &format!("{expected:?}"), async || deployed(rig).await == expected).await;
 }
 
 /// From the form to a page that is served, by who may.
@@ -110,7 +110,7 @@ async fn assert_counted(rig: &Rig) {
     assert!(events.out.contains("(break it) by Bob: failed"), "{events:?}");
     let running = "amarre_app_state{app=\"shop\",state=\"running\"} 1";
     let metrics = async || rig.get("/metrics").await.unwrap().1;
-    eventually(30, "it runs again", async || metrics().await.contains(running)).await;
+    eventually(60, "it runs again", async || metrics().await.contains(running)).await;
     let metrics = metrics().await;
     for line in [
         "amarre_app_state{app=\"shop\",state=\"failed\"} 0",
@@ -215,11 +215,11 @@ async fn what_ends_at_its_first_start_has_failed() {
         let told = rig.run(&["events", "shop", "--kind", "deployment"]).await;
         told.out.matches("(break it) by Bob: failed").count()
     };
-    eventually(30, "it is told", async || failed().await == 1).await;
+    eventually(60, "it is told", async || failed().await == 1).await;
     rig.file("services/other.yaml", "name: other\nimage: 'nginx:1.30-alpine'\nport: 8080\n");
     let asked = rig.run(&["reconcile", "other"]).await;
     assert!(asked.out.contains("other"), "{asked:?}");
-    eventually(30, "it is not built again", async || failed().await == 1).await;
+    eventually(60, "it is not built again", async || failed().await == 1).await;
     assert_eq!(end(daemon).await, 0);
 }
 
@@ -394,7 +394,7 @@ async fn a_base_image_stays_what_it_was_until_a_person_moves_on() {
     rig.file("services/shop.yaml", &format!("kind: App\nname: shop\ngit: {{url: '{url}'}}\n"));
     let daemon = rig.daemon(&["--yes"], &[]).await;
     becomes(&rig, &["first: running"]).await;
-    eventually(30, "the digest is fixed", async || base(&rig).await["digest"].is_string()).await;
+    eventually(60, "the digest is fixed", async || base(&rig).await["digest"].is_string()).await;
     let first = base(&rig).await["digest"].clone();
     let mut alice = person(&rig, "alice", "admin").await;
     alice.get("/services/shop/deployments").await.shows("Base images");

@@ -43,7 +43,7 @@ fn image(rig: &Rig) -> Option<Json> {
 /// A form is checked before anything is written.
 async fn makes_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
     let asked = alice.clone();
-    eventually(30, "the source is read", async || {
+    eventually(60, "the source is read", async || {
         asked.clone().get("/new").await.body.contains("will be committed to main")
     })
     .await;
