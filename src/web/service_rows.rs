@@ -18,9 +18,10 @@ use crate::engine::PassResult;
 use crate::engine::report::certificates;
 use crate::engine::report::conditions;
 use crate::engine::report::exposure::{self, Exposure, Observed};
-use crate::engine::report::service_list::{LISTED, Only, is_listed, kind_word};
+use crate::engine::report::service_list::{Only, is_listed, kind_word};
 use crate::engine::report::status::{self, Health, ServiceStatus, Sync};
 use crate::words::Words;
+use amarre_core::model::manifest_kind::LISTED;
 use amarre_core::model::plan::guards;
 use amarre_core::model::{Address, Kind, Millis, Timestamp};
 

@@ -1,5 +1,8 @@
 //! What a manifest was written as.
 
+/// Kinds that the list of services always shows, and counts; manifests of the others stand beside it.
+pub const LISTED: [&str; 4] = ["Service", "App", "Route", "Stream"];
+
 /// Which kind of manifest something was written as: the word behind `kind:`. How each is read: `manifest::kinds`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ManifestKind {
@@ -34,6 +37,11 @@ impl ManifestKind {
     /// As manifests write it.
     pub const fn word(self) -> &'static str {
         self.word
+    }
+
+    /// Whether its manifests are counted among the services: it has a health, and no list of its own.
+    pub fn is_listed(self) -> bool {
+        LISTED.contains(&self.word)
     }
 
     /// Whether what it makes or manages can stop by itself, and is started again after a while.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::countdown::CountFrom;
 use super::status::{Health, ServiceStatus, Sync};
-use super::{apps, hint_line, problems_text, short_revision, wait_text, with_code};
+use super::{apps, hint_line, problems_text, service_list, short_revision, wait_text, with_code};
 use crate::engine::PassResult;
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::guards;
 use amarre_core::model::{Address, Change, Code, Hint, Kind, Language, Millis, Timestamp, Verb};
-use amarre_core::plan::render::{Sign, Style, Tone};
+use amarre_core::plan::render::{Sign, Style, Tone, counted};
 use amarre_core::text;
 
 /// How an `apply` came to its end.
@@ -36,7 +36,8 @@ pub fn verdict(
     // A preview is not a problem of the person who asks.
     let is_reported = |row: &ServiceStatus| row.code == Some(Code::A0417) && row.health == Health::Healthy;
     let in_force = |row: &&ServiceStatus| !picture.facts.suspended.contains_key(&row.name) && !row.deleted;
-    let in_sync = services.values().filter(is_good).filter(in_force).count();
+    let in_sync = services.values().filter(is_good).filter(in_force);
+    let (listed, others): (Vec<_>, Vec<_>) = in_sync.partition(|row| service_list::is_listed(picture, row));
     let id = short_revision(&picture.source.revision);
     let needy: Vec<&ServiceStatus> =
         services.values().filter(|row| row.sync != Sync::Synced || row.health != Health::Healthy).collect();
@@ -51,8 +52,8 @@ pub fn verdict(
     if settled && needy.is_empty() && !broken && !guarded && picture.plan.has_seen_services() {
         let nothing = created.total() == 0;
         let done = if nothing { "nothing to do".to_owned() } else { created.to_string() };
-        let plural = if in_sync == 1 { "1 service in sync".to_owned() } else { format!("{in_sync} services in sync") };
-        let text = style.paint(Tone::Bold, &format!("Applied {id} in {}: {done}. {plural}.", took.in_words()));
+        let in_sync = counted(listed.len(), others.len());
+        let text = style.paint(Tone::Bold, &format!("Applied {id} in {}: {done}. {in_sync} in sync.", took.in_words()));
         return (format!("{text}\n"), 0);
     }
     let word = if created.total() == 0 { "Not applied" } else { "Partly applied" };

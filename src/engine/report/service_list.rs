@@ -27,8 +27,6 @@ use amarre_core::text;
 const COLUMNS_MAX: usize = 80;
 /// NPM renews with 30 days left; with less than that the renewal fails.
 const EXPIRING: Millis = Millis::minutes(30 * 24 * 60);
-/// Kinds of manifests that the list of services always shows, and counts; the others stand beside it.
-pub const LISTED: [&str; 4] = ["Service", "App", "Route", "Stream"];
 /// The shown length of a revision.
 const REVISION_LETTERS: usize = 7;
 
@@ -171,9 +169,9 @@ pub fn kind_word(picture: &PassResult, row: &ServiceStatus) -> &'static str {
     picture.services.get(&row.name).map_or("Service", |service| service.kind.word())
 }
 
-/// Whether it is counted among the services: its manifest is of a kind that has a health, and no list of its own.
+/// Whether it is counted among the services.
 pub fn is_listed(picture: &PassResult, row: &ServiceStatus) -> bool {
-    LISTED.contains(&kind_word(picture, row))
+    picture.services.get(&row.name).is_none_or(|service| service.kind.is_listed())
 }
 
 /// It needs no line.

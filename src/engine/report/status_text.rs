@@ -81,6 +81,7 @@ fn hidden_text(picture: &PassResult, hidden: &[&ServiceStatus], are_all: bool) -
     let what = match (n, others) {
         (0, 0) => return None,
         (_, 0) => services,
+        (0, n) if are_all => text!(n; "1 manifest", "{n} manifests"),
         (0, n) => text!(n; "1 other manifest", "{n} other manifests"),
         (_, n) => text!(n; "{services} and 1 other manifest", "{services} and {n} other manifests", services),
     };

@@ -177,9 +177,9 @@ async fn an_apply_waits_for_the_power_that_it_asked_for() {
     let id = serde_json::from_str::<Json>(&shown.out).unwrap()["id"].as_str().unwrap().to_owned();
     rig.file("services/db-1.yaml", &format!("kind: Instance\nname: db-1\ncloud: paris\nid: {id}\npower: off\n"));
     let applied = rig.run(&["apply", "--yes", "--timeout", "60s"]).await;
-    assert!(applied.code == 0 && applied.out.contains("1 updated. 1 service in sync."), "{applied:?}");
+    assert!(applied.code == 0 && applied.out.contains("1 updated. 1 manifest in sync."), "{applied:?}");
     let planned = rig.run(&["plan"]).await;
-    assert!(planned.out.contains("nothing to do, 1 service in sync"), "{planned:?}");
+    assert!(planned.out.contains("nothing to do, 1 manifest in sync"), "{planned:?}");
     let explained = rig.run(&["explain", "db-1"]).await;
     assert!(explained.out.contains("power") && explained.out.contains(&id), "{explained:?}");
     let logged = rig.run(&["instance", "logs", "db-1"]).await;
@@ -252,8 +252,8 @@ async fn a_server_is_made_and_ended_by_the_command_line() {
     let sum = "paris: 1 server of Amarre, 37.08 EUR a month without tax and traffic; 62 % of the budget of 60.00 EUR";
     assert!(planned.out.contains(sum) && planned.out.contains("bills it from its creation on"), "{planned:?}");
     let applied = rig.run(&["apply", "--yes", "--timeout", "120s"]).await;
-    assert!(applied.code == 0 && applied.out.contains("1 created. 1 service in sync."), "{applied:?}");
-    assert!(rig.run(&["plan"]).await.out.contains("nothing to do, 1 service in sync"));
+    assert!(applied.code == 0 && applied.out.contains("1 created. 1 manifest in sync."), "{applied:?}");
+    assert!(rig.run(&["plan"]).await.out.contains("nothing to do, 1 manifest in sync"));
     let shown = rig.run(&["instance", "show", "worker"]).await;
     assert!(shown.out.contains("vendor's name worker-") && shown.out.contains("b3-8"), "{shown:?}");
     let logged = rig.run(&["instance", "logs", "worker"]).await;
@@ -263,7 +263,7 @@ async fn a_server_is_made_and_ended_by_the_command_line() {
     let protected = rig.run(&["destroy", "worker", "--purge", "--yes"]).await;
     assert!(protected.code == 3 && protected.out.contains("A0418"), "{protected:?}");
     assert!(protected.out.contains("Nothing was changed."), "{protected:?}");
-    assert!(rig.run(&["plan"]).await.out.contains("nothing to do, 1 service in sync"), "it is not suspended");
+    assert!(rig.run(&["plan"]).await.out.contains("nothing to do, 1 manifest in sync"), "it is not suspended");
     rig.file("services/worker.yaml", &format!("{worker}reconcile: {{protect: false}}\n"));
     let destroyed = rig.run(&["destroy", "worker", "--purge", "--yes"]).await;
     assert!(destroyed.code == 0 && destroyed.out.contains("1 deleted"), "{destroyed:?}");
@@ -463,5 +463,5 @@ async fn a_server_is_cloned_by_the_command_line() {
     let taken = rig.run(&["instance", "clone", "worker", "worker-2", "--yes"]).await;
     assert!(taken.code == 1 && taken.out.contains("A0120"), "{taken:?}");
     assert_eq!(rig.run(&["apply", "--yes", "--timeout", "120s"]).await.code, 0);
-    assert!(rig.run(&["plan"]).await.out.contains("nothing to do, 2 services in sync"));
+    assert!(rig.run(&["plan"]).await.out.contains("nothing to do, 2 manifests in sync"));
 }

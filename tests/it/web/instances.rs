@@ -276,7 +276,7 @@ async fn an_editor_makes_one_from_the_form_with_its_price_before_the_button() {
     assert_eq!((answer.status, answer.location()), (303, "/instances/worker"));
     eventually(60, "it is made", async || instance(&rig, "worker").await["state"] == "on").await;
     editor.get("/instances/worker").await.shows("worker");
-    assert!(rig.run(&["plan"]).await.out.contains("nothing to do, 1 service in sync"));
+    assert!(rig.run(&["plan"]).await.out.contains("nothing to do, 1 manifest in sync"));
     fields[8].1 = "check";
     editor.send(form, "/instances/new", &fields).await.shows("A0120");
 

@@ -38,7 +38,7 @@ pub fn plan(
     let mut counts = json!({
         "create": summary.create, "update": summary.update, "recreate": summary.recreate, "delete": summary.delete,
         "adopt": 0, "release": summary.release, "forget": 0, "held": summary.refused + summary.failed + summary.reported + waiting.len(),
-        "services_changed": summary.services_changed, "services_in_sync": summary.services_in_sync,
+        "services_changed": summary.services_changed, "services_in_sync": summary.services_in_sync + summary.others_in_sync,
     });
     // Services go side by side: the slowest tells how long.
     let lengths: Option<Vec<Millis>> = down.values().map(|expected| Some((*expected)?.about)).collect();

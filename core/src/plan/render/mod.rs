@@ -232,6 +232,8 @@ pub struct Summary {
     pub services_changed: usize,
     /// Services without.
     pub services_in_sync: usize,
+    /// Manifests of other kinds without.
+    pub others_in_sync: usize,
 }
 
 /// The lines of a plan by service, in the order of execution.
@@ -350,8 +352,22 @@ pub fn summary(input: &Input<'_>, forecast: &Forecast, lines: &BTreeMap<String, 
     let is_left = |name: &String| input.facts.frozen.contains(name) || input.facts.suspended.contains_key(name);
     let unchanged =
         input.services.keys().filter(|name| !lines.contains_key(*name) && !is_left(name) && !hidden.contains(name));
-    summary.services_in_sync = unchanged.count();
+    for name in unchanged {
+        let is_listed = input.services.get(name).is_some_and(|service| service.kind.is_listed());
+        *if is_listed { &mut summary.services_in_sync } else { &mut summary.others_in_sync } += 1;
+    }
     summary
+}
+
+/// `6 services and 4 other manifests`, as status counts them.
+pub fn counted(services: usize, others: usize) -> String {
+    let plural = |n: usize, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
+    let counted_services = plural(services, "service", "services");
+    match (services, others) {
+        (_, 0) => counted_services,
+        (0, n) => plural(n, "manifest", "manifests"),
+        (_, n) => format!("{counted_services} and {}", plural(n, "other manifest", "other manifests")),
+    }
 }
 
 /// What waits for something refused, and so does not happen by itself.

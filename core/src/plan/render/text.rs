@@ -1,7 +1,7 @@
 //! A plan as people read it: from top to bottom in the order of execution.
 
 use super::rows::{OfService, RowNote, ServicePlanRow, SharedFacts, headline, strongest};
-use super::{PlanLine, Sign, Style, Summary, Tone, downtime_lines, lines};
+use super::{PlanLine, Sign, Style, Summary, Tone, counted, downtime_lines, lines};
 use crate::model::plan::{Refusal, Wait};
 use crate::model::service::Target;
 use crate::model::{Address, Change, Gate, Kind, Plan, ReasonCode, Service, Text, Timestamp, Verb};
@@ -118,14 +118,11 @@ pub fn sections(input: &Input<'_>, forecast: &Forecast) -> Vec<(Option<Sign>, Pl
 
 fn nothing(forecast: &Forecast, revision: &str, summary: Summary) -> String {
     let gaps = forecast.plan.gaps.len();
-    let services = match summary.services_in_sync {
-        1 => "1 service in sync".to_owned(),
-        n => format!("{n} services in sync"),
-    };
     if gaps > 0 {
         return format!("{revision}: nothing to do in what could be seen\n");
     }
-    format!("{revision}: nothing to do, {services}\n")
+    let in_sync = counted(summary.services_in_sync, summary.others_in_sync);
+    format!("{revision}: nothing to do, {in_sync} in sync\n")
 }
 
 fn service(all: &SharedFacts<'_>, name: &str, lines: &[PlanLine<'_>], look: Style, out: &mut String) {
@@ -341,10 +338,9 @@ fn closing(down: &downtime_lines::Services<'_>, summary: Summary, look: Style) -
             down.iter().map(|(name, expected)| downtime_lines::line(name, expected.as_ref())).collect();
         format!(" Downtime: {}.", lines.join(", "))
     };
-    let in_sync = match summary.services_in_sync {
-        0 => String::new(),
-        1 => " 1 service in sync.".to_owned(),
-        n => format!(" {n} services in sync."),
+    let in_sync = match (summary.services_in_sync, summary.others_in_sync) {
+        (0, 0) => String::new(),
+        (services, others) => format!(" {} in sync.", counted(services, others)),
     };
     let changes = summary.create + summary.update + summary.recreate;
     let is_silent = down.is_empty() && (summary.refused + summary.failed > 0 || changes == 0);
