@@ -264,7 +264,7 @@ impl Life {
                 daemon = Some(self.daemon("text").await);
             }
             for ((echo, rule), before) in echoes.into_iter().zip(before) {
-                eventually(120, &format!("{rule:?} was repeated"), async || echo.repeated().len() > before).await;
+                eventually(400, &format!("{rule:?} was repeated"), async || echo.repeated().len() > before).await;
             }
             self.outputs_all().await;
         }
@@ -278,7 +278,7 @@ impl Life {
         self.outputs(&["instance", "list"]).await;
         self.outputs(&["doctor"]).await;
         self.kamatera.repeats(&[("POST", "/poweroff", 500)]);
-        self.outputs(&["instance", "stop", &self.others.id_of("shop-db"), "--timeout", "5s"]).await;
+        self.outputs(&["instance", "stop", &self.others.id_of("shop-db"), "--timeout", "20s"]).await;
         self.outputs(&["instance", "logs", &self.others.id_of("shop-db")]).await;
         assert!(!self.kamatera.repeated().is_empty(), "Kamatera was asked");
         self.kamatera.repeats(&[("GET", "/servers", 401)]);
@@ -361,7 +361,7 @@ impl Life {
             &["logs", "sick", "--last-failed"],
             &["logs", "sick", "--last-failed", "-o", "json"],
             &["rollback", "cloud", "--dry-run"],
-            &["rollback", "cloud", "--yes", "--timeout", "40s"],
+            &["rollback", "cloud", "--yes", "--timeout", "180s"],
             &["status", "cloud"],
             &["resume", "cloud"],
         ];

@@ -17,7 +17,7 @@ const ZONE: &str = "example.org";
 const ACCOUNT: &str = "anna@anna.home.arpa";
 const PASSWORD: &str = "canary-npm";
 /// Longer than all limits of one examination together.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// A set-up on this machine; what a test breaks, it breaks before [`Setup::doctor`].
 struct Setup {
@@ -84,6 +84,18 @@ impl Setup {
     }
 
     async fn run(&self, arguments: &[&str]) -> DoctorRun {
+        let mut said = self.run_once(arguments).await;
+        // Where a busy machine keeps a server from answering within a second, that server is called slow.
+        for _ in 0..5 {
+            if !said.out.contains(", slow") {
+                break;
+            }
+            said = self.run_once(arguments).await;
+        }
+        said
+    }
+
+    async fn run_once(&self, arguments: &[&str]) -> DoctorRun {
         let path = self.path("amarre.yaml");
         if !path.exists() {
             std::fs::write(&path, self.config.to_string()).unwrap();

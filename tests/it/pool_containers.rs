@@ -1,6 +1,7 @@
 //! Pools of machines that Amarre makes: containers of a real engine, made, lent, drained and made again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use amarre::engine::reconcile::reservations::PoolChange;
 use amarre::engine::report::pools::{self, MachineState, PoolRow};
@@ -17,6 +18,8 @@ use crate::support::docker;
 use crate::support::machine::{Sort, TestMachine};
 
 const HOUR: Millis = Millis::minutes(60);
+/// The longest wait for what machines do in their own time.
+const READY_WITHIN: Duration = Duration::from_secs(180);
 
 /// A pool of containers; they and their network are gone when this is dropped.
 struct Lab {
@@ -61,13 +64,14 @@ impl Lab {
 
     /// Passes until this holds.
     async fn until(&mut self, what: &str, holds: impl Fn(&PassResult, &PoolRow) -> bool) -> Arc<PassResult> {
-        for _ in 0..60 {
+        let began = tokio::time::Instant::now();
+        while began.elapsed() < READY_WITHIN {
             let picture = self.pass().await;
             if pools::find(&picture, &self.name).is_some_and(|row| holds(&picture, &row)) {
                 return picture;
             }
             // sshd comes up in its own time, which no clock of ours puts forward.
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
             self.clock.advance(Millis::seconds(31));
         }
         let picture = self.engine.last_pass();

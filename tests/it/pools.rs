@@ -76,7 +76,7 @@ impl PoolRig {
 
     /// Passes until nothing is left to do.
     async fn settle(&mut self) -> PoolRow {
-        for _ in 0..10 {
+        for _ in 0..60 {
             let picture = self.pass().await;
             if picture.plan.changes.is_empty() {
                 return pools::find(&picture, "lab").unwrap();

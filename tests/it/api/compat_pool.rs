@@ -14,7 +14,7 @@ use crate::support::machine::{SignIn, Sort, TestMachine};
 const FIRST: &str = "tests/cases/compat-pool/1-registered-and-reserved.txt";
 const SECOND: &str = "tests/cases/compat-pool/2-given-back.txt";
 /// How often a reading is asked again, and the pause between, in milliseconds.
-const TRIES: usize = 60;
+const TRIES: usize = 240;
 const PAUSE_MS: u64 = 500;
 const ROOT: &str = "root-of-the-second";
 

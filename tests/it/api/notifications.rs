@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value as Json, json};
 use sha2::Sha256;
+use sqlx::{Connection, Row};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -105,6 +106,17 @@ fn configure(rig: &Rig, channels: &Json) {
     rig.file("amarre.yaml", &format!("{config:#}"));
 }
 
+/// A message that was taken is kept as sent a moment later.
+async fn are_kept_as_sent(rig: &Rig, channels: i64) {
+    let url = format!("sqlite://{}", rig.path().join("amarre.db").display());
+    let mut ledger = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    eventually(60, "it is kept what was sent", async || {
+        let sent = sqlx::query("SELECT count(DISTINCT channel) FROM told").fetch_one(&mut ledger).await.unwrap();
+        sent.get::<i64, _>(0) == channels
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn each_channel_gets_a_problem_once_and_again_when_it_is_over() {
     let (rig, taker, letters) = (Rig::start().await, Taker::default(), Arc::new(Mutex::new(Vec::new())));
@@ -153,6 +165,7 @@ async fn each_channel_gets_a_problem_once_and_again_when_it_is_over() {
     assert_eq!((&document["news"][0]["state"], &document["news"][0]["service"]), (&json!("wrong"), &json!("web")));
 
     // A new process: nothing is sent again, and the end of the problem is.
+    are_kept_as_sent(&rig, 5).await;
     assert_eq!(end(daemon).await, 0);
     let daemon = rig.daemon(&["--yes"], &[]).await;
     eventually(60, "some looks are over", async || rig.json("/api/v1/services/web").await["error"]["code"] == "A0103")
@@ -200,9 +213,11 @@ async fn an_undelivered_notification_is_sent_again_and_a_test_reports_delivery()
     assert!(!away.err.contains("hidden-part") && !rig.log().contains("hidden-part"), "{away:?}");
     let unknown = rig.run(&["notifications", "test", "nobody"]).await;
     assert!(unknown.code == 1 && unknown.err.contains("A1002"), "{unknown:?}");
-    eventually(60, "it was tried", async || rig.log().contains("a notification was not taken")).await;
-    let listed = rig.run(&["notifications", "list"]).await.out;
-    assert!(listed.contains("! not taken") && listed.contains("500"), "{listed}");
+    eventually(60, "it was tried", async || {
+        let listed = rig.run(&["notifications", "list"]).await.out;
+        listed.contains("! not taken") && listed.contains("500")
+    })
+    .await;
     *taker.refuses.lock().unwrap() = None;
     eventually(60, "it is told", async || taker.messages_of("/ops").len() == 1).await;
     assert!(taker.bodies("/ops")[0].contains("A0103"));

@@ -53,7 +53,7 @@ async fn what_is_too_much_is_refused_and_what_runs_stays() {
         [(1_000, 1_000, "x".to_owned(), "more than 20000 files"), (20, 100, "x".repeat(1 << 20), "larger than 1 GiB")]
     {
         commit_of_many(&forge, folders, files, &blob);
-        let told = rig.apply_partly("2m").await;
+        let told = rig.apply_partly().await;
         assert!(format!("{told}").contains(why), "{why}: {told}");
         rig.assert_serves("site", "<h1>page</h1>").await;
         forge.run(&["push", "-q", "-f", "origin", &format!("{}:refs/heads/main", first.trim())]);
@@ -119,7 +119,7 @@ async fn a_dockerfile_gets_no_right_that_it_asks_for() {
     ] {
         forge.commit("Mallory", "asks", "Dockerfile", &dockerfile);
         rig.write("site.yaml", &manifest(&url, ""));
-        let refused = rig.apply_partly("30s").await;
+        let refused = rig.apply_partly().await;
         let said = format!("{refused}");
         assert!(refused.code != 0 && said.contains(code), "{dockerfile}: {said}");
         assert!(said.len() < 20_000, "what it prints is bounded: {}", said.len());

@@ -133,7 +133,7 @@ async fn a_commit_that_cannot_be_built_changes_nothing_that_runs() {
     rig.assert_serves("site", "<h1>good</h1>").await;
 
     forge.commit("Bob", "break it", "Dockerfile", "FROM nginx:1.30-alpine\nRUN echo it is broken && exit 7\n");
-    let failed = rig.apply_partly("30s").await;
+    let failed = rig.apply_partly().await;
     assert_ne!(failed.code, 0, "{}", failed.out);
     let said = format!("{}{}", failed.out, failed.err);
     assert!(said.contains("A0773") && said.contains("exit code: 7"), "{said}");
@@ -204,7 +204,7 @@ async fn a_compose_project_is_built_from_its_folder_and_follows_it() {
 
     // One that cannot be built changes nothing that runs.
     write("Dockerfile", &format!("{dockerfile}RUN echo it is broken && exit 7\n"));
-    let failed = rig.apply_partly("30s").await;
+    let failed = rig.apply_partly().await;
     assert!(failed.code != 0 && format!("{failed}").contains("exit code: 7"), "{failed}");
     rig.assert_serves("site", "<h1>two</h1>").await;
     let daemon = rig.daemon().await;

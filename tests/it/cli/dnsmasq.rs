@@ -40,7 +40,7 @@ async fn supervised(folder: &Path, port: u16) {
 /// What an independent client hears.
 async fn ask(port: u16, name: &str, record_type: &str) -> String {
     let port = port.to_string();
-    let arguments = ["+short", "+tries=1", "+time=1", "@127.0.0.1", "-p", &port, name, record_type];
+    let arguments = ["+short", "+tries=3", "+time=5", "@127.0.0.1", "-p", &port, name, record_type];
     let output = Command::new("dig").args(arguments).output().await.unwrap();
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
@@ -104,7 +104,7 @@ async fn what_dnsmasq_cannot_hold_is_refused_with_a_reason() {
         serde_json::from_str(&std::fs::read_to_string(rig.path().join("amarre.yaml")).unwrap()).unwrap();
     config["dnsmasq"]["pid_file"] = json!("other.pid");
     rig.file("amarre.yaml", &format!("{config:#}"));
-    ends(&rig.run(&["apply", "--yes", "--timeout", "10s"]).await, 3, &["A0703", "which is no dnsmasq"]);
+    ends(&rig.run(&["apply", "--yes", "--timeout", "50s"]).await, 3, &["A0703", "which is no dnsmasq"]);
     config["dnsmasq"]["zones"] = json!([]);
     rig.file("amarre.yaml", &format!("{config:#}"));
     ends(&rig.run(&["plan"]).await, 1, &["A0201", "dnsmasq.zones names no zone"]);

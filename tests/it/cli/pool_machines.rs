@@ -177,6 +177,8 @@ async fn a_machine_that_is_reserved_leaves_when_it_is_given_back() {
 
     // It leaves as soon as it was given back, and is not given out before.
     ends(&rig.run(&["pool", "reserve", "lab", "--user", "carol", "--timeout", "30s"]).await, 0, &["r3 until"]);
+    let early = rig.run(&["pool", "unregister", "lab", "m1", "--drain", "--timeout", "1s"]).await;
+    refused(&early, &["A0765", "r3 for carol"]);
     let mut leaving = rig.command(&["pool", "unregister", "lab", "m1", "--drain", "--timeout", "60s"]).spawn().unwrap();
     ends(&rig.run(&["pool", "reserve", "lab", "--user", "dan", "--timeout", "1s"]).await, 0, &["r4 waits"]);
     ends(&rig.run(&["pool", "release", "lab", "r3"]).await, 0, &["Released r3."]);

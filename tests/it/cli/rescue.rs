@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::ends;
 use super::rig::Rig;
+use crate::support::eventually;
 
 async fn broken() -> Rig {
     let rig = Rig::start().await;
@@ -95,6 +96,7 @@ async fn a_rescue_beside_a_daemon_lets_the_other_hosts_converge() {
     rig.docker.remove("blog").unwrap();
     let daemon = rig.daemon(&["--yes"], &[]).await;
     rig.file("services/web.yaml", "name: web\nimage: web:1\nport: 80\n");
+    eventually(60, "nginx refuses it", async || rig.run(&["status", "web"]).await.out.contains("A0609")).await;
     let stuck = rig.run(&["reconcile", "--timeout", "5s"]).await;
     ends(
         &stuck,

@@ -16,7 +16,7 @@ use super::Ended;
 use crate::support::stepped::{self, ZONE};
 use crate::support::{eventually, free_port, get};
 
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(240);
 
 pub struct Rig {
     pub folder: TempDir,

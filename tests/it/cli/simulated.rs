@@ -445,7 +445,7 @@ async fn a_server_is_cloned_by_the_command_line() {
         (vec![&id, "db 2", "--yes"], 1, "`db 2` is no name of a server", ""),
         (vec![&id, "db-1", "--yes"], 1, "paris has a server of the name db-1", ""),
         (vec![&id, "db-copy"], 4, "billed until it is deleted there", "amarre instance clone paris:"),
-        (vec![&id, "db-copy", "--yes", "--timeout", "55s"], 0, "db-copy is being made of db-1", ""),
+        (vec![&id, "db-copy", "--yes", "--timeout", "150s"], 0, "db-copy is being made of db-1", ""),
         (vec![&id, "db-copy", "--yes"], 1, "paris has a server of the name db-copy", ""),
     ] {
         let ended = rig.run(&[vec!["instance", "clone"], args.clone()].concat()).await;

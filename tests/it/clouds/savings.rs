@@ -184,6 +184,7 @@ async fn a_monday_tells_what_the_week_saved_once() {
             taker.bodies("/money").len() == 1
         })
         .await;
+        eventually(60, "it is kept", async || handle.ledger().last_week_sent("money").await.unwrap().is_some()).await;
         first.abort();
         let body = taker.bodies("/money")[0].clone();
         let total = instances::amount(sums[0].month);

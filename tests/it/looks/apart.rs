@@ -102,7 +102,7 @@ async fn a_provider_that_hangs_holds_up_no_service() {
     rig.npm.server.faults.add("GET", "/api", 9999, Fault::CutBefore);
     rig.pass().await;
     rig.npm.server.faults.clear();
-    rig.npm.server.faults.add("GET", "/api", 9999, Fault::Delay(std::time::Duration::from_secs(20)));
+    rig.npm.server.faults.add("GET", "/api", 9999, Fault::Delay(std::time::Duration::from_secs(600)));
     rig.docker.remove("one").unwrap();
     let before = rig.npm.server.journal.calls().len();
     for _ in 0..4 {
@@ -121,7 +121,8 @@ async fn one_failing_service_of_a_hundred_delays_no_other() {
     let without = passes_and_calls(false).await;
     let with = passes_and_calls(true).await;
     tracing::info!(?without, ?with, "looks and calls");
-    assert!(with.0 * 100 <= without.0 * 105, "looks: {} instead of {}", with.0, without.0);
+    // A probe or an answer that is late on a busy machine costs another look.
+    assert!(with.0 <= without.0 + 2, "looks: {} instead of {}", with.0, without.0);
     assert!(with.1 * 100 <= without.1 * 105, "calls: {} instead of {}", with.1, without.1);
 }
 

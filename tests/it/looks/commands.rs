@@ -21,7 +21,7 @@ fn redirect(n: usize) -> String {
 }
 
 fn apply(confirmed_deletes: Option<usize>) -> LoopCommand {
-    LoopCommand::Apply { confirmed_deletes, only: None, timeout: Millis::seconds(20) }
+    LoopCommand::Apply { confirmed_deletes, only: None, timeout: Millis::minutes(3) }
 }
 
 fn records(rig: &Stepped) -> usize {

@@ -86,9 +86,10 @@ async fn siblings_and_visitors_never_meet_a_candidate_before_it_is_healthy() {
     assert_eq!(before[0].3, all);
     let (old_place, id) = (before[0].2.clone(), rig.docker.containers().len());
     rig.write("web.yaml", &pair("two"));
-    let mut together = 0;
+    let (mut moved, mut alone) = (None, None);
     let mut last = before;
     for _ in 0..80 {
+        let began = rig.clock_now();
         rig.pass().await;
         assert_renamed_beside_another(&last, &rig);
         let now = found(&rig);
@@ -103,13 +104,17 @@ async fn siblings_and_visitors_never_meet_a_candidate_before_it_is_healthy() {
         }
         let place = leads_to(&rig);
         assert!(now.iter().any(|one| one.2 == place), "{place}: {now:?}");
-        together += usize::from(now.len() == 2 && place != old_place);
+        if place != old_place {
+            moved.get_or_insert(began);
+            alone = alone.or_else(|| (now.len() == 1).then(|| rig.clock_now()));
+        }
         if picture.at_rest {
             break;
         }
         rig.clock.advance(Millis::seconds(2));
     }
-    assert!(together >= 15, "the old one drains for 30 s: {together} looks");
+    let drained = alone.unwrap() - moved.unwrap();
+    assert!(drained >= Millis::seconds(30), "the old one drains for 30 s: {drained:?}");
     let now = found(&rig);
     assert_eq!(now.len(), 1);
     assert_eq!((now[0].0.as_str(), now[0].1.as_str(), &now[0].3), ("two", "web-app", &all.to_vec()));

@@ -11,7 +11,7 @@ image: amarre-test:1
 command: [serve, '8080']
 port: 8080
 environment: {TEXT: web one}
-healthcheck: {test: [CMD, wget, -q, -O, /dev/null, 'http://127.0.0.1:8080/'], interval: 1s, timeout: 2s, retries: 3}
+healthcheck: {test: [CMD, wget, -q, -O, /dev/null, 'http://127.0.0.1:8080/'], interval: 1s, timeout: 20s, retries: 3}
 update: {drain: 1s}
 ";
 
@@ -24,7 +24,7 @@ containers:
     environment: {TEXT: pair app, PASSWORD: {secret: shared/pair}}
     depends_on: {db: {condition: service_healthy}}
     labels: {com.example.role: front}
-    healthcheck: {test: [CMD-SHELL, 'wget -q -O /dev/null http://db:5432/'], interval: 1s, timeout: 2s, retries: 3}
+    healthcheck: {test: [CMD-SHELL, 'wget -q -O /dev/null http://db:5432/'], interval: 1s, timeout: 20s, retries: 3}
   db:
     image: amarre-test:2
     command: [serve, '5432']

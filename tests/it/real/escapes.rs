@@ -32,8 +32,7 @@ async fn no_refused_setting_reaches_the_engine() {
         }
     }
     assert!(tried >= 200, "{tried}");
-    let ended = rig.run(&["apply", "--yes", "--timeout", "60s"]).await;
-    assert_eq!(ended.code, 3, "{ended:?}");
+    rig.apply_partly().await;
     let label = format!("label=io.amarre.instance={}", rig.instance());
     let names = |args: &[&str]| docker_lines(&[args, &["--filter", &label]].concat());
     assert_eq!(names(&["ps", "-a", "--format", "{{.Names}}"]), [rig.name("good")]);

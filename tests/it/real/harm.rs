@@ -31,7 +31,7 @@ async fn a_broken_manifest_harms_only_its_service() {
     rig.write("web.yaml", &WEB.replace("port: 8080", "prot: 8080"));
     rig.write("third.yaml", &like_web("third"));
     docker(&["rm", "-f", &rig.name("web")]);
-    let partly = rig.apply_partly("60s").await;
+    let partly = rig.apply_partly().await;
     assert!(partly.out.contains("services/web.yaml"), "{partly}");
     assert_eq!(rig.run(&["validate"]).await.code, 1);
     assert_eq!(rig.plan_exit().await, 1);
@@ -50,7 +50,7 @@ async fn a_broken_manifest_harms_only_its_service() {
     assert!(said.contains("services/web.yaml:5:1"), "file:line:column: {said}");
     assert!(said.contains("port"), "did you mean: {said}");
     rig.forget();
-    rig.apply_partly("60s").await;
+    rig.apply_partly().await;
     assert_eq!(rig.writes(), [""; 0]);
 
     rig.write("web.yaml", WEB);
@@ -123,7 +123,7 @@ async fn a_wrong_ovh_key_stops_records_only() {
     rig.write("fresh.yaml", &like_web("fresh"));
     docker(&["rm", "-f", &rig.name("web")]);
     rig.forget();
-    let partly = rig.apply_partly("30s").await;
+    let partly = rig.apply_partly().await;
     assert!(partly.out.contains("A07"), "its code: {partly}");
     let status = rig.status().await;
     let ovh = status["providers"].as_array().unwrap().iter().find(|provider| provider["kind"] == "ovh").unwrap();

@@ -35,14 +35,14 @@ async fn a_private_image_is_pulled_with_the_registrys_account() {
     };
 
     // Without an account, with a wrong one, and with one for what is not there.
-    let nobody = told(rig.apply_partly("3s").await.to_string());
+    let nobody = told(rig.apply_partly().await.to_string());
     assert!(nobody.contains("A0523") && nobody.contains(&format!("registries.{}", registry.host())), "{nobody}");
     use_account(&mut rig, &registry, "canary-wrong");
-    let wrong = told(rig.apply_partly("3s").await.to_string());
+    let wrong = told(rig.apply_partly().await.to_string());
     assert!(wrong.contains("A0523") && wrong.contains("refuses the account `ops`"), "{wrong}");
     use_account(&mut rig, &registry, PASSWORD);
     rig.write("app.yaml", &manifest(&reference.replace("app:1", "app:9")));
-    let absent = told(rig.apply_partly("3s").await.to_string());
+    let absent = told(rig.apply_partly().await.to_string());
     assert!(absent.contains("A0504") && absent.contains("is the name right"), "{absent}");
 
     rig.write("app.yaml", &manifest(&reference));
@@ -111,12 +111,12 @@ async fn unused_images_that_amarre_pulled_are_deleted() {
         || docker_lines(&["images", "--filter", &format!("reference={}/*", registry.host()), "--format", "{{.Tag}}"]);
 
     write_app(&rig, &images[0], "never");
-    let refused = rig.apply_partly("3s").await;
+    let refused = rig.apply_partly().await;
     assert!(refused.to_string().contains("A0526"), "{refused}");
     write_app(&rig, &images[0], "missing");
     rig.settings.insert("images".to_owned(), json!({"min_free": "9000TiB"}));
     rig.configure();
-    let full = rig.apply_partly("3s").await;
+    let full = rig.apply_partly().await;
     assert!(full.to_string().contains("A0525") && full.to_string().contains("docker system df"), "{full}");
     assert_eq!(there(), ["0"]);
 

@@ -43,7 +43,7 @@ async fn a_link_that_a_container_makes_does_not_lead_another_one_to_the_host() {
     // And beside the link, the container that restarts by itself could find another one tomorrow.
     for (path, code) in [("x/etc", "A0440"), (file.as_str(), "A0440"), ("x", "A0442"), ("dir", "A0441")] {
         rig.write("second.yaml", &second(path));
-        let ended = rig.apply_partly("30s").await;
+        let ended = rig.apply_partly().await;
         assert!(ended.to_string().contains(code), "{path}: {ended}");
         assert!(!rig.containers().contains_key(&rig.name("second")), "{path}");
     }
@@ -51,7 +51,7 @@ async fn a_link_that_a_container_makes_does_not_lead_another_one_to_the_host() {
     rig.settings.insert("policy".to_owned(), json!({"host_paths": [data], "follow_links": true}));
     rig.configure();
     rig.write("second.yaml", &second("x/etc"));
-    let ended = rig.apply_partly("30s").await;
+    let ended = rig.apply_partly().await;
     assert!(ended.to_string().contains("A0440"), "{ended}");
     rig.write("second.yaml", &second("dir"));
     rig.apply().await;
@@ -70,7 +70,7 @@ async fn amarres_own_files_are_mounted_by_no_manifest() {
     for path in ["state", "state/amarre.db", "state/amarre.key", "services", "amarre.yaml", "."] {
         let text = SECOND.replace("FOLDER/data/PATH", &format!("{folder}/{path}"));
         rig.write("second.yaml", &text);
-        let ended = rig.apply_partly("30s").await;
+        let ended = rig.apply_partly().await;
         assert!(ended.to_string().contains("A0442"), "{path}: {ended}");
         assert!(!rig.containers().contains_key(&rig.name("second")), "{path}");
     }

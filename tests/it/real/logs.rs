@@ -85,7 +85,7 @@ async fn a_candidate_that_exits_leaves_its_last_lines() {
     let sick =
         WEB.replace("command: [serve, '8080']", dies).replace("{TEXT: web one}", "{PASSWORD: {secret: shared/says}}");
     rig.write("web.yaml", &sick);
-    let partly = rig.apply_partly("60s").await;
+    let partly = rig.apply_partly().await;
     let web = rig.name("web");
     assert!(partly.out.contains(&format!("amarre logs {web} --last-failed")), "{partly}");
     assert_eq!(rig.containers().len(), 1, "the candidate is gone");

@@ -160,7 +160,7 @@ async fn share(share: usize) {
             std::fs::create_dir_all(path).unwrap();
         }
     }
-    let ended = rig.run(&["apply", "--yes", "--timeout", "95s"]).await;
+    let ended = rig.run(&["apply", "--yes", "--timeout", "220s"]).await;
     assert_eq!(ended.code, 0, "{ended}");
     rig.quiet().await;
     let running = rig.containers();

@@ -18,7 +18,7 @@ image: amarre-test:2
 command: [serve, '80']
 port: 80
 environment: {TEXT: far one}
-update: {drain: 1s}
+update: {drain: 5s}
 ";
 
 fn two_hosts(rig: &mut Rig, engine: &SecondEngine, certificates: &Certificates) {

@@ -8,12 +8,14 @@ use crate::support::{docker, eventually, inspect};
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_start_first_update_fails_no_request() {
     let rig = Rig::start().await;
-    rig.write("web.yaml", WEB);
+    // Longer than a visitor stands still on a busy machine between the address and its question.
+    let web = WEB.replace("drain: 1s", "drain: 5s");
+    rig.write("web.yaml", &web);
     rig.apply().await;
     let before = inspect("container", &rig.name("web"));
     let visitors = Visitors::start(rig.npm.proxy_address, &rig.domain("web"), "web ");
     for (text, image) in [("web two", "amarre-test:1"), ("web three", "amarre-test:2")] {
-        rig.write("web.yaml", &WEB.replace("web one", text).replace("amarre-test:1", image));
+        rig.write("web.yaml", &web.replace("web one", text).replace("amarre-test:1", image));
         rig.apply().await;
         rig.assert_serves("web", text).await;
     }
@@ -36,7 +38,7 @@ containers:
     image: amarre-test:1
     command: [serve, '80']
     healthcheck: {test: [CMD, 'true'], interval: 1s}
-update: {drain: 2s}
+update: {drain: 5s}
 ";
 
 /// A sibling that asks by name all the while is always answered, and never by a candidate that is not healthy yet.
@@ -47,19 +49,21 @@ async fn a_sibling_never_meets_a_candidate_before_it_is_healthy() {
     rig.apply().await;
     let (app, peer) = (rig.name("duo-app"), rig.name("duo-peer"));
     let before = inspect("container", &app);
-    let asks = "while test ! -e /enough; do echo $(/bin/busybox date +%s) $(wget -q -O - http://app/ 2>&1 || echo nobody); done > /said";
+    let asks = "while test ! -e /enough; do a=$(wget -q -O - http://app/ 2>&1 || echo nobody); echo $(/bin/busybox date +%s) $a; done > /said";
     docker(&["exec", "-d", &peer, "sh", "-c", asks]);
     rig.write("duo.yaml", &DUO.replace("TEXT: one", "TEXT: two"));
     rig.apply().await;
+    let says = || docker(&["exec", &peer, "cat", "/said"]);
+    let answers = |said: &str, what: &str| said.lines().filter(|line| line.ends_with(what)).count();
+    eventually(60, "the new one answers", async || answers(&says(), "two") > 10).await;
     docker(&["exec", &peer, "touch", "/enough"]);
-    let said = docker(&["exec", &peer, "cat", "/said"]);
+    let said = says();
     let after = inspect("container", &app);
     assert_ne!(before["Id"], after["Id"]);
     // The engine keeps the last five checks, and there were more by now.
     let healthy = docker(&["exec", &app, "/bin/busybox", "stat", "-c", "%Y", "/well"]);
     let healthy: i64 = healthy.trim().parse().unwrap();
-    let answers = |what: &str| said.lines().filter(|line| line.ends_with(what)).count();
-    assert!(answers("one") > 10 && answers("two") > 10, "{said}");
+    assert!(answers(&said, "one") > 10, "{said}");
     let unanswered: Vec<&str> = said.lines().filter(|line| line.ends_with("nobody")).collect();
     assert_eq!(unanswered, [""; 0]);
     let first = said.lines().find(|line| line.ends_with("two")).unwrap();
@@ -102,8 +106,7 @@ async fn a_candidate_that_exits_leaves_the_old_one_serving() {
     rig.apply().await;
     let before = rig.containers();
     rig.write("web.yaml", &WEB.replace("[serve, '8080']", "[exit, '3']"));
-    let ended = rig.run(&["apply", "--yes", "--timeout", "60s"]).await;
-    assert_eq!(ended.code, 3, "{ended}");
+    let ended = rig.apply_partly().await;
     assert!(ended.out.contains("code 3"), "why: {ended}");
     assert_eq!(rig.containers(), before, "the candidate is gone, the old one is as it was");
     rig.assert_serves("web", "web one").await;

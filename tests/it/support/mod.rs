@@ -23,8 +23,8 @@ use amarre_core::model::Payloads;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -193,17 +193,26 @@ pub fn network_with(
     )
 }
 
-/// A port that was free a moment ago. None of those that the kernel gives out by itself: a simulated container, which
-/// answers everything with 200, would have taken it before whoever it is for.
+/// A port that was free a moment ago, and that no other test gets while this process runs. None of those that the kernel
+/// gives out by itself: a simulated container, which answers everything with 200, would have taken it before whoever it is for.
 pub fn free_port() -> u16 {
+    static TAKEN: Mutex<Vec<std::fs::File>> = Mutex::new(Vec::new());
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let tries = (0..PORTS_OF_TESTS.1).map(|_| {
         let step = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(101);
         let at = std::process::id().wrapping_mul(7).wrapping_add(step) % u32::from(PORTS_OF_TESTS.1);
         PORTS_OF_TESTS.0 + u16::try_from(at).unwrap()
     });
-    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    tries.into_iter().find(is_free).expect("a port is free")
+    let folder = std::env::temp_dir().join("amarre-ports");
+    std::fs::create_dir_all(&folder).unwrap();
+    let take = |port: u16| {
+        let file = std::fs::File::create(folder.join(port.to_string())).unwrap();
+        let is_free = file.try_lock().is_ok() && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+        is_free.then_some((port, file))
+    };
+    let (port, file) = tries.into_iter().find_map(take).expect("a port is free");
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+    port
 }
 
 /// The first one, and how many.

@@ -256,8 +256,9 @@ async fn an_unwritable_source_is_reported_before_the_form_is_filled() {
     let daemon = rig.daemon(&["--yes"], &[]).await;
     let mut alice = signed_in(&rig, "editor").await;
     for path in ["/new", "/new/templates/gitea"] {
+        let says_so = "/sys/class/mem cannot be written by Amarre";
+        eventually(60, says_so, async || alice.get(path).await.body.contains(says_so)).await;
         let page = alice.get(path).await;
-        page.shows("/sys/class/mem cannot be written by Amarre");
         page.shows("href=\"/errors/A0313\"");
         assert!(!page.body.contains("value=\"commit\""), "{path}: {}", page.body);
         page.shows("value=\"check\"");

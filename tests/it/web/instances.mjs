@@ -4,7 +4,7 @@
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import assert from "node:assert/strict";
-import { launch } from "./own_network.mjs";
+import { PATIENCE_MS, launch } from "./own_network.mjs";
 
 const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
@@ -17,6 +17,7 @@ const browser = await launch(chromium);
 
 async function enter(options) {
   const context = await browser.newContext({ reducedMotion: "reduce", viewport: { width: 1280, height: 900 }, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   page.on("pageerror", (error) => { throw error; });
   await page.goto(`${URL_}/login`);

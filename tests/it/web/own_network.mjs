@@ -12,6 +12,8 @@ import { fileURLToPath } from "node:url";
 
 const PORT = Number(new URL(process.env.AMARRE_PAGES).port);
 const FLAGS = ["--no-sandbox", "--disable-gpu"];
+// What Playwright waits for at most: several browsers start at once, beside everything else.
+export const PATIENCE_MS = 120_000;
 
 const lead = (towards) => net.createServer((one) => {
   const other = net.connect(towards);
@@ -29,7 +31,7 @@ export async function launch(chromium) {
   const rights = process.getuid() === 0 ? "" : "--map-root-user ";
   writeFileSync(program, `#!/bin/sh\nPAGES_SOCKET='${socket}' exec unshare ${rights}--net node '${fileURLToPath(import.meta.url)}' "$@"\n`);
   chmodSync(program, 0o755);
-  const browser = await chromium.launch({ executablePath: program, args: FLAGS });
+  const browser = await chromium.launch({ executablePath: program, args: FLAGS, timeout: PATIENCE_MS });
   browser.on("disconnected", () => {
     server.close();
     rmSync(folder, { recursive: true });

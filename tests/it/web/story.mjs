@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { mkdirSync } from "node:fs";
 import http from "node:http";
 import assert from "node:assert/strict";
-import { complaintsOf, launch } from "./own_network.mjs";
+import { PATIENCE_MS, complaintsOf, launch } from "./own_network.mjs";
 
 const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
@@ -18,6 +18,7 @@ mkdirSync(env.PICTURES, { recursive: true });
 const browser = await launch(chromium);
 const looks = { reducedMotion: "reduce", viewport: { width: WIDTH, height: 900 }, locale: env.LOCALE, colorScheme: env.SCHEME };
 const context = await browser.newContext({ ...looks, javaScriptEnabled: SCRIPTS });
+context.setDefaultTimeout(PATIENCE_MS);
 // Which takes the script with the rules for screen readers.
 const reader = await browser.newContext({ ...looks, bypassCSP: true });
 const page = await context.newPage();
@@ -42,7 +43,8 @@ async function tap(target) {
   if (!KEYS) return target.click();
   await reach(target);
   // A click waits for the page that it leads to; a key does not.
-  const led = page.waitForEvent("framenavigated", { timeout: 5_000 }).catch(() => null);
+  const leads = await target.evaluate((one) => one.tagName !== "SUMMARY");
+  const led = leads ? page.waitForEvent("framenavigated", { timeout: PATIENCE_MS }) : null;
   await page.keyboard.press("Enter");
   await led;
   return page.waitForLoadState();

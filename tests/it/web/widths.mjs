@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
-import { complaintsOf, launch } from "./own_network.mjs";
+import { PATIENCE_MS, complaintsOf, launch } from "./own_network.mjs";
 
 const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
@@ -72,6 +72,7 @@ const wrong = [];
 let measured = 0;
 for (const { locale, scheme, signedIn } of SETTINGS) {
   const context = await browser.newContext({ reducedMotion: "reduce", viewport: { width: 1280, height: 900 }, locale, colorScheme: scheme });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const complaints = complaintsOf(page);
   let assets = 0;
