@@ -121,8 +121,7 @@ async fn one_failing_service_of_a_hundred_delays_no_other() {
     let without = passes_and_calls(false).await;
     let with = passes_and_calls(true).await;
     tracing::info!(?without, ?with, "looks and calls");
-    // A probe or an answer that is late on a busy machine costs another look.
-    assert!(with.0 <= without.0 + 2, "looks: {} instead of {}", with.0, without.0);
+    assert!(with.0 * 100 <= without.0 * 105, "looks: {} instead of {}", with.0, without.0);
     assert!(with.1 * 100 <= without.1 * 105, "calls: {} instead of {}", with.1, without.1);
 }
 
