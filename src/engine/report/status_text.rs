@@ -10,7 +10,7 @@ use crate::ledger::runs::Event;
 use crate::words::{Words, say};
 use amarre_core::model::{Hint, Text, Timestamp};
 use amarre_core::plan::desired::certificate::OrderBudget;
-use amarre_core::plan::render::{Sign, Style, Tone, lines};
+use amarre_core::plan::render::{Sign, Style, Tone, counted, lines};
 use amarre_core::text;
 
 /// With fewer services than this, all are listed.
@@ -76,14 +76,10 @@ fn head(picture: &PassResult, now: Timestamp, next: Option<Timestamp>) -> Text {
 fn hidden_text(picture: &PassResult, hidden: &[&ServiceStatus], are_all: bool) -> Option<Text> {
     let (services, others): (Vec<&ServiceStatus>, Vec<&ServiceStatus>) =
         hidden.iter().partition(|row| service_list::is_listed(picture, row));
-    let (n, others) = (services.len(), others.len());
-    let services = text!(n; "1 service", "{n} services");
-    let what = match (n, others) {
+    let what = match (services.len(), others.len()) {
         (0, 0) => return None,
-        (_, 0) => services,
-        (0, n) if are_all => text!(n; "1 manifest", "{n} manifests"),
-        (0, n) => text!(n; "1 other manifest", "{n} other manifests"),
-        (_, n) => text!(n; "{services} and 1 other manifest", "{services} and {n} other manifests", services),
+        (0, n) if !are_all => text!(n; "1 other manifest", "{n} other manifests"),
+        (services, others) => counted(services, others),
     };
     Some(if are_all { text!("{what}, all in sync.", what) } else { text!("Also in sync: {what}.", what) })
 }

@@ -15,8 +15,9 @@ use super::forecast::Forecast;
 use super::input::Input;
 use super::rollout::handover;
 use crate::model::{
-    Address, Change, FieldDiff, Fields, Gap, Gate, Kind, Language, ReasonCode, Refusal, State, Value, Verb,
+    Address, Change, FieldDiff, Fields, Gap, Gate, Kind, Language, ReasonCode, Refusal, State, Text, Value, Verb,
 };
+use crate::text;
 
 /// How text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -359,14 +360,13 @@ pub fn summary(input: &Input<'_>, forecast: &Forecast, lines: &BTreeMap<String, 
     summary
 }
 
-/// `6 services and 4 other manifests`, as status counts them.
-pub fn counted(services: usize, others: usize) -> String {
-    let plural = |n: usize, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
-    let counted_services = plural(services, "service", "services");
-    match (services, others) {
-        (_, 0) => counted_services,
-        (0, n) => plural(n, "manifest", "manifests"),
-        (_, n) => format!("{counted_services} and {}", plural(n, "other manifest", "other manifests")),
+/// `6 services and 4 other manifests`.
+pub fn counted(n: usize, others: usize) -> Text {
+    let services = text!(n; "1 service", "{n} services");
+    match (n, others) {
+        (_, 0) => services,
+        (0, n) => text!(n; "1 manifest", "{n} manifests"),
+        (_, n) => text!(n; "{services} and 1 other manifest", "{services} and {n} other manifests", services),
     }
 }
 
