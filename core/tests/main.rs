@@ -19,6 +19,7 @@ mod moments;
 mod reservations;
 mod seeds;
 mod shares;
+mod uses;
 mod walks;
 
 /// The program's own.

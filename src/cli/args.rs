@@ -152,6 +152,9 @@ pub struct InitArgs {
     /// Only the servers of this cloud: no Docker host, NPM or domain
     #[arg(long, value_name = "CLOUD")]
     pub cloud: Option<CloudMake>,
+    /// With --cloud: the servers that manifests may name, as in `ovh:PROJECT/ID` or `ovh:*`; `none` for none
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    pub instances: Vec<String>,
     /// OVH application key
     #[arg(long, env = "OVH_APPLICATION_KEY", hide_env_values = true)]
     pub ovh_application_key: Option<String>,

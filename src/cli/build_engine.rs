@@ -40,7 +40,7 @@ pub async fn engine(config: &Config) -> Result<Built, CommandFailure> {
     let world = SimulatedWorld::start(config).await?;
     let mut config = config.clone();
     // A ledger that cannot be read is reported by the loop itself.
-    config.site.shares = shares::shares(&ledger, &config.site).await.unwrap_or_default();
+    let _ = shares::fill(&ledger, &mut config.site).await;
     let EngineSettings { site, providers, secrets, interval } = settings(&world.fill(config.clone()))?;
     let engine = Engine::new(EngineParts {
         site,
@@ -90,9 +90,9 @@ async fn record_simulated(ledger: &Ledger, config: &Config) -> Result<(), Comman
 /// There is a ledger, and it cannot be read.
 pub async fn with_known(mut config: Config) -> Result<Config, StoreError> {
     let Some(ledger) = Ledger::open_to_look(&config.state).await? else { return Ok(config) };
-    let known = Box::pin(shares::shares(&ledger, &config.site)).await;
+    let known = Box::pin(shares::fill(&ledger, &mut config.site)).await;
     ledger.close().await;
-    config.site.shares = known?;
+    known?;
     Ok(config)
 }
 

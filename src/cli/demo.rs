@@ -502,7 +502,7 @@ impl DemoFolder {
              clouds: {{paris: {{ovh: {{endpoint: \"{}\", application_key: {}, application_secret: {}, consumer_key: {}}}}}}}\n\
              dns: {{propagation: {{servers: [\"{names}\"], resolvers: [\"{names}\"]}}}}\n\
              pools: {{}}\n\
-             policy: {{repositories: [\"{}\"]}}\n\
+             policy: {{repositories: [\"{}\"], instances: [\"paris:*\"]}}\n\
              certificates: {{port80: assume}}\n\
              server: {{listen: \"127.0.0.1:{}\"}}\n",
             world.npm.server.url(),

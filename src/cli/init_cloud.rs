@@ -18,6 +18,10 @@ use amarre_core::plan::render::Sign;
 
 /// What the cloud is called: part of the names of its servers.
 const NAME: &str = "ovh";
+/// What Amarre calls an account at Kamatera.
+const KAMATERA_NAME: &str = "kamatera";
+/// The answer that gives manifests no server.
+const NO_SERVERS: &str = "none";
 /// That of a simulated one, as documents and examples call theirs.
 const SIMULATED_NAME: &str = "paris";
 
@@ -33,7 +37,7 @@ pub(super) async fn run(init: &InitArgs, path: &Path, dialogue: &Dialogue<'_>) -
         let message = "a cloud comes without a domain and NPM, and both are given";
         return Err(CommandFailure::new(Code::A1005, message, hint));
     }
-    let CloudAnswers { section, secrets } = match init.cloud {
+    let CloudAnswers { name, section, secrets } = match init.cloud {
         Some(_) if init.simulate.contains(&Simulated::Cloud) => {
             let hint = "leave out --cloud or --simulate cloud";
             return Err(CommandFailure::new(Code::A1005, "the cloud has an account, and is to be simulated", hint));
@@ -44,10 +48,11 @@ pub(super) async fn run(init: &InitArgs, path: &Path, dialogue: &Dialogue<'_>) -
             let text = "a dozen servers are simulated: nothing real is written";
             read_line(dialogue.output, Sign::Step, "", text);
             let section = format!("  {SIMULATED_NAME}: {{simulated: true}}   # until there are keys\n");
-            CloudAnswers { section, secrets: Vec::new() }
+            CloudAnswers { name: SIMULATED_NAME, section, secrets: Vec::new() }
         }
     };
-    let text = format!("# Every key: docs/configuration.md\nclouds:\n{section}");
+    let policy = policy(init, dialogue, name)?;
+    let text = format!("# Every key: docs/configuration.md\nclouds:\n{section}{policy}");
     // A file that cannot be read back is not written.
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
     let mut wrote: Vec<PathBuf> = Vec::new();
@@ -80,7 +85,23 @@ pub(super) async fn run(init: &InitArgs, path: &Path, dialogue: &Dialogue<'_>) -
     Ok(0)
 }
 
+/// Which servers manifests may name, as the lines of `policy`: who names one starts and stops it.
+fn policy(init: &InitArgs, dialogue: &Dialogue<'_>, cloud: &str) -> Result<String, CommandFailure> {
+    let given = Some(init.instances.join(",")).filter(|given| !given.is_empty());
+    let question = format!("Servers that manifests may start and stop: patterns such as {cloud}:PROJECT/ID, or none");
+    let answer = dialogue.text(&question, &given, Some(format!("{cloud}:*")))?.unwrap_or_default();
+    let patterns: Vec<String> =
+        answer.split(',').map(str::trim).filter(|pattern| !["", NO_SERVERS].contains(pattern)).map(quoted).collect();
+    if patterns.is_empty() {
+        return Ok(String::new());
+    }
+    let list = patterns.join(", ");
+    Ok(format!("policy:\n  instances: [{list}]   # servers that manifests may name by id\n"))
+}
+
 struct CloudAnswers {
+    /// What the cloud is called.
+    name: &'static str,
     /// The lines below `clouds:`.
     section: String,
     /// Files with their content.
@@ -129,7 +150,7 @@ async fn ovh(init: &InitArgs, dialogue: &Dialogue<'_>) -> Result<CloudAnswers, C
         quoted(&application_key)
     );
     let secrets = vec![("secrets/ovh", application_secret), ("secrets/ovh-consumer", consumer_key)];
-    Ok(CloudAnswers { section, secrets })
+    Ok(CloudAnswers { name: NAME, section, secrets })
 }
 
 async fn kamatera(init: &InitArgs, dialogue: &Dialogue<'_>) -> Result<CloudAnswers, CommandFailure> {
@@ -162,10 +183,10 @@ async fn kamatera(init: &InitArgs, dialogue: &Dialogue<'_>) -> Result<CloudAnswe
     read_line(dialogue.output, Sign::Done, "", &format!("Kamatera shows {} servers", seen.inventory.len()));
     let url = if url == ENDPOINT { String::new() } else { format!("      url: {}\n", quoted(&url)) };
     let section = format!(
-        "  kamatera:\n    kamatera:\n{url}      client_id: {}\n      secret: {{file: secrets/kamatera}}\n",
+        "  {KAMATERA_NAME}:\n    kamatera:\n{url}      client_id: {}\n      secret: {{file: secrets/kamatera}}\n",
         quoted(&client_id)
     );
-    Ok(CloudAnswers { section, secrets: vec![("secrets/kamatera", secret)] })
+    Ok(CloudAnswers { name: KAMATERA_NAME, section, secrets: vec![("secrets/kamatera", secret)] })
 }
 
 /// A text as YAML and JSON write it.

@@ -215,6 +215,7 @@ impl File {
             own_names: BTreeMap::new(),
             shares: BTreeMap::new(),
             forbidden: BTreeMap::new(),
+            made_servers: BTreeMap::new(),
         })
     }
 
@@ -374,6 +375,7 @@ impl File {
             nginx: file.nginx.map_or(usual.nginx, NginxPolicy::from),
             capabilities: file.capabilities.as_ref().map_or(usual.capabilities, |said| capabilities(&said.list())),
             machine_scripts: file.machine_scripts.unwrap_or(usual.machine_scripts),
+            instances: list(&file.instances, usual.instances),
             repositories: list(&file.repositories, usual.repositories),
             follow_links: file.follow_links.unwrap_or(usual.follow_links),
         })

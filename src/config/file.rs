@@ -315,6 +315,7 @@ pub(super) struct PolicyFile {
     pub(super) capabilities: Option<Many>,
     pub(super) nginx: Option<NginxFile>,
     pub(super) machine_scripts: Option<bool>,
+    pub(super) instances: Option<Vec<String>>,
     pub(super) repositories: Option<Vec<String>>,
     pub(super) follow_links: Option<bool>,
 }
@@ -339,6 +340,7 @@ impl PolicyFile {
             ("host_namespaces", self.host_namespaces.is_some()),
             ("host_network", self.host_network.is_some()),
             ("host_paths", self.host_paths.is_some()),
+            ("instances", self.instances.is_some()),
             ("log_drivers", self.log_drivers.is_some()),
             ("machine_scripts", self.machine_scripts.is_some()),
             ("networks", self.networks.is_some()),

@@ -41,6 +41,9 @@ pub async fn answer_if_allowed(handle: Handle, act: Act, query: StyleQuery, who:
     if who.role < needed {
         return audit_detail(&act).attach(auth::denied(who.role, needed));
     }
+    if let Some(services) = who.services.as_ref().filter(|services| !act.is_within(services)) {
+        return audit_detail(&act).attach(auth::not_theirs(services));
+    }
     stream_answer(handle, act, query, who).await
 }
 

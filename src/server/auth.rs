@@ -486,9 +486,14 @@ fn check_permission(
     if needs == Permission::Nothing || (path.starts_with(OF_SERVICE) && is_theirs) {
         return Ok(());
     }
+    Err(Box::new(not_theirs(services)))
+}
+
+/// The answer to a token that asks beyond its services.
+pub(super) fn not_theirs(services: &BTreeSet<String>) -> Response {
     let names = services.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let hint = format!("it opens what stands below /api/v1/services/NAME of {names}");
-    Err(Box::new(problem(StatusCode::FORBIDDEN, Code::A1011, "this token is for some services only", &hint)))
+    problem(StatusCode::FORBIDDEN, Code::A1011, "this token is for some services only", &hint)
 }
 
 /// Carries out a request once, also when it comes twice with one key.

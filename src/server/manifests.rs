@@ -23,9 +23,9 @@ use crate::engine::commands::edit_manifest;
 use crate::engine::commands::edit_manifest::{FileChange, Holds, ManifestDraft, ManifestRemark};
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::read_scope;
-use crate::engine::report::read_scope::Use;
 use crate::engine::{PassResult, report};
 use crate::templates::{Template, TemplateStore};
+use amarre_core::model::uses::Use;
 use amarre_core::model::{Code, Hint};
 
 const ONE: &str = "/api/v1/services/{name}/manifest";

@@ -22,7 +22,8 @@ mod source_files;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::app::AppSource;
-use crate::model::site::{Authors, Policy};
+use crate::model::site::{Authors, NginxPolicy, Policy};
+use crate::model::uses::{self, PolicyWord, Use, UseKind};
 use crate::model::{Assets, Code, Service, Site};
 use crate::text;
 
@@ -110,6 +111,47 @@ pub fn load_again(file: &SourceFile, assets: &Assets, site: &Site) -> Loaded {
 /// The same files give the same answer.
 pub fn explain(files: &[SourceFile], assets: &Assets, site: &Site) -> (Loaded, Vec<Decision>) {
     read_all(files, assets, site, (ReadScope::All, true))
+}
+
+/// What each good manifest of a text uses, with the files of the source that it reads and the rights that policy gives it.
+///
+/// # Repeats
+/// The same file gives the same answer.
+pub fn uses_of_text(file: &SourceFile, assets: &Assets, site: &Site) -> Vec<(Service, BTreeSet<Use>)> {
+    let (explained, decisions) = explain(std::slice::from_ref(file), assets, site);
+    let rights = rights(&decisions);
+    let lines = |service: &Service| match site.policy.nginx {
+        NginxPolicy::Any => nginx_lines(service),
+        NginxPolicy::None | NginxPolicy::Directives => BTreeSet::new(),
+    };
+    let lines: BTreeSet<Use> = explained.services.iter().flat_map(lines).collect();
+    let Loaded { services, mut texts, .. } = load_again(file, assets, site);
+    let with_uses = |service: Service| {
+        let files = texts.remove(&service.name).map(|text| text.assets).unwrap_or_default();
+        let mut uses = uses::of(&service, site);
+        uses.extend(uses::listed(&service, files.into_keys().map(Use::File).collect()));
+        // What stands in one file is one author's: a right of one of its manifests is one of all.
+        uses.extend(rights.iter().chain(&lines).cloned());
+        (service, uses)
+    };
+    services.into_iter().map(with_uses).collect()
+}
+
+/// What words of the policy allow that have no sort of their own among the uses.
+fn rights(decisions: &[Decision]) -> BTreeSet<Use> {
+    let is_of_a_sort = |word: &str| {
+        UseKind::ALL.iter().any(|kind| matches!(kind.row().policy, PolicyWord::Word(known) if known == word))
+    };
+    let given = decisions.iter().filter(|one| matches!(one.verdict, Verdict::Allowed(AllowedBy::Policy(_))));
+    let given = given.map(|one| &one.right).filter(|right| !is_of_a_sort(&right.word));
+    given.map(|right| Use::Right { word: right.word.clone(), item: right.item.clone() }).collect()
+}
+
+fn nginx_lines(service: &Service) -> BTreeSet<Use> {
+    let routes = service.routes.iter().map(|route| &route.advanced);
+    let locations = service.routes.iter().flat_map(|route| &route.locations).map(|location| &location.advanced);
+    let lines = routes.chain(locations).chain(service.answered.iter().map(|one| &one.advanced));
+    lines.filter(|lines| !lines.is_empty()).map(|lines| Use::NginxLines(lines.clone())).collect()
 }
 
 /// What words of the policy would do for files that are broken.
@@ -273,6 +315,7 @@ fn read_document<'a>(
         uses: Assets::new(),
         is_doubtful: false,
         decisions: Vec::new(),
+        reaches: BTreeSet::new(),
     };
     match tree.root {
         Some(root) => {
@@ -327,6 +370,7 @@ fn unusable(file: &SourceFile, problem: Problem) -> DraftService<'_> {
         uses: Assets::new(),
         is_doubtful: true,
         decisions: Vec::new(),
+        reaches: BTreeSet::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::address::Address;
 use super::power::{self, Cause, Override, Power, PowerRule, Wanted};
 use super::service::Service;
+use super::suggestion::matches;
 use super::time::{Millis, Timestamp};
 use super::timetable::Tick;
 use super::value::{Fields, Value};
@@ -98,6 +99,17 @@ pub fn vendor_name(of_amarre: &str, address: &Address) -> String {
     let digest = hex::encode(Sha256::digest(format!("{of_amarre}\n{address}")));
     let name: String = address.name.chars().take(VENDOR_NAME_CHARS_MAX - SUFFIX_DIGITS - 1).collect();
     format!("{name}-{}", &digest[..SUFFIX_DIGITS])
+}
+
+/// Whether a list of patterns allows a server that is there: `CLOUD:PROJECT/ID`, `CLOUD:ID` in any project, or `CLOUD` for all of a
+/// cloud; `*` stands for any text within a part. `project`: by id and by name; `None`: it is not known, and any may be meant.
+pub fn is_listed(patterns: &[String], cloud: &str, project: Option<[&str; 2]>, id: &str) -> bool {
+    patterns.iter().any(|pattern| {
+        let (of_cloud, rest) = pattern.split_once(':').unwrap_or((pattern, "*"));
+        let (of_project, of_id) = rest.rsplit_once('/').unwrap_or(("*", rest));
+        let is_in = project.is_none_or(|names| names.into_iter().any(|name| matches(of_project, name)));
+        matches(of_cloud, cloud) && is_in && matches(of_id, id)
+    })
 }
 
 impl Service {

@@ -36,6 +36,7 @@ pub mod power;
 pub mod offers;
 pub mod savings;
 pub mod timetable;
+pub mod uses;
 
 pub use action::Action;
 pub use address::{Address, ProviderId};

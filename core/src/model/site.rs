@@ -113,6 +113,8 @@ pub struct Site {
     pub own_names: BTreeMap<String, String>,
     /// What the good manifests of the ledger take of [`ManifestLimits`], by name: it stays theirs.
     pub shares: BTreeMap<String, Share>,
+    /// The servers that Amarre made, by their vendor's id, each with the manifest that it was made for and that is still there.
+    pub made_servers: BTreeMap<Address, String>,
     /// Files and folders of Amarre itself, by the engine on whose host it runs outside of a container. No container
     /// mounts them.
     pub forbidden: BTreeMap<ProviderId, BTreeSet<String>>,
@@ -452,6 +454,8 @@ pub struct Policy {
     pub are_records_named: bool,
     /// Image patterns; `*` matches anything.
     pub images: Vec<String>,
+    /// Patterns of servers that are there and that manifests may name by `id`: `CLOUD:PROJECT/ID`.
+    pub instances: Vec<String>,
     /// Patterns of repositories from which apps are built.
     pub repositories: Vec<String>,
     /// Containers may have every right over the host.
@@ -504,6 +508,7 @@ impl Default for Policy {
             capabilities: BTreeSet::new(),
             nginx: NginxPolicy::default(),
             machine_scripts: false,
+            instances: Vec::new(),
             repositories: Vec::new(),
             follow_links: false,
         }
@@ -515,7 +520,7 @@ type Opening = (&'static str, fn(&mut Policy));
 
 /// Every word that `authors: operators` opens, and what it is then. `targets` and `names` keep a part closed, so that
 /// their lists cannot say it: `core/src/manifest/policy` asks [`Policy::is_opened`].
-const OPENINGS: [Opening; 22] = [
+const OPENINGS: [Opening; 23] = [
     ("capabilities", |policy| policy.capabilities = BTreeSet::from(["ALL".to_owned()])),
     ("devices", |policy| policy.devices = vec!["*".to_owned()]),
     ("docker_socket", |policy| policy.docker_socket = true),
@@ -523,6 +528,7 @@ const OPENINGS: [Opening; 22] = [
     ("host_namespaces", |policy| policy.host_namespaces = true),
     ("host_network", |policy| policy.host_network = true),
     ("host_paths", |policy| policy.host_paths = vec!["/".to_owned()]),
+    ("instances", |policy| policy.instances = vec!["*".to_owned()]),
     ("log_drivers", |policy| policy.log_drivers = vec!["*".to_owned()]),
     ("machine_scripts", |policy| policy.machine_scripts = true),
     ("names", |_| ()),

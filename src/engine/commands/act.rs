@@ -1,6 +1,6 @@
 //! A request: a row of the table of verbs with its arguments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::BoxFuture;
 use serde::de::Error as _;
@@ -14,6 +14,7 @@ use super::{CommandAnswer, ProgressStep};
 use crate::accounts::Role;
 use crate::engine::reconcile::daemon::Handle;
 use amarre_core::model::Millis;
+use amarre_core::model::uses::UseKind;
 use amarre_core::plan::render::Style;
 
 /// The longest timeout: a week.
@@ -70,6 +71,18 @@ pub enum Subject {
     Other,
     /// Everything.
     None,
+}
+
+impl Subject {
+    /// The sort of resources that its verbs reach, each named by the first argument; `None`: any, so only accounts for all services
+    /// may ask.
+    pub const fn uses(self) -> Option<UseKind> {
+        match self {
+            Subject::Service(_) | Subject::Pool(_) | Subject::App(_) => Some(UseKind::Service),
+            Subject::Instances(_) => Some(UseKind::Server),
+            Subject::Other | Subject::None => None,
+        }
+    }
 }
 
 /// A verb of one service: it has a path of its own, `/api/v1/services/NAME/WORD`, and a button on the service's page.
@@ -368,6 +381,13 @@ impl Act {
             | ArgShape::Span
             | ArgShape::By => None,
         })
+    }
+
+    /// Whether all that it reaches belongs to some services, for an account that is limited to them.
+    pub fn is_within(&self, services: &BTreeSet<String>) -> bool {
+        let of_service = self.row.subject.uses() == Some(UseKind::Service);
+        let first = self.row.args.first().filter(|_| of_service);
+        first.and_then(|first| self.args.given(first.name)).is_some_and(|name| services.contains(name))
     }
 
     /// The name of what it acts on, if it names any: services apart by spaces, `all` for all of them.

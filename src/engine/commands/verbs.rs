@@ -644,3 +644,48 @@ impl VerbRow {
         [INSTANCE_CONSOLE.word, POOL_RESERVE.word].contains(&self.word)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amarre_core::model::uses::UseKind;
+    use std::collections::BTreeSet;
+
+    /// What a verb reaches is named by its first argument, so that an account for some services can be asked for it.
+    #[test]
+    fn every_verb_names_what_it_reaches() {
+        for row in VERBS {
+            let first = row.args.first();
+            let shape = first.map(|arg| arg.shape);
+            match row.subject.uses() {
+                Some(UseKind::Service) => {
+                    let is_name = matches!(shape, Some(ArgShape::Text | ArgShape::TextOrNull));
+                    // Verbs that make something name it, too.
+                    assert!(is_name, "{}: its first argument is no name of a manifest", row.word);
+                }
+                Some(UseKind::Server) => {
+                    assert!(matches!(shape, Some(ArgShape::Texts | ArgShape::Single)), "{}", row.word);
+                }
+                Some(other) => panic!("{}: how does an account for some services use {other:?}?", row.word),
+                None => assert!(matches!(row.subject, Subject::Other | Subject::None), "{}", row.word),
+            }
+        }
+    }
+
+    #[test]
+    fn an_account_for_some_services_asks_for_verbs_of_these_alone() {
+        let own = BTreeSet::from(["shop".to_owned()]);
+        for row in VERBS {
+            let of = |name: &str| {
+                let about = row.args.first().map_or("service", |arg| arg.name);
+                let body = serde_json::json!({about: name});
+                let act = super::super::Act::parse(row, body.as_object().cloned().unwrap_or_default());
+                act.is_ok_and(|act| act.is_within(&own))
+            };
+            let is_service = row.subject.uses() == Some(UseKind::Service);
+            assert!(!of("vault"), "{}", row.word);
+            assert!(!of("shop") || is_service, "{}", row.word);
+            assert!(!super::super::Act::new(row).is_within(&own), "{} about everything", row.word);
+        }
+    }
+}

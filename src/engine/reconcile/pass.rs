@@ -80,6 +80,7 @@ impl Engine {
     pub async fn pass(&mut self, mode: RunMode) {
         let started = self.clock.now();
         Box::pin(self.keep_builds()).await;
+        self.note_made_servers().await;
         let (reading, loaded) = Box::pin(self.read_manifests()).await;
         self.record_source_events().await;
         let mut picture = Box::pin(self.run_pass(reading, loaded, mode)).await;
@@ -97,6 +98,7 @@ impl Engine {
 
     /// A pass of which nothing comes: what it finds waits for the loop's own.
     pub async fn look_only(&mut self) -> Arc<PassResult> {
+        self.note_made_servers().await;
         let (reading, loaded) = Box::pin(self.read_manifests()).await;
         Box::pin(self.forecast(reading, loaded)).await
     }

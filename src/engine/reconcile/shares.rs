@@ -1,36 +1,75 @@
-//! What the good manifests take of the limits of all (`limits` of amarre.yaml): it stays theirs.
+//! What stays with manifests that are good: their part of the limits of all (`limits` of amarre.yaml), and the servers that Amarre made
+//! for them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::{Context, Engine, PassResult};
 use crate::ledger::{Ledger, StoreError};
-use amarre_core::manifest::{self, SourceFile};
+use amarre_core::manifest::{self, Diagnostic, SourceFile};
+use amarre_core::model::service::Reconcile;
 use amarre_core::model::site::Share;
-use amarre_core::model::{Assets, Code, Site};
+use amarre_core::model::world::Applied;
+use amarre_core::model::{Address, Assets, Code, Facts, Kind, Site};
 
-/// What the good manifests of a ledger take of the limits of all.
+/// Adds to a site what the good manifests of a ledger have already.
 ///
 /// # Errors
 /// The ledger cannot be read.
-pub async fn shares(ledger: &Ledger, site: &Site) -> Result<BTreeMap<String, Share>, StoreError> {
+pub async fn fill(ledger: &Ledger, site: &mut Site) -> Result<(), StoreError> {
     let mut shares = BTreeMap::new();
+    site.made_servers = made_servers(&*ledger.facts().await?, &BTreeMap::new());
     for (name, kept) in &*ledger.manifests().await? {
         let assets = if kept.assets.is_empty() { Assets::new() } else { ledger.assets(name).await? };
         let file = SourceFile { path: kept.file.clone(), text: kept.text.clone() };
         let loaded = manifest::load_again(&file, &assets, site);
-        shares.extend(loaded.services.iter().map(|service| (name.clone(), manifest::share(service))));
+        shares.extend(loaded.services.iter().map(|service| (name.clone(), manifest::share(service, site))));
     }
-    Ok(shares)
+    site.shares = shares;
+    Ok(())
+}
+
+/// The servers that Amarre made, by their vendor's id. Whoever removed the manifest of one leaves it to others.
+fn made_servers(facts: &Facts, gone: &BTreeMap<String, Reconcile>) -> BTreeMap<Address, String> {
+    let is_made = |(address, row): &(&Address, &Applied)| {
+        address.kind == Kind::Server && !row.vendor_id.is_empty() && !gone.contains_key(&row.service)
+    };
+    let made = facts.applied.iter().filter(is_made);
+    let by_id = |(address, row): (&Address, &Applied)| {
+        (Address::new(address.provider.clone(), Kind::Instance, &row.vendor_id), row.service.clone())
+    };
+    made.map(by_id).collect()
 }
 
 impl Engine {
+    /// Before manifests are read: which servers the ledger knows as made.
+    pub(crate) async fn note_made_servers(&mut self) {
+        // A ledger that cannot be read is reported elsewhere, and nothing is written meanwhile.
+        let Ok(facts) = self.ledger.facts().await else { return };
+        let made = made_servers(&facts, &self.picture.facts.gone);
+        if made == self.context.site.made_servers {
+            return;
+        }
+        self.change_site(|site| site.made_servers = made);
+        self.loading.forget();
+    }
+
+    fn change_site(&mut self, change: impl FnOnce(&mut Site)) {
+        let Context { site, schemas, providers, stage } = &*self.context;
+        let (mut site, schemas) = (site.clone(), schemas.clone());
+        change(&mut site);
+        self.context = Arc::new(Context { site, schemas, providers: providers.clone(), stage: stage.clone() });
+    }
+
     /// What each good manifest takes of the limits of all stays its own; a manifest that was refused for them is judged
     /// again where that changes.
     pub(crate) fn note_shares(&mut self, picture: &PassResult) {
         let before = &self.context.site.shares;
-        let mut shares: BTreeMap<String, Share> =
-            picture.services.values().map(|service| (service.name.clone(), manifest::share(service))).collect();
+        let mut shares: BTreeMap<String, Share> = picture
+            .services
+            .values()
+            .map(|service| (service.name.clone(), manifest::share(service, &self.context.site)))
+            .collect();
         // What is about to go, or waits for that, is still there.
         let left = picture.facts.gone.keys().chain(&picture.facts.frozen);
         for (name, share) in left.filter_map(|name| Some((name, before.get(name)?))) {
@@ -39,11 +78,9 @@ impl Engine {
         if shares == *before {
             return;
         }
-        let Context { site, schemas, providers, stage } = &*self.context;
-        let (mut site, schemas) = (site.clone(), schemas.clone());
-        site.shares = shares;
-        self.context = Arc::new(Context { site, schemas, providers: providers.clone(), stage: stage.clone() });
-        if picture.diagnostics.iter().any(|found| [Code::A0162, Code::A0163, Code::A0164].contains(&found.code)) {
+        self.change_site(|site| site.shares = shares);
+        let is_judged_by_it = |found: &Diagnostic| [Code::A0162, Code::A0163, Code::A0164].contains(&found.code);
+        if picture.diagnostics.iter().any(is_judged_by_it) {
             self.loading.forget();
         }
     }

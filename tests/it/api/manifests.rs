@@ -223,6 +223,9 @@ fn with_keys(keys: &str) -> String {
     format!("{SHOP}{keys}\n")
 }
 
+/// A server that Amarre would make.
+const NEW: &str = "cloud: paris, project: ci, region: GRA11, type: b3-8, image: Debian 13";
+
 /// Manifests that use what is not the shop's, each with what is refused.
 fn of_others() -> Vec<(String, &'static str)> {
     let of = with_keys;
@@ -262,6 +265,22 @@ fn of_others() -> Vec<(String, &'static str)> {
         ),
         ("kind: Stream\nname: shop\nport: 2222\nto: vault/vault:80\n".to_owned(), "the container of vault"),
         ("name: shop\nimage: web:1\nroutes: [{domain: pay, to: 'shop:80'}]\n".to_owned(), "the name pay.example.org"),
+        (of("needs: [vault]"), "the service vault"),
+        (SHOP.replace("web:1", "amarre/vault:1"), "the image built for vault"),
+        (SHOP.replace("web:1", "docker.io/amarre/vault:1"), "the image built for vault"),
+        ("{kind: Instance, name: shop, cloud: paris, id: x1, power: 'off'}".to_owned(), "the server x1"),
+        ("{kind: Instance, name: shop, cloud: paris, id: x1, domain: shop}".to_owned(), "the server x1"),
+        (format!("{{kind: Instance, name: shop, {NEW}, ssh_keys: [ops]}}"), "the new server shop of size b3-8"),
+        (format!("{{kind: Pool, name: shop, instance: {{count: 3, {NEW}}}}}"), "the new server shop-1 of size b3-8"),
+        (format!("{{kind: Pool, name: shop, instance: {{count: 3, {NEW}}}}}"), "the project ci of paris"),
+        (
+            "{kind: Pool, name: shop, machines: [{name: m, address: 192.168.7.7}]}".to_owned(),
+            "the machine 192.168.7.7:22",
+        ),
+        (
+            "{kind: App, name: shop, git: {url: 'https://git.example.org/acme/vault'}}".to_owned(),
+            "the repository https://git.example.org/acme/vault",
+        ),
     ]
 }
 
@@ -271,9 +290,14 @@ async fn a_token_for_one_service_uses_what_belongs_to_it() {
     let rig = Rig::start().await;
     let mut config = rig.config();
     config["policy"] = json!({
-        "host_paths": ["/srv"], "volumes": ["*"], "networks": ["*", "container:*"], "secrets": {"*": ["*"]}, "records": ["A", "SRV", "TXT"],
-        "privileged": true, "host_network": true,
+        "host_paths": ["/srv"], "volumes": ["*"], "networks": ["*", "container:*"], "secrets": {"*": ["*"]}, "records": ["A", "AAAA", "SRV", "TXT"],
+        "privileged": true, "host_network": true, "instances": ["*"], "repositories": ["https://git.example.org/*"],
+        "targets": {"*": ["192.168.7.7:22"]},
     });
+    config["clouds"] = json!({"paris": {"simulated": true, "limits": {"instances": 3}}});
+    config["ssh_keys"] =
+        json!({"ops": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIF9B8VueTLAsY0j5VlsKwyVQu+zjuV5mmDKWaObkera2"});
+    config["pools"] = json!({});
     rig.file("amarre.yaml", &format!("{config:#}"));
     for folder in ["services/vault", "services/shop/joined", "secrets/services/shop", "secrets/services/vault"] {
         std::fs::create_dir_all(rig.path().join(folder)).unwrap();

@@ -172,7 +172,7 @@ async fn half_real_and_half_simulated_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_apply_waits_for_the_power_that_it_asked_for() {
     let rig = Rig::start().await;
-    rig.file("amarre.yaml", "clouds: {paris: {simulated: true}}\n");
+    rig.file("amarre.yaml", "policy: {instances: ['*']}\nclouds: {paris: {simulated: true}}\n");
     let shown = rig.run(&["instance", "show", "db-1", "-o", "json"]).await;
     let id = serde_json::from_str::<Json>(&shown.out).unwrap()["id"].as_str().unwrap().to_owned();
     rig.file("services/db-1.yaml", &format!("kind: Instance\nname: db-1\ncloud: paris\nid: {id}\npower: off\n"));
@@ -278,11 +278,14 @@ async fn what_is_asked_for_and_is_not_there_is_refused_by_name() {
         ("budget: {month: 200 ZZZ}", "no vendor takes ZZZ"),
         ("limits: {instances: -1}", "expected a whole number from 0 on"),
     ] {
-        rig.file("amarre.yaml", &format!("clouds: {{paris: {{simulated: true, {section}}}}}\n"));
+        rig.file(
+            "amarre.yaml",
+            &format!("policy: {{instances: ['*']}}\nclouds: {{paris: {{simulated: true, {section}}}}}\n"),
+        );
         let refused = rig.run(&["validate"]).await;
         assert!(refused.code != 0 && refused.err.contains(said), "{refused:?}");
     }
-    rig.file("amarre.yaml", "clouds: {paris: {simulated: true}}\n");
+    rig.file("amarre.yaml", "policy: {instances: ['*']}\nclouds: {paris: {simulated: true}}\n");
     for (args, said) in [
         (&["instance", "list", "--cloud", "nosuch"][..], "there is no cloud nosuch"),
         (&["instance", "logs", "db-1", "-n", "0"], "0 is not in 1.."),
@@ -297,12 +300,12 @@ async fn what_is_asked_for_and_is_not_there_is_refused_by_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_a_manifest_is_deleted_by_its_name_typed() {
     let rig = Rig::start().await;
-    rig.file("amarre.yaml", "clouds: {paris: {simulated: true}}\n");
+    rig.file("amarre.yaml", "policy: {instances: ['*']}\nclouds: {paris: {simulated: true}}\n");
     let shown = rig.run(&["instance", "show", "db-1", "-o", "json"]).await;
     let id = format!("paris:{}", serde_json::from_str::<Json>(&shown.out).unwrap()["id"].as_str().unwrap());
     let refused = rig.run(&["instance", "delete", &id, "--name", "db-1"]).await;
     assert!(refused.code == 1 && refused.out.contains("A0464"), "{refused:?}");
-    rig.file("amarre.yaml", "clouds: {paris: {simulated: true, actions: all}}\n");
+    rig.file("amarre.yaml", "policy: {instances: ['*']}\nclouds: {paris: {simulated: true, actions: all}}\n");
     for (args, code, out, err) in [
         (vec![id.as_str()], 4, "− db-1", "A0402"),
         (vec![&id, "--dry-run"], 0, "Its own disks go with it", ""),
@@ -336,8 +339,7 @@ async fn a_server_without_a_manifest_is_deleted_by_its_name_typed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_is_kept_installed_again_and_shown_by_the_command_line() {
     let rig = Rig::start().await;
-    let clouds =
-        "clouds: {paris: {simulated: true, actions: all}, tlv: {kamatera: {}, simulated: true, actions: all}}\n";
+    let clouds = "policy: {instances: ['*']}\nclouds: {paris: {simulated: true, actions: all}, tlv: {kamatera: {}, simulated: true, actions: all}}\n";
     rig.file("amarre.yaml", clouds);
     let id_of = async |name: &str| {
         let shown = rig.run(&["instance", "show", name, "-o", "json"]).await;

@@ -37,8 +37,9 @@ impl KamateraRig {
     async fn engine(folder: &TempDir, clock: &Arc<ShiftedClock>, cloud: &Kamatera) -> Engine {
         let KamateraOptions { client_id, secret, .. } = KamateraOptions::eight();
         let url = cloud.endpoint();
-        let text =
-            format!("clouds: {{tlv: {{kamatera: {{url: '{url}', client_id: {client_id}, secret: {secret}}}}}}}\n");
+        let text = format!(
+            "policy: {{instances: ['*']}}\nclouds: {{tlv: {{kamatera: {{url: '{url}', client_id: {client_id}, secret: {secret}}}}}}}\n"
+        );
         engine_of(folder, clock, &text, 0).await
     }
 

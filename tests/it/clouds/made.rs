@@ -565,3 +565,29 @@ async fn doctor_names_the_rights_that_making_takes_where_manifests_make_servers(
         assert!(!notes.iter().any(|note| note.contains("/stop")), "{findings:?}");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_amarre_made_is_no_other_manifests() {
+    for make in BOTH {
+        let mut rig = MadeRig::with_worker(make).await;
+        rig.settle().await;
+        let id = rig.row("worker").id;
+        for power in ["power: off", "power: unmanaged"] {
+            rig.write("evil", &format!("id: {id}\n{power}\n"));
+            let picture = rig.passes(Millis::minutes(2)).await;
+            let found: Vec<&str> = picture.diagnostics.iter().map(|found| found.code.as_str()).collect();
+            assert_eq!(found, ["A0194"], "{make:?} {power}: {:?}", picture.diagnostics);
+            assert_eq!((rig.row("worker").state, rig.created()), (InstanceState::On, 1), "{make:?} {power}");
+        }
+        // Also after a restart, and while the manifest that made it is broken.
+        rig.restart().await;
+        rig.write("worker", "region: 1\n");
+        let picture = rig.passes(Millis::minutes(2)).await;
+        assert!(
+            picture.diagnostics.iter().any(|found| found.code == Code::A0194),
+            "{make:?} {:?}",
+            picture.diagnostics
+        );
+        assert_eq!((rig.row("worker").state, rig.created()), (InstanceState::On, 1), "{make:?}");
+    }
+}

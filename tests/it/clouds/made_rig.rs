@@ -271,7 +271,8 @@ async fn engine(folder: &TempDir, clock: &Arc<ShiftedClock>, (cloud, more): (&Cl
             format!("kamatera: {{url: '{url}', console: '{console}', client_id: {client_id}, secret: {secret}}}")
         }
     };
-    let text =
-        format!("ssh_keys: {{ops: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ops}}\nclouds: {{lab: {{{account}, {more}}}}}\n");
+    let text = format!(
+        "ssh_keys: {{ops: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ops}}\npolicy: {{instances: ['*']}}\nclouds: {{lab: {{{account}, {more}}}}}\n"
+    );
     engine_of(folder, clock, &text, ledger).await
 }

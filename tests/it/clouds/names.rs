@@ -29,6 +29,7 @@ async fn rig() -> (Rig, OvhCloud) {
         "application_secret": keys.application_secret, "consumer_key": keys.consumer_key});
     rig.settings.insert("ssh_keys".to_owned(), json!({"ops": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ops"}));
     rig.settings.insert("clouds".to_owned(), json!({"paris": {"ovh": account, "limits": {"instances": 2}}}));
+    rig.settings.insert("policy".to_owned(), json!({"instances": ["*"]}));
     rig.configure();
     (rig, cloud)
 }

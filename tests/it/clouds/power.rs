@@ -244,3 +244,30 @@ async fn a_change_of_power_that_is_refused_is_tried_with_growing_pauses() {
     assert_eq!(rig.effects(&id), []);
     assert!(rig.engine.last_pass().statuses()["db-1"].code.is_some_and(|code| code.to_string() == "A0731"));
 }
+
+/// The operator lists servers by project, which no manifest says: what lies in another one is left alone as soon as it is seen.
+#[tokio::test]
+async fn a_server_of_a_project_that_is_not_listed_is_left_alone() {
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    rig.list("'paris:ci/*'").await;
+    let (ours, theirs) = (rig.cloud.id_of("GRA11", "build-1"), rig.cloud.id_of("GRA11", "db-1"));
+    rig.write("build-1", &format!("id: {ours}\npower: off\n"));
+    rig.write("db-1", &format!("id: {theirs}\npower: off\n"));
+    for _ in 0..6 {
+        rig.pass(Millis::seconds(10)).await;
+    }
+    let picture = rig.engine.last_pass();
+    assert_eq!(codes(&picture), ["A0294"], "{:?}", picture.plan.changes);
+    assert_eq!((rig.status(&ours).as_str(), rig.status(&theirs).as_str()), ("SHUTOFF", "ACTIVE"));
+    assert_eq!(rig.effects(&theirs), []);
+    // By its description or its id, one server alone, or all of the cloud.
+    for listed in ["'paris:ci/*', 'paris:web/*'", "'paris:*'", "paris", "'*:*/*'"] {
+        rig.list(listed).await;
+        rig.pass(Millis::seconds(10)).await;
+        assert_eq!(codes(&rig.engine.last_pass()), [""; 0], "{listed}");
+    }
+    rig.list(&format!("'paris:{ours}'")).await;
+    let picture = rig.pass(Millis::seconds(10)).await;
+    let broken: Vec<&str> = picture.diagnostics.iter().map(|found| found.code.as_str()).collect();
+    assert_eq!(broken, ["A0294"], "{:?}", picture.diagnostics);
+}

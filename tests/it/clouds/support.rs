@@ -61,7 +61,12 @@ pub struct CloudRig {
     ledger: u32,
     /// More keys of the login: `, projects: [web]`.
     more: String,
+    /// `policy.instances`.
+    listed: String,
 }
+
+/// All servers of all clouds.
+const ALL: &str = "'*'";
 
 impl CloudRig {
     /// A dozen servers; the clock stands at `at`.
@@ -76,8 +81,9 @@ impl CloudRig {
         let cloud = OvhCloud::start(options).await.unwrap();
         let more = more.to_owned();
         let asking = Arc::new(Asking::default());
-        let engine = engine((&folder, &clock, &asking), &cloud, 0, &more).await;
-        Self { folder, clock, cloud, engine, asking, ledger: 0, more }
+        let listed = ALL.to_owned();
+        let engine = engine((&folder, &clock, &asking), &cloud, 0, (&more, &listed)).await;
+        Self { folder, clock, cloud, engine, asking, ledger: 0, more, listed }
     }
 
     /// One that sees some of the projects.
@@ -88,7 +94,13 @@ impl CloudRig {
     /// The process is killed and starts again.
     pub async fn restart(&mut self) {
         let around = (&self.folder, &self.clock, &self.asking);
-        self.engine = engine(around, &self.cloud, self.ledger, &self.more).await;
+        self.engine = engine(around, &self.cloud, self.ledger, (&self.more, &self.listed)).await;
+    }
+
+    /// The operator lists other servers, and starts Amarre again.
+    pub async fn list(&mut self, patterns: &str) {
+        patterns.clone_into(&mut self.listed);
+        self.restart().await;
     }
 
     /// The same, with an empty ledger.
@@ -196,10 +208,10 @@ impl CloudRig {
 /// Folder, clock, and who asks instances.
 type Around<'a> = (&'a TempDir, &'a Arc<ShiftedClock>, &'a Arc<Asking>);
 
-async fn engine(around: Around<'_>, cloud: &OvhCloud, ledger: u32, more: &str) -> Engine {
+async fn engine(around: Around<'_>, cloud: &OvhCloud, ledger: u32, (more, listed): (&str, &str)) -> Engine {
     let keys = OvhCloudOptions::dozen();
     let text = format!(
-        "clouds: {{paris: {{ovh: {{endpoint: '{}', application_key: {}, application_secret: {}, consumer_key: {}{more}}}}}}}\n",
+        "policy: {{instances: [{listed}]}}\nclouds: {{paris: {{ovh: {{endpoint: '{}', application_key: {}, application_secret: {}, consumer_key: {}{more}}}}}}}\n",
         cloud.endpoint(),
         keys.application_key,
         keys.application_secret,

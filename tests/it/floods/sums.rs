@@ -19,8 +19,7 @@ fn calm(site: &mut Site) -> Vec<SourceFile> {
     let files = vec![SourceFile { path: "services/z.yaml".to_owned(), text }];
     let loaded = load(&files, &Assets::new(), site);
     assert_eq!(loaded.services.len(), 1, "{:?}", loaded.diagnostics);
-    let shares = loaded.services.iter().map(|service| (service.name.clone(), share(service)));
-    site.shares = shares.collect();
+    site.shares = loaded.services.iter().map(|service| (service.name.clone(), share(service, site))).collect();
     files
 }
 
@@ -70,12 +69,13 @@ fn labels_of_all_containers_have_a_limit_and_what_was_there_keeps_its_room() {
     let files = [many(200, most), calm.clone()].concat();
     let loaded = read(&site, &files);
     assert!(names(&loaded).contains(&"calm"));
-    let sum: usize = loaded.services.iter().map(|service| share(service).labels).sum();
+    let sum: usize = loaded.services.iter().map(|service| share(service, &site).labels).sum();
     assert!(sum <= site.limits.labels && sum > site.limits.labels / 2, "{sum}");
     assert_eq!(refused(&loaded, "A0162", "limits.labels"), 201 - loaded.services.len());
     // Those that found room have it from then on: others take nothing of it, whether they come first or are smaller,
     // and whether the good ones are broken meanwhile or gone from the source.
-    site.shares = loaded.services.iter().map(|service| (service.name.clone(), share(service))).collect();
+    let shares = loaded.services.iter().map(|service| (service.name.clone(), share(service, &site)));
+    site.shares = shares.collect();
     let smaller =
         |number: usize| format!("name: b-evil{number}\nimage: nginx:1\nlabels: {{l: \"{}\"}}\n", "L".repeat(60_000));
     let broken = |number: usize| format!("name: evil{number}\nimage: nginx:1\nlabels: 1\n");
@@ -118,7 +118,7 @@ fn lines_of_nginx_have_a_limit_over_all_manifests_of_an_npm() {
     assert_eq!((names(&loaded), refused(&loaded, "A0163", "limits.advanced")), (vec!["calm"], 6));
     let loaded = read(&site, &[many(30, |number| text(number, 8)), calm].concat());
     assert!(names(&loaded).contains(&"calm"));
-    let sum: usize = loaded.services.iter().map(|service| share(service).advanced).sum();
+    let sum: usize = loaded.services.iter().map(|service| share(service, &site).advanced).sum();
     assert!(sum <= site.limits.advanced && loaded.services.len() > 10, "{sum}");
     assert!(refused(&loaded, "A0163", "limits.advanced") > 10);
 }
@@ -136,7 +136,7 @@ fn names_have_a_limit_over_all_manifests() {
     };
     let loaded = read(&site, &[many(3, text), calm].concat());
     assert!(names(&loaded).contains(&"calm"), "{:?}", loaded.diagnostics.first());
-    let sum: usize = loaded.services.iter().map(|service| share(service).names).sum();
+    let sum: usize = loaded.services.iter().map(|service| share(service, &site).names).sum();
     assert!(sum <= site.limits.names, "{sum}");
     assert!(loaded.diagnostics.iter().any(|found| found.code == Code::A0164), "{:?}", loaded.diagnostics.first());
 }

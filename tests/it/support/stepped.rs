@@ -612,7 +612,7 @@ fn config(makings: &Makings<'_>) -> Config {
         text["policy"] = json!({
             "privileged": true, "docker_socket": true, "host_network": true, "host_namespaces": true,
             "devices": ["*"], "capabilities": ["ALL"], "host_paths": ["/srv"], "volumes": ["*"], "volume_drivers": ["*"],
-            "networks": ["*"], "subnets": ["0.0.0.0/0"], "ports": ["1-65535"], "runtimes": ["*"], "log_drivers": ["*"], "repositories": ["*"], "targets": {"*": ["*"]}, "names": {"*": ["*"]}, "secrets": {"*": ["*"]},
+            "networks": ["*"], "subnets": ["0.0.0.0/0"], "ports": ["1-65535"], "runtimes": ["*"], "log_drivers": ["*"], "instances": ["*"], "repositories": ["*"], "targets": {"*": ["*"]}, "names": {"*": ["*"]}, "secrets": {"*": ["*"]},
             "records": [
                 "A", "AAAA", "CNAME", "TXT", "CAA", "SRV", "apex", "wildcard", "_acme-challenge", "_dmarc", "_domainkey",
                 "_mta-sts", "_*",

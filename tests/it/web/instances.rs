@@ -22,6 +22,7 @@ async fn with_actions(actions: &str) -> (Rig, Child) {
     let rig = Rig::start().await;
     let config = json!({
         "clouds": {"paris": {"simulated": true, "actions": actions, "limits": {"instances": 5}}},
+        "policy": {"instances": ["*"]},
         "ssh_keys": {"ops": KEY},
         "server": {"listen": format!("127.0.0.1:{}", rig.port), "requests_per_minute": 100_000},
     });

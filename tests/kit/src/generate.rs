@@ -94,8 +94,7 @@ pub fn generate(schema: &Json, ground: &Ground, seed: u64) -> Generated {
     let beside = coherent::make(&mut documents, ground, &mut draw.dice);
     let mut keys = BTreeSet::new();
     for document in &documents {
-        let kind = document["kind"].as_str().unwrap_or("Service").to_owned();
-        collect(schema, &schema["$defs"][&kind], &kind, document, &mut keys);
+        keys.extend(keys_of(schema, document));
     }
     Generated { documents, keys, beside, without_sample }
 }
@@ -114,6 +113,14 @@ pub fn all_keys(schema: &Json) -> BTreeSet<String> {
             }
         }
     }
+    keys
+}
+
+/// The keys that stand in a document, each as `part.key`.
+pub fn keys_of(schema: &Json, document: &Json) -> BTreeSet<String> {
+    let kind = document["kind"].as_str().unwrap_or("Service").to_owned();
+    let mut keys = BTreeSet::new();
+    collect(schema, &schema["$defs"][&kind], &kind, document, &mut keys);
     keys
 }
 

@@ -175,9 +175,11 @@ pub fn site() -> Site {
         dns_registry: true,
         simulated: BTreeSet::new(),
         forbidden: BTreeMap::new(),
+        made_servers: BTreeMap::new(),
         zones: BTreeMap::from([(EVERY_ZONE.to_owned(), ProviderId::ovh())]),
         policy: Policy {
             host_paths: texts(&["/srv"]),
+            instances: texts(&["paris:*"]),
             records: ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV", "apex", "wildcard", "_dmarc", "_*"]
                 .into_iter()
                 .map(str::to_owned)

@@ -13,11 +13,13 @@ use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::Reader;
 use crate::manifest::yaml::tree::NodeData;
 use crate::model::service::{AccessList, Dns, ManifestKind, Service};
+use crate::model::uses::UseKind;
 use crate::model::{Code, SecretName};
 use crate::text;
 
 /// The row of the kind.
-pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("AccessList"), parse, schema };
+pub(super) const ROW: ManifestKindRow =
+    ManifestKindRow { kind: ManifestKind::new("AccessList").using(&[UseKind::Host, UseKind::Secret]), parse, schema };
 
 /// Who may come in.
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::route::LeadsTo;
 use super::shared::host_options;
 use super::shared::host_options::HostOptions;
 use super::{ManifestKindRow, record, route};
@@ -9,18 +10,20 @@ use crate::manifest::compose::unsupported;
 use crate::manifest::policy::cross_manifest;
 use crate::manifest::schema::{dns, flag, head, hsts, list, object, text, tls};
 use crate::manifest::yaml::reader::Reader;
+use crate::model::manifest_kind::OF_ANSWERED;
 use crate::model::service::{AnsweredHost, Hsts, ManifestKind, Service};
 use crate::model::{Fields, Kind};
 use crate::text;
 
 /// The row of the kind.
-pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("DeadHost"), parse, schema };
+pub(super) const ROW: ManifestKindRow =
+    ManifestKindRow { kind: ManifestKind::new("DeadHost").using(OF_ANSWERED), parse, schema };
 
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
     let spot = reader.spot;
     cross_manifest::needs_npm(scope, spot, text!("404 hosts"));
-    let domains = route::domains(&mut reader);
+    let domains = route::domains(&mut reader, LeadsTo::Host);
     let HostOptions { tls, force_https, http2, hsts, advanced } = host_options::front(&mut reader);
     service.dns = record::dns(&mut reader);
     reader.finish(&unsupported::small_kind_key);

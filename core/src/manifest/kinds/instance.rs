@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use serde_json::Value as Json;
 
+use super::route::LeadsTo;
 use super::{ManifestKindRow, route, server};
 use crate::manifest::compose::unsupported;
-use crate::manifest::policy::nginx;
+use crate::manifest::policy::{instances, nginx};
 use crate::manifest::resolve;
 use crate::manifest::resolve::NameScope;
 use crate::manifest::schema::{either, head, link, list, number, object, text, words};
@@ -56,9 +57,12 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         scope.not_allowed(id, "`id`", text!("as in `id: 8f1c7a52-0b3e-4a57-9d3e-2f6f0c9d1a44`, and not the name"));
         return None;
     }
-    let address = match (is_made, id) {
-        (true, _) => made_at(site, &service.name),
-        (false, id) => Address::new(site.provider.clone(), Kind::Instance, &id?.text),
+    let address = if is_made {
+        made_at(site, &service.name)
+    } else {
+        let id = id?;
+        instances::judge(scope, &cloud.text, &id);
+        Address::new(site.provider.clone(), Kind::Instance, &id.text)
     };
     if is_made && shape.is_none() {
         return None;
@@ -109,14 +113,14 @@ fn names(reader: &mut Reader<'_>) -> Vec<String> {
             let hint = text!("leave out one of them");
             scope.error_hint(Code::A0106, spot, text!("`dns: none` stands beside `domain`"), hint);
         }
-        return route::domains(reader);
+        return route::domains(reader, LeadsTo::Server);
     }
     if dns != Some(true) || scope.name.is_empty() {
         return Vec::new();
     }
     let name = PlacedText { text: scope.name.clone(), spot };
     let domain = resolve::full_name(scope, &name, NameScope::Hosts);
-    domain.iter().for_each(|domain| route::claim(scope, domain, spot));
+    domain.iter().for_each(|domain| route::claim(scope, domain, LeadsTo::Server, spot));
     domain.into_iter().collect()
 }
 

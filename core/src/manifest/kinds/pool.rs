@@ -17,11 +17,34 @@ use crate::model::pool::{Between, Machine, Pool};
 use crate::model::reservations::PoolRules;
 use crate::model::service::{Dns, ManifestKind, Service};
 use crate::model::site::ascii_name;
+use crate::model::uses::UseKind;
 use crate::model::{Code, Millis, Text};
 use crate::text;
 
 /// The row of the kind.
-pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::without_host("Pool"), parse, schema };
+pub(super) const ROW: ManifestKindRow = ManifestKindRow {
+    kind: ManifestKind::without_host("Pool").using(&[
+        UseKind::Host,
+        UseKind::ContainerName,
+        UseKind::ContainerKey,
+        UseKind::Port,
+        UseKind::Network,
+        UseKind::Subnet,
+        UseKind::Volume,
+        UseKind::Folder,
+        UseKind::File,
+        UseKind::Image,
+        UseKind::LogDriver,
+        UseKind::Secret,
+        UseKind::Machine,
+        UseKind::MadeServer,
+        UseKind::Project,
+        UseKind::SshKey,
+        UseKind::Right,
+    ]),
+    parse,
+    schema,
+};
 
 /// More are several pools.
 const MACHINES_MAX: usize = 1000;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::route::LeadsTo;
 use super::shared::host_options;
 use super::shared::host_options::HostOptions;
 use super::{ManifestKindRow, record, route};
@@ -9,12 +10,14 @@ use crate::manifest::compose::unsupported;
 use crate::manifest::policy::cross_manifest;
 use crate::manifest::schema::{dns, either, flag, head, hsts, list, object, text, tls};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope};
+use crate::model::manifest_kind::OF_ANSWERED;
 use crate::model::service::{AnsweredHost, Hsts, ManifestKind, Service};
 use crate::model::{Fields, Kind, Value};
 use crate::text;
 
 /// The row of the kind.
-pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("Redirect"), parse, schema };
+pub(super) const ROW: ManifestKindRow =
+    ManifestKindRow { kind: ManifestKind::new("Redirect").using(OF_ANSWERED), parse, schema };
 
 /// A name that leads to another.
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
@@ -24,7 +27,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
     let spot = reader.spot;
     cross_manifest::needs_npm(scope, spot, text!("redirections"));
-    let domains = route::domains(&mut reader);
+    let domains = route::domains(&mut reader, LeadsTo::Host);
     let to = reader.required("to", text!("as in {example}", example = "`to: https://new.example.org`"));
     let to = to.and_then(|text| redirect_target(scope, &text));
     let code = reader.choice("code", &CODES).unwrap_or(USUAL_CODE);

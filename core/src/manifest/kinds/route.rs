@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use crate::model::Code;
 use crate::model::service::{Hsts, LetsEncrypt, ManifestKind, Route, Service, Target, Tls};
 use crate::model::site::Challenge;
+use crate::model::uses::UseKind;
 
 use super::shared::host_options;
 use super::shared::host_options::HostOptions;
@@ -14,6 +15,7 @@ use crate::manifest::parse::NAME_CHARS_MAX;
 use crate::manifest::policy::cross_manifest;
 use crate::manifest::policy::host_names;
 use crate::manifest::policy::nginx;
+use crate::manifest::policy::records;
 use crate::manifest::policy::targets;
 use crate::manifest::resolve;
 use crate::manifest::resolve::NameScope;
@@ -24,7 +26,21 @@ use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::text;
 
 /// The row of the kind.
-pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("Route"), parse, schema };
+pub(super) const ROW: ManifestKindRow = ManifestKindRow {
+    kind: ManifestKind::new("Route").using(&[
+        UseKind::Host,
+        UseKind::Name,
+        UseKind::Record,
+        UseKind::ContainerOf,
+        UseKind::Target,
+        UseKind::NginxLines,
+        UseKind::AccessList,
+        UseKind::Certificate,
+        UseKind::Right,
+    ]),
+    parse,
+    schema,
+};
 
 /// Let's Encrypt's own limit of names on one certificate.
 const DOMAINS_MAX: usize = 100;
@@ -101,7 +117,7 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
     cross_manifest::needs_npm(scope, spot, text!("routes"));
     let name = PlacedText { text: scope.name.clone(), spot };
     let domain = if name.text.is_empty() { None } else { resolve::full_name(scope, &name, NameScope::Hosts) }?;
-    claim(scope, &domain, spot);
+    claim(scope, &domain, LeadsTo::Host, spot);
     Some(Route {
         domains: vec![domain],
         to: Target::Container { key: (*key).to_owned(), port },
@@ -142,7 +158,7 @@ pub(crate) fn routes(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Route
 
 fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> {
     let mut reader = Reader::open(scope, node, text!("a route"), "")?;
-    let domains = domains(&mut reader);
+    let domains = domains(&mut reader, LeadsTo::Host);
     let to = match targets {
         Targets::Containers(keys) => {
             let text = reader.required("to", text!("which container and port: {example}", example = "`to: app:80`"));
@@ -183,7 +199,7 @@ fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> 
 }
 
 /// `domain` and `aliases`, whole; each of them is claimed.
-pub(crate) fn domains(reader: &mut Reader<'_>) -> Vec<String> {
+pub(crate) fn domains(reader: &mut Reader<'_>, leads: LeadsTo) -> Vec<String> {
     let scope = reader.scope;
     let mut texts: Vec<PlacedText> =
         reader.required("domain", text!("as in {example}", example = "`domain: cloud`")).into_iter().collect();
@@ -196,15 +212,28 @@ pub(crate) fn domains(reader: &mut Reader<'_>) -> Vec<String> {
     let mut domains = Vec::new();
     for text in texts {
         let Some(domain) = resolve::full_name(scope, &text, NameScope::Hosts) else { continue };
-        claim(scope, &domain, text.spot);
+        claim(scope, &domain, leads, text.spot);
         domains.push(domain);
     }
     domains
 }
 
+/// Where the records of a claimed name lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LeadsTo {
+    /// To the host's own address.
+    Host,
+    /// To a server of a cloud.
+    Server,
+}
+
 /// Claims a name for the manifest.
-pub(crate) fn claim(scope: &Scope<'_>, domain: &str, spot: Spot) {
+pub(crate) fn claim(scope: &Scope<'_>, domain: &str, leads: LeadsTo, spot: Spot) {
     host_names::judge(scope, domain, spot);
+    // Where no vendor has its zone, no record results.
+    if leads == LeadsTo::Server && scope.site.dns_provider(domain).is_some() {
+        records::of_address(scope, domain, spot);
+    }
     scope.claims.borrow_mut().domains.push((domain.to_owned(), spot));
 }
 

@@ -8,12 +8,13 @@ use super::ManifestKindRow;
 use crate::manifest::schema::{flag, head, number, object, text};
 use crate::model::Code;
 use crate::model::service::{Dns, ManifestKind, Service, Stream, StreamTarget};
+use crate::model::uses::UseKind;
 
 use super::route;
 use crate::manifest::compose::unsupported;
 use crate::manifest::parse::NAME_CHARS_MAX;
 use crate::manifest::policy::cross_manifest;
-use crate::manifest::policy::targets;
+use crate::manifest::policy::{ports, targets};
 use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope};
@@ -23,7 +24,18 @@ use crate::text;
 const OWN_PORTS: [u16; 4] = [80, 81, 443, 3000];
 
 /// The row of the kind.
-pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("Stream"), parse, schema };
+pub(super) const ROW: ManifestKindRow = ManifestKindRow {
+    kind: ManifestKind::new("Stream").using(&[
+        UseKind::Host,
+        UseKind::NpmPort,
+        UseKind::Port,
+        UseKind::ContainerOf,
+        UseKind::Target,
+        UseKind::Right,
+    ]),
+    parse,
+    schema,
+};
 
 /// A port that is forwarded.
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
@@ -48,6 +60,9 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     if !tcp && !udp {
         let message = text!("a stream of neither TCP nor UDP forwards nothing");
         scope.error(Code::A0106, reader.key_spot("tcp"), message);
+    }
+    if let Some(port) = port.filter(|port| !OWN_PORTS.contains(port)) {
+        ports::judge(scope, &ports::of_stream(port, tcp, udp), port_spot);
     }
     reader.finish(&unsupported::small_kind_key);
     let (port, to) = (port?, to?);

@@ -15,25 +15,14 @@ use super::Closed;
 use super::cross_manifest::{DraftService, precedence};
 use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{Problem, shown};
-use crate::model::address::service_of_network;
-use crate::model::service::{ContainerNetwork, NetworkMode, Service, StreamTarget, Target};
-use crate::model::site::{Reach, Right};
-use crate::model::{Code, Site, Text, Value};
+use crate::model::service::{Service, StreamTarget};
+use crate::model::site::Right;
+use crate::model::uses::{ContainerName, container_names};
+use crate::model::{Code, Site, Text};
 use crate::text;
 
 /// The key of the policy.
 const WORD: &str = "names";
-/// The network that NPM shares with routed containers.
-const EDGE: &str = "edge";
-
-/// A name by which something finds a container.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct ContainerName {
-    host: String,
-    /// `None`: on the engine.
-    network: Option<String>,
-    name: String,
-}
 
 /// The names of a service's containers that no other service may have, each with where it is one, and whether the engine
 /// itself knows but one.
@@ -41,74 +30,12 @@ pub fn names_of_containers(service: &Service, site: &Site) -> BTreeMap<String, b
     let is_shared = |name: &ContainerName| {
         name.network.is_some() && policy::entry(&service.name, &site.policy.names, &name.name).is_some()
     };
-    let names = names(service, site, &[]).into_keys().filter(|name| !is_shared(name));
+    let names = container_names(service, site, &[]).into_keys().filter(|name| !is_shared(name));
     let shown = |ContainerName { host, network, name }| match network {
         Some(network) => (format!("{name} on the network {network} of {host}"), false),
         None => (format!("the container {name} on {host}"), true),
     };
     names.map(shown).collect()
-}
-
-/// Each name, with whether it comes from the manifest's own.
-fn names(service: &Service, site: &Site, streamed: &[(&str, &str)]) -> BTreeMap<ContainerName, bool> {
-    let host = &service.host;
-    let mut names: BTreeMap<ContainerName, bool> = BTreeMap::new();
-    let mut add = |network: Option<&str>, name: &str, is_own: bool| {
-        let network = network.map(|network| service_of_network(network).unwrap_or(network).to_owned());
-        let name = if network.is_some() { name.to_ascii_lowercase() } else { name.to_owned() };
-        *names.entry(ContainerName { host: host.clone(), network, name }).or_default() |= is_own;
-    };
-    let home = match &service.network {
-        NetworkMode::Shared(name) => name,
-        NetworkMode::Auto | NetworkMode::Subnet(_) | NetworkMode::Defined { .. } => &service.name,
-    };
-    let is_on_edge =
-        site.hosts.get(host).and_then(|host| host.npm.as_ref()).is_some_and(|npm| npm.reach == Reach::Edge);
-    for (key, container) in &service.containers {
-        let called = service.container_name(key);
-        let is_own = container.container_name.is_none();
-        add(None, &called, is_own);
-        if container.network_mode != ContainerNetwork::Own {
-            continue;
-        }
-        let hostname = container.settings.get("hostname").and_then(Value::as_text);
-        if is_on_edge && is_led(service, key, streamed) {
-            add(Some(EDGE), &called, is_own);
-            hostname.into_iter().for_each(|name| add(Some(EDGE), name, false));
-        }
-        for network in container.also_on.iter().chain([container.home.as_ref().unwrap_or(home)]) {
-            add(Some(network), &called, is_own);
-            add(Some(network), key, *key == service.name);
-            if service.containers.len() == 1 {
-                add(Some(network), &service.name, true);
-            }
-            container
-                .aliases
-                .iter()
-                .map(String::as_str)
-                .chain(hostname)
-                .for_each(|name| add(Some(network), name, false));
-        }
-    }
-    for (key, job) in &service.jobs {
-        let called = service.address_name(key);
-        add(None, &called, true);
-        // As one is called that did not end well.
-        add(None, &format!("{called}-failed"), true);
-        if job.container.network_mode == ContainerNetwork::Own {
-            let hostname = job.container.settings.get("hostname").and_then(Value::as_text);
-            hostname.into_iter().for_each(|name| add(Some(home), name, false));
-            add(Some(home), &called, true);
-        }
-    }
-    names
-}
-
-/// Whether a route or a stream leads to a container.
-fn is_led(service: &Service, key: &str, streamed: &[(&str, &str)]) -> bool {
-    let mut routed = service.routes.iter().flat_map(|route| route.targets());
-    let is_it = |target: &Target| matches!(target, Target::Container { key: other, .. } if other == key);
-    routed.any(is_it) || streamed.contains(&(service.name.as_str(), key))
 }
 
 /// The containers that streams lead to: service and key.
@@ -126,7 +53,7 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
     let good: Vec<(usize, &Service)> = good.collect();
     let streamed = streamed(good.iter().map(|(_, service)| *service));
     let all: Vec<(usize, BTreeMap<ContainerName, bool>)> =
-        good.iter().map(|(index, service)| (*index, names(service, site, &streamed))).collect();
+        good.iter().map(|(index, service)| (*index, container_names(service, site, &streamed))).collect();
     let mut holders: BTreeMap<&ContainerName, (bool, usize)> = BTreeMap::new();
     for (index, names) in &all {
         for (name, is_own) in names {

@@ -4,14 +4,16 @@
 //! two with one name both are, for nothing says which of them is meant.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
 use crate::model::address::service_of_network;
 use crate::model::app::AppSource;
-use crate::model::service::{Container, Dns, ManifestKind, Port, Service, Volume};
-use crate::model::site::{PublicAddress, Right};
-use crate::model::{Address, Assets, Code, Site, Text};
+use crate::model::service::{Container, ManifestKind, Port, Service, Volume};
+use crate::model::site::Right;
+use crate::model::uses::{self, Use, UseKind, is_one_address};
+use crate::model::{Assets, Code, Site, Text};
 use crate::text;
 
 use super::pool_share::PoolShare;
@@ -89,6 +91,8 @@ pub(crate) struct DraftService<'a> {
     pub is_doubtful: bool,
     /// What policy says of it, where it is asked for.
     pub decisions: Vec<Decision>,
+    /// What its service uses, once all drafts are read.
+    pub reaches: BTreeSet<Use>,
 }
 
 impl DraftService<'_> {
@@ -128,11 +132,9 @@ impl DraftService<'_> {
 /// for more, then newcomers; of alike ones the first in the order of files and lines. Indices of drafts.
 pub(super) fn precedence(drafts: &[DraftService<'_>], site: &Site) -> Vec<usize> {
     let rank = |index: &usize| {
-        let known = drafts[*index].service.as_ref().map(|service| (service, site.shares.get(&service.name)));
-        match known {
-            Some((service, Some(before))) => u8::from(!totals::share(service).claims.is_subset(&before.claims)),
-            Some((_, None)) | None => 2,
-        }
+        let draft = &drafts[*index];
+        let known = draft.service.as_ref().and_then(|service| site.shares.get(&service.name));
+        known.map_or(2, |before| u8::from(!totals::claims(&draft.reaches).is_subset(&before.claims)))
     };
     let mut order: Vec<usize> = (0..drafts.len()).collect();
     order.sort_by_cached_key(rank);
@@ -141,6 +143,9 @@ pub(super) fn precedence(drafts: &[DraftService<'_>], site: &Site) -> Vec<usize>
 
 /// Finds what two documents cannot both have. The drafts are in the order of files and lines.
 pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadScope) {
+    for draft in drafts.iter_mut() {
+        draft.reaches = draft.service.as_ref().map(|service| uses::of(service, site)).unwrap_or_default();
+    }
     names(drafts, site);
     if company == ReadScope::All {
         dependencies::check_cycles(drafts);
@@ -152,6 +157,7 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadS
         shared_names::check(drafts, site);
         name_claims::check(drafts, site);
         container_claims::check(drafts, site);
+        made_servers(drafts, site);
     }
     moved(drafts);
     // One manifest alone was judged beside the others when it was good.
@@ -159,14 +165,15 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadS
         totals::check(drafts, site);
     }
     ports::kept(drafts, site);
-    let mut taken = TakenNames::default();
+    let mut taken = TakenUses::default();
     let mut share = PoolShare::of(site);
     for index in precedence(drafts, site) {
         let draft = &mut drafts[index];
         let Some(service) = draft.good() else { continue };
-        let wanted = WantedNames::of(draft, service, site);
-        let place = |spot: Spot| format!("{}:{}", draft.file_at(spot).0, spot.line);
-        let problems = taken.conflicts(&wanted, &place);
+        let wanted = claimed(draft);
+        let mut problems = repeated(draft, service);
+        problems.extend(taken.conflicts(&wanted));
+        problems.extend(unlisted(draft));
         let excess = if problems.is_empty() { share.excess(draft, service, site) } else { Vec::new() };
         if problems.is_empty() && !excess.iter().any(|(_, problem)| problem.is_error()) {
             taken.add(wanted);
@@ -243,217 +250,186 @@ fn names(drafts: &mut [DraftService<'_>], site: &Site) {
     }
 }
 
-/// What a good document wants for itself alone, with the place that says so.
-struct WantedNames {
-    host: String,
-    domains: Vec<(String, Spot, String)>,
-    records: Vec<(String, String, Spot, String)>,
-    ports: Vec<(Port, Spot, String)>,
-    subnets: Vec<(Ipv4Net, Spot, String)>,
-    containers: Vec<(String, Spot, String)>,
-    /// What plans and the ledger call them.
-    addresses: Vec<(String, Spot, String)>,
-    /// By the NPM, which several hosts may share.
-    streams: Vec<((String, u16), Spot, String)>,
-    /// The server whose power it manages.
-    instances: Vec<(Address, Spot, String)>,
-    /// Machines of pools, by address and port.
-    machines: Vec<((String, u16), Spot, String)>,
+/// What a document claims for itself alone, with the place that says so.
+struct ClaimedUse {
+    used: Use,
+    spot: Spot,
+    place: String,
 }
 
-impl WantedNames {
-    fn of(draft: &DraftService<'_>, service: &Service, site: &Site) -> Self {
-        let place = |spot: Spot| format!("{}:{}", draft.file_at(spot).0, spot.line);
-        let claims = &draft.claims;
-        let mut records: Vec<(String, String, Spot, String)> = claims
-            .records
-            .iter()
-            .map(|(name, record_type, spot)| (name.clone(), record_type.clone(), *spot, place(*spot)))
-            .collect();
-        let addresses = site.host_of(service).map(|host| host.address.as_slice()).unwrap_or_default();
-        let is_recorded = |domain: &str| service.dns == Dns::Auto && site.dns_provider(domain).is_some();
-        for (domain, spot) in claims.domains.iter().filter(|(domain, _)| is_recorded(domain)) {
-            let types: BTreeSet<&str> = addresses.iter().map(record_type_of).collect();
-            records.extend(types.into_iter().map(|word| (domain.clone(), word.to_owned(), *spot, place(*spot))));
-        }
-        let of_instance = service.instance.iter().flat_map(|_| &claims.domains);
-        for (domain, spot) in of_instance.filter(|(domain, _)| site.dns_provider(domain).is_some()) {
-            records.extend(["A", "AAAA"].map(|word| (domain.clone(), word.to_owned(), *spot, place(*spot))));
-        }
-        let npm = site.host_of(service).and_then(|host| host.npm.as_ref());
-        let npm = npm.map(|npm| npm.provider.to_string()).unwrap_or_default();
-        let streams = claims.streams.iter().map(|(port, spot)| ((npm.clone(), *port), *spot, place(*spot)));
-        let spot = claims.name.unwrap_or(Spot::at(draft.line, 1));
-        let names = service.containers.keys().map(|key| service.container_name(key));
-        let names = names.chain(service.jobs.keys().map(|job| service.address_name(job)));
-        let containers = names.map(|name| (name, spot, place(spot)));
-        let keys = service.containers.keys().chain(service.jobs.keys());
-        let addresses = keys.map(|key| (service.address_name(key), spot, place(spot)));
-        let machines = service.pool.iter().flat_map(|pool| pool.machines.values());
-        Self {
-            host: service.host.clone(),
-            domains: claims.domains.iter().map(|(name, spot)| (name.clone(), *spot, place(*spot))).collect(),
-            records,
-            ports: claims.ports.iter().map(|claim| (claim.port.clone(), claim.spot, place(claim.spot))).collect(),
-            subnets: claims.subnets.iter().map(|(net, spot)| (*net, *spot, place(*spot))).collect(),
-            containers: containers.collect(),
-            addresses: addresses.collect(),
-            streams: streams.collect(),
-            instances: service.servers().map(|one| (one.address.clone(), spot, place(spot))).collect(),
-            machines: machines
-                .filter(|one| one.server.is_none())
-                .map(|one| ((one.address.clone(), one.port), spot, place(spot)))
-                .collect(),
-        }
-    }
+fn claimed(draft: &DraftService<'_>) -> Vec<ClaimedUse> {
+    let claims = draft.reaches.iter().filter(|used| used.claim_key().is_some());
+    let claims = claims.map(|used| {
+        let spot = spot_of(draft, used);
+        ClaimedUse { used: used.clone(), spot, place: format!("{}:{}", draft.file_at(spot).0, spot.line) }
+    });
+    claims.collect()
 }
 
-fn record_type_of(address: &PublicAddress) -> &'static str {
-    match address {
-        PublicAddress::Ip(ip) if ip.is_ipv4() => "A",
-        PublicAddress::Ip(_) => "AAAA",
-        PublicAddress::Name(_) => "CNAME",
-    }
+/// Where a document says that it uses something.
+fn spot_of(draft: &DraftService<'_>, used: &Use) -> Spot {
+    let claims = &draft.claims;
+    let domain = |wanted: &str| claims.domains.iter().find(|(name, _)| name == wanted).map(|(_, spot)| *spot);
+    let stream = |wanted: u16| claims.streams.iter().find(|(port, _)| *port == wanted).map(|(_, spot)| *spot);
+    let found = match used {
+        Use::Name(name) => domain(name),
+        Use::Record { name, record_type } => {
+            let mut records = claims.records.iter().filter(|(at, word, _)| at == name && word == record_type);
+            records.next().map(|(.., spot)| *spot).or_else(|| domain(name))
+        }
+        Use::Port { ip, port, protocol, .. } => {
+            let is_it = |one: &Port| one.host_ip == *ip && one.published == *port && one.protocol == *protocol;
+            claims.ports.iter().find(|claim| is_it(&claim.port)).map(|claim| claim.spot).or_else(|| stream(*port))
+        }
+        Use::NpmPort { port, .. } => stream(*port),
+        Use::Subnet { subnet, .. } => claims.subnets.iter().find(|(net, _)| net == subnet).map(|(_, spot)| *spot),
+        _ => None,
+    };
+    found.unwrap_or_else(|| draft.spot())
 }
 
 /// What earlier documents have, with the places.
 #[derive(Default)]
-struct TakenNames {
-    domains: BTreeMap<String, String>,
-    records: BTreeMap<String, Vec<(String, String)>>,
-    /// By host, port and protocol: addresses.
-    ports: BTreeMap<(String, u16, String), Vec<(String, String)>>,
-    subnets: BTreeMap<String, Vec<(Ipv4Net, String)>>,
-    containers: BTreeMap<(String, String), String>,
-    addresses: BTreeMap<(String, String), String>,
-    streams: BTreeMap<(String, u16), String>,
-    instances: BTreeMap<Address, String>,
-    machines: BTreeMap<(String, u16), String>,
-}
+struct TakenUses(BTreeMap<(UseKind, String), Vec<(Use, String)>>);
 
-impl TakenNames {
-    fn conflicts(&self, wanted: &WantedNames, place: &dyn Fn(Spot) -> String) -> Vec<Problem> {
+impl TakenUses {
+    fn conflicts(&self, wanted: &[ClaimedUse]) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut own: BTreeMap<&str, String> = BTreeMap::new();
-        for (domain, spot, place) in &wanted.domains {
-            if let Some(first) = own.insert(domain, place.clone()) {
-                let message = text!("{domain} stands in this manifest twice", domain);
-                let hint = text!("first in {place}", place = first);
-                problems.push(Problem::error(Code::A0121, *spot, message).hint(hint));
-            } else if let Some(first) = self.domains.get(domain) {
-                let problem = Problem::error(Code::A0121, *spot, text!("two services want {domain}", domain));
-                problems.push(problem.hint(text!("first wanted by {place}", place = first)));
+        // What a name is refused for needs no second word about its records, nor a container's about its key.
+        let mut reported: BTreeSet<String> = BTreeSet::new();
+        for ClaimedUse { used, spot, .. } in wanted {
+            let key = used.claim_key();
+            let others = key.and_then(|key| self.0.get(&key)).map(Vec::as_slice).unwrap_or_default();
+            let Some((other, place)) = others.iter().find(|(other, _)| used.excludes(other)) else { continue };
+            let is_follow_up = matches!(used.kind(), UseKind::Record | UseKind::ContainerKey);
+            if !(is_follow_up && reported.contains(&used.item())) {
+                problems.push(conflict(used, other, place, *spot));
             }
+            reported.insert(used.item());
         }
-        for (name, record_type, spot, _) in &wanted.records {
-            let others = self.records.get(name).map(Vec::as_slice).unwrap_or_default();
-            // Nothing can stand beside a CNAME.
-            let is_same = |other: &str| other == record_type || other == "CNAME" || record_type == "CNAME";
-            let is_reported =
-                wanted.domains.iter().any(|(domain, ..)| domain == name && self.domains.contains_key(name));
-            if let Some((other, first)) = others.iter().find(|(other, _)| is_same(other) && !is_reported) {
-                let message = text!("two services want the record {name} {record_type}", name, record_type);
-                let hint = match other == record_type {
-                    true => text!("first wanted by {place}", place = first),
-                    false => text!("first wanted as {other} by {place}", other, place = first),
-                };
-                problems.push(Problem::error(Code::A0122, *spot, message).hint(hint));
-            }
-        }
-        self.port_conflicts(wanted, place, &mut problems);
-        for (subnet, spot, _) in &wanted.subnets {
-            let others = self.subnets.get(&wanted.host).map(Vec::as_slice).unwrap_or_default();
-            let overlap = others.iter().find(|(other, _)| other.contains(subnet) || subnet.contains(other));
-            if let Some((other, first)) = overlap {
-                let (subnet, other) = (subnet.to_string(), other.to_string());
-                let message = text!("two networks overlap: {subnet} and {other}", subnet, other);
-                let hint = text!("the other is wanted by {place}", place = first);
-                problems.push(Problem::error(Code::A0124, *spot, message).hint(hint));
-            }
-        }
-        for (stream, spot, _) in &wanted.streams {
-            if let Some(first) = self.streams.get(stream) {
-                let message = text!("two streams want port {port}", port = stream.1.to_string());
-                let hint = text!("first wanted by {place}; one stream takes TCP and UDP", place = first);
-                problems.push(Problem::error(Code::A0171, *spot, message).hint(hint));
-            }
-        }
-        for (address, spot, _) in &wanted.instances {
-            if let Some(first) = self.instances.get(address) {
-                let message = text!("two manifests manage the instance {name}", name = &address.name);
-                let hint = text!("the other is {place}", place = first);
-                problems.push(Problem::error(Code::A0194, *spot, message).hint(hint));
-            }
-        }
-        for (machine, spot, _) in &wanted.machines {
-            if let Some(first) = self.machines.get(machine) {
-                let machine = format!("{}:{}", machine.0, machine.1);
-                let message = text!("two pools have the machine {machine}", machine);
-                let hint = text!("the other is {place}", place = first);
-                problems.push(Problem::error(Code::A0106, *spot, message).hint(hint));
-            }
-        }
-        self.name_conflicts(wanted, &mut problems);
         problems
     }
 
-    fn name_conflicts(&self, wanted: &WantedNames, problems: &mut Vec<Problem>) {
-        let called = wanted.containers.iter().map(|(name, spot, _)| (name, spot, &self.containers));
-        let addressed = wanted.addresses.iter().map(|(name, spot, _)| (name, spot, &self.addresses));
-        let mut named: BTreeSet<&String> = BTreeSet::new();
-        for (name, spot, taken) in called.chain(addressed) {
-            if let Some(first) = taken.get(&(wanted.host.clone(), name.clone())).filter(|_| named.insert(name)) {
-                let message = text!("two containers would be named {name}", name);
-                let hint = text!("rename one of them; the other is of {place}", place = first);
-                problems.push(Problem::error(Code::A0120, *spot, message).hint(hint));
+    fn add(&mut self, wanted: Vec<ClaimedUse>) {
+        for ClaimedUse { used, place, .. } in wanted {
+            if let Some(key) = used.claim_key() {
+                self.0.entry(key).or_default().push((used, place));
             }
         }
-    }
-
-    fn port_conflicts(&self, wanted: &WantedNames, place: &dyn Fn(Spot) -> String, problems: &mut Vec<Problem>) {
-        for (index, (port, spot, _)) in wanted.ports.iter().enumerate() {
-            let own = wanted.ports[..index].iter().find(|(other, ..)| {
-                other.published == port.published && other.protocol == port.protocol && is_one(&other.host_ip, port)
-            });
-            let key = (wanted.host.clone(), port.published, port.protocol.clone());
-            let others = self.ports.get(&key).map(Vec::as_slice).unwrap_or_default();
-            let other = others.iter().find(|(ip, _)| is_one(ip, port)).map(|(_, place)| place.clone());
-            let first = own.map(|(_, spot, _)| place(*spot)).or(other);
-            if let Some(first) = first {
-                let port = format!("{}/{}", port.published, port.protocol);
-                let message = text!("port {port} is published twice on one host", port);
-                let hint = text!("first by {place}", place = first);
-                problems.push(Problem::error(Code::A0123, *spot, message).hint(hint));
-            }
-        }
-    }
-
-    fn add(&mut self, wanted: WantedNames) {
-        let host = wanted.host;
-        self.domains.extend(wanted.domains.into_iter().map(|(name, _, place)| (name, place)));
-        for (name, record_type, _, place) in wanted.records {
-            self.records.entry(name).or_default().push((record_type, place));
-        }
-        for (port, _, place) in wanted.ports {
-            let key = (host.clone(), port.published, port.protocol);
-            self.ports.entry(key).or_default().push((port.host_ip, place));
-        }
-        for (subnet, _, place) in wanted.subnets {
-            self.subnets.entry(host.clone()).or_default().push((subnet, place));
-        }
-        self.instances.extend(wanted.instances.into_iter().map(|(address, _, place)| (address, place)));
-        self.machines.extend(wanted.machines.into_iter().map(|(machine, _, place)| (machine, place)));
-        self.streams.extend(wanted.streams.into_iter().map(|(stream, _, place)| (stream, place)));
-        let of_host = |(name, _, place)| ((host.clone(), name), place);
-        self.containers.extend(wanted.containers.into_iter().map(of_host));
-        self.addresses.extend(wanted.addresses.into_iter().map(of_host));
     }
 }
 
-/// Whether two addresses of a host cannot both have a port.
-fn is_one(ip: &str, port: &Port) -> bool {
-    let is_all = |ip: &str| matches!(ip, "0.0.0.0" | "::");
-    ip == port.host_ip || is_all(ip) || is_all(&port.host_ip)
+/// Says that another document has what this one wants, and where.
+fn conflict(used: &Use, other: &Use, place: &str, spot: Spot) -> Problem {
+    let first_wanted = || text!("first wanted by {place}", place);
+    let the_other = || text!("the other is {place}", place);
+    let (code, message, hint) = match (used, other) {
+        (Use::Name(domain), _) => (Code::A0121, text!("two services want {domain}", domain), first_wanted()),
+        (Use::Record { name, record_type }, Use::Record { record_type: word, .. }) => {
+            let hint = match word == record_type {
+                true => first_wanted(),
+                false => text!("first wanted as {other} by {place}", other = word, place),
+            };
+            (Code::A0122, text!("two services want the record {name} {record_type}", name, record_type), hint)
+        }
+        (Use::Port { port, protocol, .. }, _) => {
+            let port = format!("{port}/{protocol}");
+            (Code::A0123, text!("port {port} is published twice on one host", port), text!("first by {place}", place))
+        }
+        (Use::Subnet { subnet, .. }, Use::Subnet { subnet: other, .. }) => {
+            let (subnet, other) = (subnet.to_string(), other.to_string());
+            let message = text!("two networks overlap: {subnet} and {other}", subnet, other);
+            (Code::A0124, message, text!("the other is wanted by {place}", place))
+        }
+        (Use::NpmPort { port, .. }, _) => {
+            let hint = text!("first wanted by {place}; one stream takes TCP and UDP", place);
+            (Code::A0171, text!("two streams want port {port}", port = port.to_string()), hint)
+        }
+        (Use::Server(address) | Use::MadeServer { address, .. }, _) => {
+            let message = text!("two manifests manage the instance {name}", name = &address.name);
+            (Code::A0194, message, the_other())
+        }
+        (Use::Machine { .. }, _) => {
+            let message = text!("two pools have the machine {machine}", machine = used.item());
+            (Code::A0106, message, the_other())
+        }
+        (Use::Address { network, ip, .. }, _) => {
+            let message = same_address(ip, network);
+            (Code::A0196, message, text!("take another one; the other is of {place}", place))
+        }
+        (used, _) => {
+            let message = text!("two containers would be named {name}", name = used.item());
+            (Code::A0120, message, text!("rename one of them; the other is of {place}", place))
+        }
+    };
+    Problem::error(code, spot, message).hint(hint)
+}
+
+fn same_address(ip: &Ipv4Addr, network: &str) -> Text {
+    text!("two containers ask for the address {ip} on the network {network}", ip = ip.to_string(), network)
+}
+
+/// What a document claims twice by itself.
+fn repeated(draft: &DraftService<'_>, service: &Service) -> Vec<Problem> {
+    let place = |spot: Spot| format!("{}:{}", draft.file_at(spot).0, spot.line);
+    let mut problems = Vec::new();
+    let mut domains: BTreeMap<&str, Spot> = BTreeMap::new();
+    for (domain, spot) in &draft.claims.domains {
+        if let Some(first) = domains.insert(domain, *spot) {
+            let message = text!("{domain} stands in this manifest twice", domain);
+            let hint = text!("first in {place}", place = place(first));
+            problems.push(Problem::error(Code::A0121, *spot, message).hint(hint));
+        }
+    }
+    for (index, PortClaim { port, spot }) in draft.claims.ports.iter().enumerate() {
+        let is_same = |other: &&PortClaim| {
+            let other = &other.port;
+            other.published == port.published
+                && other.protocol == port.protocol
+                && is_one_address(&other.host_ip, &port.host_ip)
+        };
+        if let Some(first) = draft.claims.ports[..index].iter().find(is_same) {
+            let port = format!("{}/{}", port.published, port.protocol);
+            let message = text!("port {port} is published twice on one host", port);
+            let hint = text!("first by {place}", place = place(first.spot));
+            problems.push(Problem::error(Code::A0123, *spot, message).hint(hint));
+        }
+    }
+    let mut addresses: BTreeSet<(&str, Ipv4Addr)> = BTreeSet::new();
+    for container in service.all_containers() {
+        let Some(ip) = container.ipv4_address else { continue };
+        let network = uses::home_network(service, container);
+        if !addresses.insert((network, ip)) {
+            let hint = text!("take another one, or let Amarre choose: leave `ipv4_address` out");
+            problems.push(Problem::error(Code::A0196, draft.spot(), same_address(&ip, network)).hint(hint));
+        }
+    }
+    problems
+}
+
+/// A sort of resources that the kind of a manifest does not list is nobody's.
+fn unlisted(draft: &DraftService<'_>) -> Option<Problem> {
+    let unlisted = draft.reaches.iter().find(|used| used.kind() == UseKind::Unlisted)?;
+    let message = text!("Amarre does not know who may have {what}", what = unlisted.item());
+    let hint = text!("this is a mistake in Amarre: report it, with the kind of the manifest");
+    Some(Problem::error(Code::A0195, draft.spot(), message).hint(hint))
+}
+
+/// A server that Amarre made is the manifest's for which it made it.
+fn made_servers(drafts: &mut [DraftService<'_>], site: &Site) {
+    for draft in drafts.iter_mut() {
+        let name = draft.name.as_deref().unwrap_or_default();
+        let made = draft.reaches.iter().find_map(|used| match used {
+            Use::Server(address) => Some((address, site.made_servers.get(address).filter(|maker| *maker != name)?)),
+            _ => None,
+        });
+        let Some((address, maker)) = made else { continue };
+        let message = text!("Amarre made the instance {id} for the manifest {maker}", id = &address.name, maker);
+        let hint =
+            text!("write its power into the manifest {maker}; `id` is for servers that Amarre did not make", maker);
+        let problem = Problem::error(Code::A0194, draft.spot(), message).hint(hint);
+        draft.problems.push(problem);
+    }
 }
 
 /// A circle of `depends_on`, its first container named again at the end.

@@ -9,6 +9,7 @@ mod nginx_load;
 mod patterns;
 pub(super) mod host_names;
 pub(super) mod images;
+pub(super) mod instances;
 pub(super) mod pool_share;
 pub(super) mod ports;
 pub(super) mod records;

@@ -17,8 +17,9 @@ use super::Closed;
 use super::cross_manifest::{DraftService, precedence};
 use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::model::service::{Dns, Record, Service};
+use crate::model::service::{Record, Service};
 use crate::model::site::Right;
+use crate::model::uses::{hosted, records};
 use crate::model::{Code, Site};
 use crate::text;
 
@@ -205,18 +206,4 @@ fn is_apart(service: &Service, claim: &Claim<'_>) -> bool {
 
 fn is_named(site: &Site, service: &str, name: &str) -> bool {
     policy::entry(service, &site.policy.names, name).is_some()
-}
-
-fn hosted(service: &Service) -> impl Iterator<Item = &str> {
-    let routes = service.routes.iter().flat_map(|route| &route.domains);
-    let domains = routes.chain(service.answered.iter().flat_map(|host| &host.domains));
-    domains.chain(service.instance.iter().flat_map(|instance| &instance.domains)).map(String::as_str)
-}
-
-fn records(service: &Service) -> impl Iterator<Item = &Record> {
-    match &service.dns {
-        Dns::Records(records) => records.as_slice(),
-        Dns::Auto | Dns::None => &[],
-    }
-    .iter()
 }

@@ -1,4 +1,4 @@
-//! Which ports of their host containers publish.
+//! Which ports of their host containers publish, and at which an NPM listens for streams.
 //!
 //! | port | |
 //! |---|---|
@@ -50,9 +50,10 @@ pub(crate) fn kept(drafts: &mut [DraftService<'_>], site: &Site) {
         let Some(host) = site.host_of(service) else { continue };
         let mut found: Vec<(Right, Problem)> = Vec::new();
         for (port, keeper) in taken(service, host) {
-            let claim = draft.claims.ports.iter().find(|claim| claim.port == *port);
-            let spot = claim.map_or(Spot::at(draft.line, 1), |claim| claim.spot);
-            let shown = item(port);
+            let claim = draft.claims.ports.iter().find(|claim| claim.port == port).map(|claim| claim.spot);
+            let stream = || draft.claims.streams.iter().find(|(number, _)| *number == port.published);
+            let spot = claim.or_else(|| stream().map(|(_, spot)| *spot)).unwrap_or(Spot::at(draft.line, 1));
+            let shown = item(&port);
             let message = match keeper {
                 PortKeeper::Npm(key) => {
                     text!("port {port} of the host is NPM's (`{key}` in amarre.yaml)", port = shown, key)
@@ -65,7 +66,7 @@ pub(crate) fn kept(drafts: &mut [DraftService<'_>], site: &Site) {
                 }
             };
             let hint = text!("publish another one; no word of the policy opens it");
-            let right = Right { service: service.name.clone(), word: WORD.to_owned(), item: item(port) };
+            let right = Right { service: service.name.clone(), word: WORD.to_owned(), item: item(&port) };
             found.push((right, Problem::error(Code::A0279, spot, message).hint(hint)));
         }
         for (right, problem) in found {
@@ -75,16 +76,34 @@ pub(crate) fn kept(drafts: &mut [DraftService<'_>], site: &Site) {
     }
 }
 
+/// The ports at which an NPM listens for a stream, as a container would publish them.
+pub(crate) fn of_stream(port: u16, tcp: bool, udp: bool) -> Vec<Port> {
+    let protocols = [("tcp", tcp), ("udp", udp)].into_iter().filter(|(_, is_meant)| *is_meant);
+    let published = |(protocol, _): (&str, bool)| Port {
+        host_ip: "0.0.0.0".to_owned(),
+        is_anywhere: true,
+        published: port,
+        target: port,
+        protocol: protocol.to_owned(),
+    };
+    protocols.map(published).collect()
+}
+
 /// Ports of a service that are kept for others. NPM's own container has NPM's.
-fn taken<'a>(service: &'a Service, host: &'a HostSite) -> impl Iterator<Item = (&'a Port, &'a PortKeeper)> {
+fn taken<'a>(service: &'a Service, host: &'a HostSite) -> impl Iterator<Item = (Port, &'a PortKeeper)> {
     let npm = host.npm.as_ref().and_then(|npm| npm.container.as_ref());
-    service.containers.iter().flat_map(move |(key, container)| {
+    let streams = service.streams.iter().flat_map(|stream| of_stream(stream.port, stream.tcp, stream.udp));
+    let streams = streams.filter_map(|port| keeper(host, &port).map(|keeper| (port, keeper)));
+    let published = service.containers.iter().flat_map(move |(key, container)| {
         let is_npm = npm == Some(&service.container_name(key));
         container.ports.iter().filter_map(move |port| match keeper(host, port)? {
             PortKeeper::Npm(_) if is_npm => None,
-            keeper @ (PortKeeper::Npm(_) | PortKeeper::Docker(_) | PortKeeper::Amarre(_)) => Some((port, keeper)),
+            keeper @ (PortKeeper::Npm(_) | PortKeeper::Docker(_) | PortKeeper::Amarre(_)) => {
+                Some((port.clone(), keeper))
+            }
         })
-    })
+    });
+    published.chain(streams)
 }
 
 fn keeper<'a>(host: &'a HostSite, port: &Port) -> Option<&'a PortKeeper> {

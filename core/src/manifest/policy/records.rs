@@ -1,4 +1,5 @@
-//! Which DNS records a manifest may write by hand. What follows from a route is free: it leads to the host's own address.
+//! Which DNS records a manifest may have. Those that it writes by hand, and those of names that lead to a server of a cloud, are judged alike:
+//! by what results. What follows from a route is free: it leads to the host's own address.
 //!
 //! | asked for | code | word in `policy.records` |
 //! | --- | --- | --- |
@@ -42,8 +43,20 @@ pub(crate) fn of_type(scope: &Scope<'_>, record_type: &str, spot: Spot) {
     scope.error_hint(Code::A0208, spot, message, ask_for(record_type));
 }
 
+/// Whether a name may lead to another address than that of a host: its records are judged as those that a manifest writes by hand.
+/// `host_names` judges the name itself.
+pub(crate) fn of_address(scope: &Scope<'_>, name: &str, spot: Spot) {
+    ["A", "AAAA"].into_iter().for_each(|record_type| of_type(scope, record_type, spot));
+    of_record(scope, "A", name, spot);
+}
+
 /// Whether a record of this type may stand at this name; what may not is reported, each reason once.
 pub(crate) fn of_name(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot) {
+    of_record(scope, record_type, name, spot);
+    host_names::judge(scope, name, spot);
+}
+
+fn of_record(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot) {
     if name.split('.').any(|label| label.starts_with(OURS)) {
         let message = text!("the name {name} is Amarre's own", name = shown(name));
         let hint = text!("at `_amarre…` stand the marks that say whose a record is: take another");
@@ -64,7 +77,6 @@ pub(crate) fn of_name(scope: &Scope<'_>, record_type: &str, name: &str, spot: Sp
         let message = text!("policy forbids {what}: {why}", what = shown(name), why = meaning(label));
         forbid(Code::A0282, message, label);
     }
-    host_names::judge(scope, name, spot);
     if name.starts_with("*.") && !may("wildcard") {
         let message = text!("policy forbids a record at {name}: it answers for every other name", name = shown(name));
         forbid(Code::A0284, message, "wildcard");

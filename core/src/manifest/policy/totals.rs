@@ -15,6 +15,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::model::service::{Container, Dns, EnvValue, Service};
 use crate::model::site::{ManifestLimits, Share};
+use crate::model::uses::{self, Use};
 use crate::model::{Arg, Code, Site, Text};
 use crate::text;
 
@@ -27,7 +28,12 @@ const CONTAINERS_OF_A_HOST: usize = 128;
 const MANIFESTS_OF_AN_NPM: usize = 16;
 
 /// What a service takes of [`ManifestLimits`].
-pub fn share(service: &Service) -> Share {
+pub fn share(service: &Service, site: &Site) -> Share {
+    Share { claims: claims(&uses::of(service, site)), ..sizes(service) }
+}
+
+/// As [`share`], without the claims.
+fn sizes(service: &Service) -> Share {
     let containers: usize = service.all_containers().map(texts).sum();
     let volumes = service.volumes.values().flat_map(|volume| volume.labels.iter().chain(&volume.options));
     let volumes: usize = volumes.map(|(name, text)| name.len() + text.len()).sum();
@@ -44,41 +50,20 @@ pub fn share(service: &Service) -> Share {
         labels: containers + volumes,
         advanced: lines.map(String::len).sum(),
         names: domains.map(Vec::len).sum::<usize>() + records,
-        claims: claims(service),
+        claims: BTreeSet::new(),
     }
 }
 
 /// What no other manifest may have beside it. A digest is of this process only.
-fn claims(service: &Service) -> BTreeSet<u64> {
-    let mut claims = BTreeSet::new();
-    let mut claim = |what: &str, name: &dyn std::fmt::Display| {
+pub(crate) fn claims(uses: &BTreeSet<Use>) -> BTreeSet<u64> {
+    let claim = |used: &Use| {
         let mut hasher = DefaultHasher::new();
-        (what, name.to_string()).hash(&mut hasher);
-        claims.insert(hasher.finish());
+        // A name that gets another type of record is the same name, and a port at another address the same port.
+        let (kind, key) = used.claim_key()?;
+        (kind.row().word, key).hash(&mut hasher);
+        Some(hasher.finish())
     };
-    let hosts = service.routes.iter().flat_map(|route| &route.domains);
-    let hosts = hosts.chain(service.answered.iter().flat_map(|host| &host.domains));
-    let hosts = hosts.chain(service.servers().flat_map(|server| &server.domains));
-    hosts.for_each(|name| claim("name", name));
-    if let Dns::Records(records) = &service.dns {
-        records.iter().for_each(|record| claim("name", &record.name));
-    }
-    for (key, container) in &service.containers {
-        claim("container", &service.container_name(key));
-        container.aliases.iter().for_each(|name| claim("alias", name));
-        for port in &container.ports {
-            claim("port", &format_args!("{}/{}", port.published, port.protocol));
-        }
-    }
-    service.jobs.keys().for_each(|key| claim("container", &service.address_name(key)));
-    service.streams.iter().for_each(|stream| claim("stream", &stream.port));
-    service.networks.values().filter_map(|network| network.subnet).for_each(|net| claim("subnet", &net));
-    service.servers().for_each(|server| claim("server", &server.address));
-    let machines = service.pool.iter().flat_map(|pool| pool.machines.values());
-    // Where a server is, its cloud says.
-    let machines = machines.filter(|machine| machine.server.is_none());
-    machines.for_each(|machine| claim("machine", &format_args!("{}:{}", machine.address, machine.port)));
-    claims
+    uses.iter().filter_map(claim).collect()
 }
 
 /// The bytes of a container that an engine lists or tells of it each time.
@@ -187,7 +172,7 @@ fn alone(service: &Service, site: &Site, spot: Spot) -> Vec<Problem> {
         let hint = text!("{first}, or {second}", first = text!("deliver long texts as files"), second);
         problems.push(Problem::error(Code::A0162, spot, message).hint(hint));
     }
-    let (said, most) = (share(service).advanced, site.limits.advanced / MANIFESTS_OF_AN_NPM);
+    let (said, most) = (sizes(service).advanced, site.limits.advanced / MANIFESTS_OF_AN_NPM);
     if said > most {
         let (size, most) = (size(said, true), size(most, true));
         let message = text!("lines of `advanced` come to {size}, at most {most}", size, most);
@@ -208,7 +193,7 @@ fn together(drafts: &mut [DraftService<'_>], site: &Site, row: &Row) {
     let mut there: BTreeSet<&str> = BTreeSet::new();
     for (index, draft) in drafts.iter().enumerate() {
         let Some(service) = draft.good() else { continue };
-        let share = share(service);
+        let share = sizes(service);
         there.extend(draft.name.as_deref());
         let known = before.get(&service.name).map(|known| (row.count)(known));
         let is_larger = known.is_some_and(|known| (row.count)(&share) > known);

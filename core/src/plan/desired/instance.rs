@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 
 use super::dns_names::WantedRecords;
 use super::expand::Expansion;
-use crate::model::instance::{Instance, POWER_WITHIN, PowerFacts};
+use crate::model::instance::{Instance, POWER_WITHIN, PowerFacts, is_listed};
 use crate::model::power::{self, Cause, Power, PowerRule, Wanted};
 use crate::model::{
-    Address, Code, FieldDiff, Hint, Millis, Need, Refusal, Rule, Service, Text, Timestamp, Value, Want, World,
+    Address, Code, FieldDiff, Hint, Millis, Need, Refusal, Rule, Seen, Service, Text, Timestamp, Value, Want, World,
 };
 use crate::plan::input::Input;
 use crate::text;
@@ -48,22 +48,50 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
         fields.remove("name");
     }
     let want = expansion.want(address.clone(), fields, Vec::new(), &instance.origin);
-    if seen.is_none() && shape.is_none() {
-        want.refuse(Some(missing(instance)));
+    if shape.is_none() {
+        want.refuse(match seen {
+            Some(seen) => foreign_project(input, instance, seen),
+            None => Some(missing(instance)),
+        });
     }
-    records(expansion, instance);
+    let is_refused = want.refusal.is_some() && seen.is_some();
+    records(expansion, instance, is_refused);
+}
+
+/// Why a server of a project that policy does not list is left alone. Without its project, a manifest could not be judged.
+fn foreign_project(input: &Input<'_>, instance: &Instance, seen: &Seen) -> Option<Refusal> {
+    let Instance { address, cloud, .. } = instance;
+    let field = |name| seen.fields.text(name).unwrap_or_default();
+    let (project, name) = (field("project"), field("project_name"));
+    if is_listed(&input.site.policy.instances, cloud, Some([project, name]), &address.name) {
+        return None;
+    }
+    let project = if name.is_empty() { project } else { name };
+    let entry = format!("`policy: {{instances: [\"{cloud}:{project}/{}\"]}}`", address.name);
+    Some(Refusal {
+        code: Code::A0294,
+        message: text!(
+            "policy forbids manifests to name instances of the project {project} of {cloud}",
+            project,
+            cloud,
+        ),
+        found: Vec::new(),
+        hints: vec![Hint::text(text!("ask the operator to write {entry} into amarre.yaml", entry))],
+    })
 }
 
 /// The records of its names. What it has no address for, or is not seen, keeps the record that is there.
-fn records(expansion: &mut Expansion<'_>, instance: &Instance) {
+/// Nothing new leads to one that is refused.
+fn records(expansion: &mut Expansion<'_>, instance: &Instance, is_refused: bool) {
     let input = expansion.input;
     let seen = &input.world.seen;
     let server = seen.get(&instance.address);
     for domain in &instance.domains {
         for (record_type, field) in [("A", "address"), ("AAAA", "address_v6")] {
             let has = server.is_some_and(|server| server.fields.get(field).is_some());
-            let is_kept = || server.is_none() && seen.contains_key(&expansion.record_address(domain, record_type));
-            if record_type == "A" || has || is_kept() {
+            let is_there = seen.contains_key(&expansion.record_address(domain, record_type));
+            let is_kept = server.is_none() && is_there;
+            if if is_refused { is_there } else { record_type == "A" || has || is_kept } {
                 let values = Value::List(vec![Value::output(instance.address.clone(), field)]);
                 let set = WantedRecords { name: domain, record_type, values, ttl_s: input.site.dns_ttl_s };
                 let needs = vec![Need::ready(instance.address.clone())];
