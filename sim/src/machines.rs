@@ -115,6 +115,8 @@ struct Machine {
     homes: BTreeSet<String>,
     /// The numbers of those for whom something runs.
     processes: Vec<u64>,
+    /// What a number owns where it may delete nothing, as in a folder of another's.
+    beyond: BTreeMap<u64, String>,
 }
 
 #[derive(Default)]
@@ -159,6 +161,7 @@ impl Machines {
             marks: BTreeMap::new(),
             homes: BTreeSet::new(),
             processes: Vec::new(),
+            beyond: BTreeMap::new(),
         };
         inner.machines.insert(address.to_owned(), machine);
         host_key
@@ -219,6 +222,14 @@ impl Machines {
     pub fn add_home(&self, address: &str, name: &str) {
         self.change(address, |machine| {
             machine.homes.insert(name.to_owned());
+        });
+    }
+
+    /// A file of a number where it may delete nothing; `None`: it is gone.
+    pub fn put_beyond(&self, address: &str, uid: u64, path: Option<&str>) {
+        self.change(address, |machine| {
+            machine.beyond.remove(&uid);
+            machine.beyond.extend(path.map(|path| (uid, path.to_owned())));
         });
     }
 
@@ -540,13 +551,19 @@ impl Script<'_> {
         }
         self.step()?;
         self.machine.processes.retain(|own| *own != uid);
+        self.step()?;
+        self.machine.homes.remove(name);
+        // Nothing is deleted with more rights than the account has.
+        if let Some(path) = self.machine.beyond.get(&uid) {
+            let why = format!("something of it is left: {path}");
+            self.fail(&what, &why);
+            return Ok(());
+        }
         if is_there {
             self.step()?;
             self.note(name, false);
             self.machine.users.remove(name);
         }
-        self.step()?;
-        self.machine.homes.remove(name);
         self.step()?;
         self.machine.marks.remove(name);
         self.said.push_str(&format!("ended\t{name}\t{uid}\n"));

@@ -194,9 +194,55 @@ mounts() {
   say /
 }
 
-# A file of a number, wherever it is.
+# Files of a number, wherever they are: UID COUNT.
 of_number() {
-  mounts | while read -r mounted; do find "$mounted" -xdev -user "$1" -print 2>/dev/null | head -n 1; done | head -n 1
+  mounts | while read -r mounted; do find "$mounted" -xdev -user "$1" -print 2>/dev/null | head -n "$2"; done | head -n "$2"
+}
+
+# Runs a script of the shell with no more rights than an account has: NAME UID SCRIPT. By its number, or else by its name.
+as_number() (
+  group=$(field "$1" 4)
+  group=${group:-65534}
+  cd / || exit
+  if setpriv --reuid 0 --regid 0 --clear-groups true 2>/dev/null; then
+    exec setpriv --reuid "$2" --regid "$group" --clear-groups --no-new-privs sh -c "$3"
+  elif has chpst; then
+    exec chpst -u ":$2:$group" sh -c "$3"
+  fi
+  [ -n "$(entry "$1")" ] && exec su -s /bin/sh "$1" -c "$3"
+)
+
+# Whether no one but root can change what a path leads to.
+is_roots() {
+  above=$1
+  while [ -n "$above" ]; do
+    above=${above%/*}
+    [ -n "$(find "${above:-/}" -maxdepth 0 -type d -user 0 ! -perm -020 ! -perm -002 2>/dev/null)" ] || return
+  done
+}
+
+# Deletes what a number owns: NAME UID. As that number: whoever puts a link in the place of a folder meanwhile leads to nothing that
+# the number could not delete itself. Root deletes only what lies where no one else can change a folder, as a home does.
+clear_files() {
+  mounts | as_number "$1" "$2" "while read -r mounted; do
+    find \"\$mounted\" -xdev -type d -user $2 ! -perm -700 -exec chmod u+rwx {} \\;
+    find \"\$mounted\" -xdev -depth -user $2 -delete
+  done" >/dev/null 2>&1
+  # A link in the place of its home leads to what is another's.
+  [ ! -L "/home/$1" ] || rm -f "/home/$1"
+  of_number "$2" 20 | while read -r path; do
+    is_roots "$path" && [ -n "$(find "$path" -maxdepth 0 -user "$2" 2>/dev/null)" ] || continue
+    if [ -d "$path" ] && [ ! -L "$path" ]; then rmdir "$path"; else rm -f "$path"; fi 2>/dev/null
+  done
+}
+
+# Says what of an account is left, if anything is: NAME UID.
+is_cleared() {
+  left=$(of_number "$2" 1)
+  [ -n "$left" ] || { [ ! -e "/home/$1" ] && [ ! -L "/home/$1" ]; } || left=/home/$1
+  [ -n "$left" ] || return 0
+  fail "end $1" "something of it is left: $(printf '%s' "$left" | tr -c ' -~' '?' | cut -c1-160)"
+  return 1
 }
 
 end() {
@@ -217,8 +263,8 @@ end() {
   for tab in "/var/spool/cron/crontabs/$name" "/var/spool/cron/$name"; do rm -f "$tab"; done
   [ ! -d /var/spool/cron/atjobs ] || find /var/spool/cron/atjobs -type f -user "$uid" -delete 2>/dev/null
   kill_all "$uid"
-  # Where an account does not expire, its key lets it in until now. No process of its own is left that could put a link in the way.
-  [ ! -d "/home/$name" ] || find "/home/$name" -xdev -name authorized_keys -delete 2>/dev/null
+  # Where an account does not expire, its key lets it in until now.
+  as_number "$name" "$uid" "chmod u+rwx /home/$name /home/$name/.ssh; rm -f /home/$name/.ssh/authorized_keys*" </dev/null >/dev/null 2>&1
   kill_all "$uid"
   [ -z "$(processes "$uid")" ] || { fail "end $name" "processes of it go on"; return; }
   # What it put into its tables until it was killed.
@@ -228,13 +274,14 @@ end() {
     for kind in m q s; do
       ipcs -"$kind" 2>/dev/null | awk -v name="$name" -v uid="$uid" '$3 == name || $3 == uid {print $2}' | while read -r id; do
         # As its owner, for root in a container may not.
-        su -s /bin/sh "$name" -c "ipcrm -$kind $id" 2>/dev/null || ipcrm -"$kind" "$id" 2>/dev/null
+        as_number "$name" "$uid" "ipcrm -$kind $id" </dev/null 2>/dev/null || ipcrm -"$kind" "$id" 2>/dev/null
       done
     done
   fi
+  # While there is an account, for where BusyBox is nothing runs as a number without one.
+  clear_files "$name" "$uid"
+  is_cleared "$name" "$uid" || return
   if [ -n "$(entry "$name")" ]; then
-    # A link in the place of its home leads to what is another's.
-    [ ! -L "/home/$name" ] || rm -f "/home/$name"
     if has userdel; then
       why=$(userdel "$name" 2>&1) || { fail "end $name" "$why"; return; }
     else
@@ -243,14 +290,9 @@ end() {
   fi
   # Who was signing in just then has an account no more, and may have a process.
   kill_all "$uid"
-  mounts | while read -r mounted; do
-    # What others put into a folder of its stays, and the folder with it, as root's.
-    find "$mounted" -xdev -depth -user "$uid" ! -type d -exec rm -f {} + 2>/dev/null
-    find "$mounted" -xdev -depth -user "$uid" -type d -exec rmdir {} \; 2>/dev/null
-    find "$mounted" -xdev -user "$uid" -exec chown -h 0:0 {} + 2>/dev/null
-  done
-  [ -z "$(entry "$name")" ] && [ ! -e "/home/$name" ] && [ -z "$(of_number "$uid")" ] && [ -z "$(processes "$uid")" ] \
-    || { fail "end $name" "something of it is left"; return; }
+  [ -z "$(of_number "$uid" 1)" ] || clear_files "$name" "$uid"
+  is_cleared "$name" "$uid" || return
+  [ -z "$(entry "$name")" ] && [ -z "$(processes "$uid")" ] || { fail "end $name" "processes of it go on"; return; }
   between "$name" "$reservation" || return
   rm -f "$STATE/$name"
   printf 'ended\t%s\t%s\n' "$name" "$uid"

@@ -18,6 +18,8 @@ use crate::support::machine::{SignIn, Sort, TestMachine};
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
+/// In the home of another.
+const BEYOND: &str = "/home/zoe/left";
 /// Where the simulated one is.
 const PLACE: &str = "10.0.0.1:22";
 
@@ -39,6 +41,40 @@ async fn a_debian_keeps_the_contract() {
 #[tokio::test]
 async fn an_alpine_keeps_the_contract() {
     keeps_contract(Subject::real(Sort::Alpine).await).await;
+}
+
+/// Someone else on the machine puts a link in the place of a folder, just as a file in it is deleted by its path.
+#[tokio::test]
+async fn a_clean_up_deletes_no_more_than_the_account_could() {
+    for sort in [Sort::Debian, Sort::Alpine] {
+        let subject = Subject::real(sort).await;
+        let Body::Real(machine) = &subject.body else { panic!("a simulated one has no folders") };
+        subject.add_user("zoe", 1500);
+        let until = SystemClock.now().0 + HOUR_MS;
+        subject.ask(&made("alice", 20_001, until, "r1")).await;
+        machine.sh("mkdir /root/kept; echo mine > /root/kept/notes; mkdir -p /tmp/z/d; chown -R zoe /tmp/z; chmod 777 /tmp/z/d");
+        // Its own, in a folder of its own that is shut, and in one that is another's and open.
+        machine.sh("su -s /bin/sh alice -c 'echo x > /tmp/z/d/notes; mkdir ~/a; echo x > ~/a/b; chmod 0 ~/a'");
+        // Every find deletes by path, as POSIX has it, and the first rm of that file waits until the folder is another.
+        let find = "for word; do shift; if [ \"$word\" = -delete ]; then set -- \"$@\" -exec rm -rf {} +; else set -- \"$@\" \"$word\"; fi; done";
+        let rm = "case $* in */tmp/z/d/notes*) [ -e /tmp/z/aside ] || { echo >/tmp/z/go; read -r done </tmp/z/done; } ;; esac";
+        for (tool, does) in [("find", find), ("rm", rm)] {
+            let is_at = machine.sh(&format!("command -v {tool}"));
+            let script = format!("#!/bin/sh\n{does}\nexec {is_at} \"$@\"\n");
+            machine.sh(&format!("cat > /usr/sbin/{tool} <<'END'\n{script}END\nchmod 755 /usr/sbin/{tool}"));
+        }
+        let swaps = "cd /tmp/z && mkfifo go done && chmod 666 go done && touch ready && { read -r go <go; mv d aside; ln -s /root/kept d; echo >done; }";
+        crate::support::docker(&["exec", "-d", &machine.name, "su", "-s", "/bin/sh", "zoe", "-c", swaps]);
+        crate::support::eventually(30, "zoe waits", async || machine.sh("ls /tmp/z").contains("ready")).await;
+
+        let said = subject.ask("end alice 20001 r1\n").await;
+        assert_eq!(machine.sh("cat /root/kept/notes"), "mine", "{sort:?}");
+        assert_eq!(machine.sh("readlink /tmp/z/d"), "/root/kept", "{sort:?}: it was tried");
+        // What is elsewhere now is found the next time.
+        assert_eq!(said[0], "failed end alice something of it is left: /tmp/z/aside/notes", "{sort:?}");
+        assert_eq!(subject.ask("end alice 20001 r1\n").await, ["ended alice 20001", "foreign zoe"], "{sort:?}");
+        assert_eq!(machine.sh("find / -xdev -user 20001; ls /home"), "zoe", "{sort:?}");
+    }
 }
 
 enum Body {
@@ -115,6 +151,15 @@ impl Subject {
         match &self.body {
             Body::Real(machine) => drop(machine.sh(&format!("mkdir /home/{name}"))),
             Body::Simulated(machines) => machines.add_home(PLACE, name),
+        }
+    }
+
+    /// A file of a number is where that may delete nothing, or no more.
+    fn put_beyond(&self, uid: u64, is_there: bool) {
+        match (&self.body, is_there) {
+            (Body::Real(machine), true) => drop(machine.sh(&format!("touch {BEYOND}; chown {uid} {BEYOND}"))),
+            (Body::Real(machine), false) => drop(machine.sh(&format!("rm {BEYOND}"))),
+            (Body::Simulated(machines), _) => machines.put_beyond(PLACE, uid, is_there.then_some(BEYOND)),
         }
     }
 
@@ -229,6 +274,18 @@ async fn keeps_contract(subject: Subject) {
     subject.ask(&late).await;
     assert_eq!(subject.is_in("erin").await, !subject.expires);
     assert_eq!(subject.ask("end erin 20005 r5\n").await, ["ended erin 20005", "foreign zoe"]);
+
+    // What its number may not delete keeps the machine, and who was there loses nothing by that.
+    let frank = made("frank", 20_006, until, "r6");
+    let is_there = format!("account frank 20006 r6 {until} lab ");
+    assert_eq!(subject.ask(&frank).await, ["foreign zoe", &is_there]);
+    subject.put_beyond(20_006, true);
+    let left = format!("failed end frank something of it is left: {BEYOND}");
+    for _ in 0..2 {
+        assert_eq!(subject.ask("end frank 20006 r6\n").await, [&left, "foreign zoe", &is_there]);
+    }
+    subject.put_beyond(20_006, false);
+    assert_eq!(subject.ask("end frank 20006 r6\n").await, ["ended frank 20006", "foreign zoe"]);
 
     // Another machine, one that does not answer, and a shut door.
     let stranger =
