@@ -1,6 +1,7 @@
 //! A pool as a manifest describes it: machines that Amarre reaches over SSH, and what may be asked of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use super::address::{Address, ProviderId};
 use super::instance::Instance;
 use super::kinds::{Kind, Lies};
 use super::reservations::{PoolRules, Reservation, ReservationEnd, ReservationState};
+use super::site::{ascii_name, is_odd_number};
 use super::time::{Millis, Timestamp};
 use super::value::SecretName;
 use super::world::Origin;
@@ -84,6 +86,37 @@ impl Machine {
     /// Whether Amarre makes it.
     pub fn is_made(&self) -> bool {
         self.is_container || self.server.is_some()
+    }
+}
+
+/// The one form in which a machine's address is kept and compared, however a manifest writes it: an IP address as it is printed, and
+/// a name in lower case without a dot behind it. `None`: it is neither, or a form that readers and systems understand differently
+/// (`127.1`, `0x7f000001`, an IPv4 address inside of one for IPv6).
+pub fn canonical_address(text: &str) -> Option<String> {
+    let name = ascii_name(text);
+    let name = name.strip_suffix('.').unwrap_or(&name);
+    match name.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(IpAddr::V6(ip)) => (!carries_ipv4(ip)).then(|| ip.to_string()),
+        Ok(IpAddr::V4(ip)) => Some(ip.to_string()),
+        Err(_) => (is_dns_name(name) && !is_odd_number(name)).then(|| name.to_owned()),
+    }
+}
+
+fn is_dns_name(name: &str) -> bool {
+    let is_part = |part: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        (1..=63).contains(&part.len()) && part.bytes().all(is_plain) && !part.starts_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_part)
+}
+
+/// Whether it leads to an IPv4 address that it holds: the old compatible form, translated ones, NAT64, 6to4, Teredo.
+fn carries_ipv4(ip: Ipv6Addr) -> bool {
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => false,
+        [0, 0, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => true,
+        [0x64, 0xff9b, ..] | [0x2002, ..] | [0x2001, 0, ..] => true,
+        _ => false,
     }
 }
 
@@ -221,4 +254,47 @@ pub fn is_user_name(name: &str) -> bool {
         && name.bytes().all(is_plain)
         && !name.starts_with("systemd-")
         && !SYSTEM_USERS.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_one_form() {
+        for (written, expected) in [
+            ("192.168.1.21", Some("192.168.1.21")),
+            ("192.168.1.21.", Some("192.168.1.21")),
+            ("::ffff:192.168.1.21", Some("192.168.1.21")),
+            ("::FFFF:c0a8:115", Some("192.168.1.21")),
+            ("0:0:0:0:0:ffff:c0a8:0115", Some("192.168.1.21")),
+            ("１９２.１６８.１.２１", Some("192.168.1.21")),
+            ("192。168。1。21", Some("192.168.1.21")),
+            ("2001:DB8:0:0::0001", Some("2001:db8::1")),
+            ("::1", Some("::1")),
+            ("Box.LAN.", Some("box.lan")),
+            ("Müller.lan", Some("xn--mller-kva.lan")),
+            ("192.168.1.021", None),
+            ("192.168.277", None),
+            ("3232235797", None),
+            ("0xc0a80115", None),
+            ("0xC0.0xA8.1.0x15", None),
+            ("0300.0250.1.21", None),
+            ("::192.168.1.21", None),
+            ("64:ff9b::192.168.1.21", None),
+            ("64:ff9b:1::c0a8:115", None),
+            ("::ffff:0:192.168.1.21", None),
+            ("2002:c0a8:115::1", None),
+            ("2001:0:1::1", None),
+            ("[::1]", None),
+            ("fe80::1%eth0", None),
+            ("box..lan", None),
+            ("box.lan..", None),
+            ("-oProxyCommand=x", None),
+            ("box lan", None),
+            ("", None),
+        ] {
+            assert_eq!(canonical_address(written).as_deref(), expected, "{written}");
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! `kind: Pool`: machines that people reserve for a time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use serde_json::Value as Json;
 
@@ -13,10 +12,9 @@ use crate::manifest::schema::{either, flag, head, link, list, number, object, te
 use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nothing_else};
 use crate::manifest::yaml::tree::NodeData;
-use crate::model::pool::{Between, Machine, Pool};
+use crate::model::pool::{Between, Machine, Pool, canonical_address};
 use crate::model::reservations::PoolRules;
 use crate::model::service::{Dns, ManifestKind, Service};
-use crate::model::site::ascii_name;
 use crate::model::uses::UseKind;
 use crate::model::{Code, Millis, Text};
 use crate::text;
@@ -139,19 +137,14 @@ fn is_label(text: &str) -> bool {
     !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.bytes().all(is_plain) && !text.starts_with('-')
 }
 
-/// An IP address, or a name as DNS has it.
+/// An IP address, or a name as DNS has it, in its one form.
 pub(super) fn host(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
-    let name = ascii_name(&text.text);
-    let is_part = |part: &str| {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        (1..=63).contains(&part.len()) && part.bytes().all(is_plain) && !part.starts_with('-')
-    };
-    if text.text.parse::<IpAddr>().is_ok() || name.len() <= 253 && name.split('.').all(is_part) {
-        return Some(name);
+    let address = canonical_address(&text.text);
+    if address.is_none() {
+        let hint = text!("an IP address or a name, as in `192.168.1.21`; the port is a key of its own");
+        scope.not_allowed(text, "`address`", hint);
     }
-    let hint = text!("an IP address or a name, as in `192.168.1.21`; the port is a key of its own");
-    scope.not_allowed(text, "`address`", hint);
-    None
+    address
 }
 
 /// A user of the machine, who makes accounts there.

@@ -17,7 +17,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::site::{HostSite, Listener, is_below};
+use crate::model::site::{HostSite, Listener, is_below, is_odd_number};
 use crate::model::{Code, Site, Text};
 use crate::text;
 
@@ -279,11 +279,4 @@ fn is_public(name: &str) -> bool {
         "test",
     ];
     name.contains('.') && !LOCAL.iter().any(|end| is_below(name, end))
-}
-
-/// `127.1`, `2130706433`, `0x7f.1`: addresses to the C library, and not to a reader.
-fn is_odd_number(host: &str) -> bool {
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let is_hex = last.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit()));
-    !last.is_empty() && (last.bytes().all(|b| b.is_ascii_digit()) || is_hex)
 }
