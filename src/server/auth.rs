@@ -160,6 +160,8 @@ pub enum Permission {
     Nothing,
     /// An account that may read; on this machine every client may.
     Look,
+    /// An account of any role; on this machine every client may.
+    LookAsMember,
     /// An account with this role.
     Role(Role),
 }
@@ -428,8 +430,10 @@ pub async fn guard_route(State(door): State<RouteGuard>, mut request: Request, n
         }
         (Ok(Some(who)), _) => who,
         (Ok(None), Permission::Nothing) => Identity::anonymous(),
-        (Ok(None), Permission::Look) if access.listening.is_local() => Identity::anonymous(),
-        (Ok(None), Permission::Look | Permission::Role(_)) => return unknown("this needs a token"),
+        (Ok(None), Permission::Look | Permission::LookAsMember) if access.listening.is_local() => Identity::anonymous(),
+        (Ok(None), Permission::Look | Permission::LookAsMember | Permission::Role(_)) => {
+            return unknown("this needs a token");
+        }
     };
     let params: Vec<(String, String)> = match request.extract_parts::<RawPathParams>().await {
         Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -474,7 +478,7 @@ fn check_permission(
     params: &[(String, String)],
 ) -> Result<(), Box<Response>> {
     let least = match needs {
-        Permission::Nothing => Role::Member,
+        Permission::Nothing | Permission::LookAsMember => Role::Member,
         Permission::Look => Role::Viewer,
         Permission::Role(role) => role,
     };

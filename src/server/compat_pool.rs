@@ -23,7 +23,6 @@ use tokio::sync::mpsc;
 use super::auth::{self, AccessControl, AuditDetail, Identity, Permission, RouteGuard};
 use super::problem::{self, PROBLEM, problem};
 use super::{BODY_BYTES_MAX, run_to_end, stopping};
-use crate::accounts::Role;
 use crate::engine::commands::act::VerbRow;
 use crate::engine::commands::reservation_drafts::crypt;
 use crate::engine::commands::verbs::{POOL_LEAVE, POOL_REGISTER, POOL_RELEASE, POOL_RESERVE, POOL_UNREGISTER};
@@ -72,19 +71,27 @@ pub fn pool(handle: Handle, access: &AccessControl, pool: String, is_pretty: boo
         let guard = RouteGuard { access: access.clone(), needs, action, path: path.into(), works: false };
         call.route_layer(middleware::from_fn_with_state(guard, auth::guard_route))
     };
-    let look = |path, call| guarded(Permission::Look, "compat_pool", path, call);
-    let role = |role, row: &VerbRow, path, call| guarded(Permission::Role(role), row.word, path, call);
+    let look = |path, call| guarded(Permission::LookAsMember, "compat_pool", path, call);
+    // Who may do something is said once, by the row of its verb.
+    let verb = |act: Act, path, call| {
+        let role = (act.row.role)(&act.args, true);
+        guarded(Permission::Role(role), act.row.word, path, call)
+    };
     let one = "/machines/{name}";
-    let machines =
-        look("/machines", get(machines)).merge(role(Role::Admin, &POOL_REGISTER, "/machines", post(register)));
+    let machines = look("/machines", get(machines)).merge(verb(Act::new(&POOL_REGISTER), "/machines", post(register)));
+    let (unregister, reserve) = (
+        verb(Act::new(&POOL_UNREGISTER), one, delete(unregister)),
+        verb(Act::new(&POOL_RESERVE), "/reserve", post(reserve)),
+    );
+    let release_all = verb(everything(Act::new(&POOL_RELEASE)), "/release_all", post(release_all));
     let router = Router::new()
         .route("/", get(|| async { INDEX }))
         .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/available", look("/available", get(available)))
         .route("/machines", machines)
-        .route(one, role(Role::Admin, &POOL_UNREGISTER, one, delete(unregister)).merge(get(by_delete)))
-        .route("/reserve", role(Role::Viewer, &POOL_RESERVE, "/reserve", post(reserve)).merge(get(by_post)))
-        .route("/release_all", role(Role::Admin, &POOL_RELEASE, "/release_all", post(release_all)).merge(get(by_post)))
+        .route(one, unregister.merge(get(by_delete)))
+        .route("/reserve", reserve.merge(get(by_post)))
+        .route("/release_all", release_all.merge(get(by_post)))
         .route("/reservations", look("/reservations", get(reservations)))
         .fallback(|| async {
             problem(StatusCode::NOT_FOUND, Code::A1003, "nothing is served here", "GET / says what is")
@@ -292,10 +299,15 @@ async fn unregister(
 }
 
 async fn release_all(State(compat): State<Compat>, Extension(who): Extension<Identity>) -> Response {
-    let act = compat.act(&POOL_RELEASE).with("all", true).with("others", true).with("timeout_ms", WAIT_MS);
+    let act = everything(compat.act(&POOL_RELEASE)).with("timeout_ms", WAIT_MS);
     let answer = compat.run(act, &who).await;
     let answer = answer.and_then(|answer| done(&answer, json!({"released": answer.document["released"]})));
     compat.audited(&POOL_RELEASE, "", either(answer))
+}
+
+/// A release of what everyone has.
+fn everything(act: Act) -> Act {
+    act.with("all", true).with("others", true)
 }
 
 fn done(answer: &CommandAnswer, document: Value) -> Result<Response, NotDone> {

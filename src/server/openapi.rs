@@ -176,7 +176,7 @@ impl Operation {
             if self.needs != Permission::Nothing && self.method == "get" {
                 security.push(json!({"session": []}));
             }
-            if self.needs == Permission::Look && over.is_loopback() {
+            if matches!(self.needs, Permission::Look | Permission::LookAsMember) && over.is_loopback() {
                 security.push(json!({}));
             }
             if self.method != "get" && self.needs != Permission::Nothing {
@@ -187,8 +187,9 @@ impl Operation {
         }
         let least = match self.needs {
             Permission::Nothing => "anybody",
-            Permission::Look if over.is_loopback() => "anybody on this machine",
+            Permission::Look | Permission::LookAsMember if over.is_loopback() => "anybody on this machine",
             Permission::Look => Role::Viewer.word(),
+            Permission::LookAsMember => Role::Member.word(),
             Permission::Role(role) => role.word(),
         };
         let mut operation = json!({

@@ -156,7 +156,7 @@ async fn a_pool_is_served_as_another_server_of_machines_did() {
     let rig = Rig::start().await;
     let beside = free_port();
     let config = json!({
-        "instance": "lab", "pools": {},
+        "instance": "lab", "pools": {}, "policy": {"targets": {"lab": ["172.17.*"]}},
         "server": {
             "listen": format!("127.0.0.1:{}", rig.port), "requests_per_minute": 100_000,
             "compat": {"pool": {"listen": format!("127.0.0.1:{beside}"), "pool": "lab"}},
@@ -167,7 +167,10 @@ async fn a_pool_is_served_as_another_server_of_machines_did() {
     let machines = [TestMachine::start(Sort::Debian).await, with_password().await];
     let key = rig.run(&["pool", "key"]).await;
     machines[0].let_in(key.out.trim());
-    let tokens = BTreeMap::from([("viewer", token(&rig, "viewer").await), ("admin", token(&rig, "admin").await)]);
+    let mut tokens = BTreeMap::new();
+    for role in ["member", "viewer", "admin"] {
+        tokens.insert(role, token(&rig, role).await);
+    }
     let daemon = rig.daemon(&["--yes"], &[("PRETTY_JSON", "1")]).await;
     let caller = Caller { at: format!("http://127.0.0.1:{beside}"), tokens };
     let known = BTreeMap::from([
@@ -219,6 +222,78 @@ async fn a_pool_is_served_as_another_server_of_machines_did() {
     assert_eq!(manifest, "# the room\nkind: Pool\nname: lab\nmachines: [] # none yet\n");
     assert_eq!(end(daemon).await, 0);
     assert!(!rig.log().contains(ROOT) && !rig.log().contains("correct-horse"));
+}
+
+/// Calls of listeners beside the API: method and path there, and the operation of the API that is the same. A release of what everyone
+/// has says so in its arguments, which raises its role.
+const SAME: [(&str, &str, &str, Option<&str>); 8] = [
+    ("cloud", "GET", "/api/servers", Some("get /api/v1/instances")),
+    ("pool", "GET", "/available", Some("get /api/v1/pools/{name}")),
+    ("pool", "GET", "/machines", Some("get /api/v1/pools/{name}")),
+    ("pool", "GET", "/reservations", Some("get /api/v1/pools/{name}")),
+    ("pool", "POST", "/machines", Some("post /api/v1/pools/{name}/register")),
+    ("pool", "DELETE", "/machines/m9", Some("post /api/v1/pools/{name}/unregister")),
+    ("pool", "POST", "/reserve", Some("post /api/v1/pools/{name}/reserve")),
+    ("pool", "POST", "/release_all", None),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listeners_beside_the_api_ask_for_its_roles() {
+    let rig = Rig::start().await;
+    let ports = BTreeMap::from([("cloud", free_port()), ("pool", free_port())]);
+    let at = |what: &str| format!("127.0.0.1:{}", ports[what]);
+    let config = json!({
+        "instance": "lab", "pools": {}, "clouds": {"tlv": {"kamatera": {}, "simulated": true}},
+        "server": {
+            "listen": format!("127.0.0.1:{}", rig.port), "requests_per_minute": 100_000,
+            "compat": {"pool": {"listen": at("pool"), "pool": "lab"}, "cloud": {"listen": at("cloud"), "from": "tlv"}},
+        },
+    });
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    rig.file("services/lab.yaml", "kind: Pool\nname: lab\nmachines: []\n");
+    let roles = ["member", "viewer", "operator", "editor", "admin"];
+    let mut tokens = BTreeMap::new();
+    for role in roles {
+        tokens.insert(role, token(&rig, role).await);
+    }
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let api = Caller { at: format!("http://127.0.0.1:{}", rig.port), tokens: tokens.clone() };
+    let (_, document) = api.curl("admin", &["/api/v1/openapi.json".to_owned()]).await;
+    let document: Json = serde_json::from_str(&document).unwrap();
+    let listed = |what: &str| {
+        let tokens = tokens.clone();
+        let at = format!("http://{}", at(what));
+        async move { Caller { at, tokens }.curl("admin", &["/".to_owned()]).await.1 }
+    };
+    // Every call that a listener names is in the table.
+    let calls = format!("{}{}", listed("cloud").await, listed("pool").await);
+    let named = calls.lines().filter(|line| ["GET ", "POST ", "DELETE "].iter().any(|method| line.starts_with(method)));
+    let named: Vec<(&str, &str)> = named.map(|line| line.split_once(' ').unwrap()).collect();
+    for (method, rest) in named {
+        let path = rest.trim_start().split_whitespace().next().unwrap().replace("NAME", "m9");
+        let is_open = ["/healthz", "/ui"].contains(&path.as_str());
+        let is_there = SAME.iter().any(|(_, known, call, _)| (*known, *call) == (method, path.as_str()));
+        assert!(is_open || is_there, "{method} {path}");
+    }
+    for (what, method, path, same) in SAME {
+        let least = match same {
+            Some(same) => {
+                let (verb, route) = same.split_once(' ').unwrap();
+                document["paths"][route][verb]["x-who-may"].as_str().unwrap_or_else(|| panic!("{same}"))
+            }
+            None => "operator",
+        };
+        let least = if least == "anybody on this machine" { "viewer" } else { least };
+        let least = roles.iter().position(|role| *role == least).unwrap();
+        let caller = Caller { at: format!("http://{}", at(what)), tokens: tokens.clone() };
+        for (index, role) in roles.iter().enumerate() {
+            let words = ["-X", method, path].map(str::to_owned);
+            let (status, body) = caller.curl(role, &words).await;
+            assert_eq!(status == 403, index < least, "{role}: {method} {path}: {status} {body}");
+            assert_ne!(status, 401, "{role}: {method} {path}");
+        }
+    }
+    assert_eq!(end(daemon).await, 0);
 }
 
 /// A program that prints a password.
