@@ -151,10 +151,10 @@ fn kamatera(config: &Config, _: &MarkKey) -> Result<Providers, String> {
     Ok(providers)
 }
 
-fn machines(config: &Config, _: &MarkKey) -> Result<Providers, String> {
+fn machines(config: &Config, key: &MarkKey) -> Result<Providers, String> {
     let Some(pools) = &config.pools else { return Ok(Vec::new()) };
     let ssh = Connections::new(pools.folder.clone(), pools.ssh_key.clone());
-    Ok(vec![Arc::new(SshProvider::new(config.site.instance.clone(), Arc::new(ssh)))])
+    Ok(vec![Arc::new(SshProvider::new(config.site.instance.clone(), key.clone(), Arc::new(ssh)))])
 }
 
 /// Details of servers are read at most one a second.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amarre_core::model::reservations::{
-    PoolMachine, PoolRules, Reservation, ReservationEnd, ReservationRequest, ReservationState, extended, forecast,
-    refusal, step,
+    NUMBER_MAX, PoolMachine, PoolRules, Reservation, ReservationEnd, ReservationRequest, ReservationState, extended,
+    forecast, number_of, refusal, step,
 };
 use amarre_core::model::{Millis, Timestamp};
 use amarre_testkit::dice::Dice;
@@ -194,6 +194,27 @@ fn an_extension_takes_nothing_from_others() {
         let said = extended(&own, by, &RULES, 3, &all, NOW + Millis::minutes(1)).map_err(|why| why.to_string());
         assert_eq!(said, expected.map_err(str::to_owned));
     }
+}
+
+#[test]
+fn what_a_machine_says_lasts_no_longer_than_a_person_might_have_asked() {
+    let (until, year) = (|one: &Reservation| one.until().unwrap(), hours(366 * 24));
+    for (said, expected) in [(hours(3), hours(3)), (hours(8), hours(8)), (hours(9), hours(8)), (year, hours(8))] {
+        let found = Reservation::recovered(7, "anna", "m1", NOW + said, NOW, &RULES);
+        assert_eq!((until(&found), found.length), (NOW + expected, expected));
+        let mut known = held(1, &["m1"], hours(1));
+        known.gain("m2", NOW + hours(1), NOW + said, &RULES);
+        assert_eq!(until(&known), NOW + expected, "of an older ledger, and since it began");
+    }
+    let mut known = held(1, &["m1"], hours(12));
+    known.gain("m2", NOW, NOW + hours(9), &RULES);
+    assert_eq!(until(&known), NOW + hours(12), "what the ledger knows is never less");
+    for name in
+        ["r0", "r01", "r+1", "r-1", "r", "1", "r9223372036854775807", "r18446744073709551615", "r9007199254740993"]
+    {
+        assert_eq!(number_of(name), None, "{name}");
+    }
+    assert_eq!(number_of("r9007199254740992"), Some(NUMBER_MAX));
 }
 
 #[test]

@@ -2,15 +2,15 @@
 //! comes as the lines of the script that runs on a real one, and what is answered is what that prints; one contract holds both
 //! (`tests/it/pools/contract.rs`). Each line is done in steps, so that a connection may break between any two of them.
 
+mod script;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use self::script::Script;
+
 const DAY_MS: i64 = 86_400_000;
-/// KiB that are free where homes are.
-const FREE_KIB: i64 = 8_000_000;
-/// An account's number on a real one lies above what a system takes for itself.
-const UID_MIN: u64 = 1000;
 
 /// What is asked of each machine that no rule is about: its address, how often machines were asked before, and the lines.
 pub type DecideMachine = Arc<dyn Fn(&str, usize, &str) -> Option<MachineFault> + Send + Sync>;
@@ -82,6 +82,21 @@ pub struct MarkedUser {
     pub is_rest: bool,
 }
 
+/// What the root of a machine may write into a mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForgedMark {
+    /// As `r41`.
+    pub reservation: String,
+    /// Its end.
+    pub until_ms: i64,
+    /// By which Amarre knows what it wrote.
+    pub proof: String,
+    /// The pool.
+    pub pool: String,
+    /// Whose it is.
+    pub instance: String,
+}
+
 #[derive(Debug, Clone)]
 struct Mark {
     instance: String,
@@ -89,6 +104,7 @@ struct Mark {
     uid: u64,
     reservation: String,
     until_ms: i64,
+    proof: String,
     sign_in: String,
 }
 
@@ -102,10 +118,15 @@ struct User {
     key: Option<(String, Option<i64>)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Machine {
     sort: MachineSort,
-    host_key: String,
+    /// The first is the one that it shows.
+    host_keys: Vec<String>,
+    /// What was noted of whose it is: pool, proof and host key, between tabs.
+    registered: String,
+    /// Another one of each machine.
+    running: u64,
     /// The password of root; `None`: every key lets in.
     password: Option<String>,
     is_up: bool,
@@ -119,13 +140,28 @@ struct Machine {
     beyond: BTreeMap<u64, String>,
 }
 
+impl Machine {
+    fn has_key(&self, key: Option<&str>) -> bool {
+        key.is_some_and(|key| self.host_keys.iter().any(|own| own == key))
+    }
+}
+
 #[derive(Default)]
 struct Inner {
     machines: BTreeMap<String, Machine>,
+    /// Further addresses of machines.
+    also_at: BTreeMap<String, String>,
     decide: Option<DecideMachine>,
     asked: usize,
     effects: Vec<MachineEffect>,
     host_keys: u64,
+}
+
+impl Inner {
+    /// The first address of a machine.
+    fn place<'a>(&'a self, address: &'a str) -> &'a str {
+        self.also_at.get(address).map_or(address, String::as_str)
+    }
 }
 
 /// Some machines, by address. Clones are the same ones.
@@ -153,7 +189,9 @@ impl Machines {
         let root = User { hash: "*".to_owned(), ..User::default() };
         let machine = Machine {
             sort,
-            host_key: host_key.clone(),
+            host_keys: vec![host_key.clone()],
+            registered: String::new(),
+            running: inner.host_keys,
             password: None,
             is_up: true,
             lets_in: true,
@@ -173,14 +211,52 @@ impl Machines {
         inner.host_keys += 1;
         let key = host_key(inner.host_keys);
         if let Some(machine) = inner.machines.get_mut(address) {
-            machine.host_key.clone_from(&key);
+            machine.host_keys = vec![key.clone()];
         }
         key
     }
 
+    /// One more host key, which it shows to who asks for it.
+    pub fn add_host_key(&self, address: &str) -> String {
+        let mut inner = self.lock();
+        inner.host_keys += 1;
+        let key = host_key(inner.host_keys);
+        if let Some(machine) = inner.machines.get_mut(address) {
+            machine.host_keys.push(key.clone());
+        }
+        key
+    }
+
+    /// What was noted of whose it is goes.
+    pub fn forget_registration(&self, address: &str) {
+        self.change(address, |machine| machine.registered.clear());
+    }
+
+    /// A machine is there no more.
+    pub fn take_away(&self, address: &str) {
+        self.lock().machines.remove(address);
+    }
+
+    /// A machine answers at one more address.
+    pub fn add_address(&self, address: &str, further: &str) {
+        self.lock().also_at.insert(further.to_owned(), address.to_owned());
+    }
+
+    /// A copy of a machine at another address, as of a disk: with its host keys, accounts and registration.
+    pub fn copy(&self, address: &str, to: &str) {
+        let mut inner = self.lock();
+        inner.host_keys += 1;
+        let running = inner.host_keys;
+        let Some(machine) = inner.machines.get(address) else { return };
+        let copy = Machine { running, processes: Vec::new(), ..machine.clone() };
+        inner.machines.insert(to.to_owned(), copy);
+    }
+
     /// The host key that it shows; `None`: it does not answer.
     pub fn host_key(&self, address: &str) -> Option<String> {
-        self.lock().machines.get(address).filter(|machine| machine.is_up).map(|machine| machine.host_key.clone())
+        let inner = self.lock();
+        let machine = inner.machines.get(inner.place(address)).filter(|machine| machine.is_up)?;
+        machine.host_keys.first().cloned()
     }
 
     /// Whether it answers.
@@ -223,6 +299,43 @@ impl Machines {
         self.change(address, |machine| {
             machine.homes.insert(name.to_owned());
         });
+    }
+
+    /// The machine's root writes into a mark, or beside the others.
+    pub fn forge(&self, address: &str, user: &str, forge: impl FnOnce(&mut ForgedMark)) {
+        self.change(address, |machine| {
+            let known = machine.marks.get(user).cloned();
+            let uid = machine.users.get(user).map(|user| user.uid).unwrap_or_default();
+            let mut forged = ForgedMark {
+                reservation: known.as_ref().map(|mark| mark.reservation.clone()).unwrap_or_default(),
+                until_ms: known.as_ref().map(|mark| mark.until_ms).unwrap_or_default(),
+                proof: known.as_ref().map(|mark| mark.proof.clone()).unwrap_or_default(),
+                pool: known.as_ref().map(|mark| mark.pool.clone()).unwrap_or_default(),
+                instance: known.as_ref().map(|mark| mark.instance.clone()).unwrap_or_default(),
+            };
+            forge(&mut forged);
+            let ForgedMark { reservation, until_ms, proof, pool, instance } = forged;
+            let sign_in = known.map(|mark| mark.sign_in).unwrap_or_default();
+            machine.marks.insert(user.to_owned(), Mark { instance, pool, uid, reservation, until_ms, proof, sign_in });
+        });
+    }
+
+    /// A person removes an account, with its mark and all that it had.
+    pub fn wipe(&self, address: &str, user: &str) {
+        self.change(address, |machine| {
+            let uid = machine.users.remove(user).map(|user| user.uid);
+            machine.marks.remove(user);
+            machine.homes.remove(user);
+            machine.processes.retain(|own| Some(*own) != uid);
+        });
+    }
+
+    /// What a mark says.
+    pub fn mark_of(&self, address: &str, user: &str) -> Option<ForgedMark> {
+        let inner = self.lock();
+        let Mark { instance, pool, reservation, until_ms, proof, .. } =
+            inner.machines.get(address)?.marks.get(user)?.clone();
+        Some(ForgedMark { reservation, until_ms, proof, pool, instance })
     }
 
     /// A file of a number where it may delete nothing; `None`: it is gone.
@@ -308,10 +421,10 @@ impl Machines {
             let asked = inner.asked;
             inner.asked += 1;
             let decide = inner.decide.clone();
-            let reached = inner.machines.get(address).map_or(Err(NoAnswer::Away), |machine| {
+            let reached = inner.machines.get(inner.place(address)).map_or(Err(NoAnswer::Away), |machine| {
                 let is_let_in =
                     machine.lets_in && (machine.password.is_none() || machine.password.as_deref() == password);
-                match (machine.is_up, host_key == Some(machine.host_key.as_str()), is_let_in) {
+                match (machine.is_up, machine.has_key(host_key), is_let_in) {
                     (false, ..) => Err(NoAnswer::Away),
                     (true, false, _) => Err(NoAnswer::OtherKey),
                     (true, true, false) => Err(NoAnswer::Refused),
@@ -347,260 +460,15 @@ impl Machines {
     fn run(&self, address: &str, lines: &str, steps: usize) -> Option<String> {
         let now = (self.clock)();
         let mut inner = self.lock();
+        let address = inner.place(address).to_owned();
+        let address = address.as_str();
         let Inner { machines, effects, .. } = &mut *inner;
         let machine = machines.get_mut(address)?;
-        let mut script = Script {
-            machine,
-            address,
-            effects,
-            steps,
-            instance: String::new(),
-            failed: false,
-            said: "AMARRE1\n".to_owned(),
-        };
-        for line in lines.lines() {
-            script.line(line).ok()?;
-        }
-        script.look(now).ok()?;
-        Some(script.said)
+        Script::new(machine, (address, effects), steps).answer(lines, now).ok()
     }
 }
 
 /// A host key of the right form; there is no private half.
 fn host_key(number: u64) -> String {
     format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{number:043}")
-}
-
-/// The connection broke.
-struct Cut;
-
-/// One run of the script.
-struct Script<'a> {
-    machine: &'a mut Machine,
-    address: &'a str,
-    effects: &'a mut Vec<MachineEffect>,
-    /// Those that are done before the connection breaks.
-    steps: usize,
-    instance: String,
-    failed: bool,
-    said: String,
-}
-
-impl Script<'_> {
-    /// Before each change.
-    fn step(&mut self) -> Result<(), Cut> {
-        self.steps = self.steps.checked_sub(1).ok_or(Cut)?;
-        Ok(())
-    }
-
-    fn fail(&mut self, what: &str, why: &str) {
-        self.failed = true;
-        self.said.push_str(&format!("failed\t{what}\t{why}\n"));
-    }
-
-    fn line(&mut self, line: &str) -> Result<(), Cut> {
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let words: Vec<&str> = rest.split_ascii_whitespace().collect();
-        match (word, words.as_slice()) {
-            ("as", [instance]) => self.instance = (*instance).to_owned(),
-            ("make", [name, uid, until, day, reservation, pool, _shell]) => {
-                return self.make(name, (uid, until, day), (reservation, pool));
-            }
-            ("key", [name, until, key @ ..]) => return self.key(name, until, &key.join(" ")),
-            ("hash", [name, hash]) => return self.hash(name, hash),
-            ("sign", [name, mark]) => return self.sign(name, mark),
-            ("end", [name, uid, reservation]) => return self.end(name, uid, reservation),
-            ("sudo" | "between", [_]) | ("", _) => (),
-            (word, _) => self.fail(word, "no such word"),
-        }
-        Ok(())
-    }
-
-    fn is_ours(&self, name: &str) -> bool {
-        let mark = self.machine.marks.get(name).filter(|mark| mark.instance == self.instance);
-        mark.is_some_and(|mark| self.machine.users.get(name).is_some_and(|user| user.uid == mark.uid))
-    }
-
-    fn make(
-        &mut self,
-        name: &str,
-        (uid, until, day): (&str, &str, &str),
-        (reservation, pool): (&str, &str),
-    ) -> Result<(), Cut> {
-        let what = format!("make {name}");
-        let numbers = (uid.parse::<u64>(), until.parse::<i64>(), day.parse::<i64>());
-        let (Ok(uid), Ok(until_ms), Ok(day)) = numbers else {
-            self.fail(&what, "not a name, a number or a day");
-            return Ok(());
-        };
-        if !is_name(name) || uid < UID_MIN || until_ms < 0 || !is_word(reservation) || !is_word(pool) {
-            self.fail(&what, "not a name, a number or a day");
-            return Ok(());
-        }
-        let is_there = self.machine.users.contains_key(name);
-        if is_there {
-            let is_its = self.is_ours(name) && self.machine.marks[name].reservation == reservation;
-            if !is_its {
-                self.fail(&what, "this machine has an account of that name");
-                return Ok(());
-            }
-        } else if self.machine.users.values().any(|user| user.uid == uid) {
-            self.fail(&what, &format!("number {uid} is taken"));
-            return Ok(());
-        } else if self.machine.homes.contains(name) {
-            self.fail(&what, &format!("/home/{name} is there already"));
-            return Ok(());
-        }
-        self.step()?;
-        let (instance, pool, reservation) = (self.instance.clone(), pool.to_owned(), reservation.to_owned());
-        let mark = Mark { instance, pool, uid, reservation, until_ms, sign_in: String::new() };
-        self.machine.marks.insert(name.to_owned(), mark);
-        if !is_there {
-            self.step()?;
-            self.note(name, true);
-            self.machine.homes.insert(name.to_owned());
-            self.machine.users.insert(name.to_owned(), User { uid, hash: "!".to_owned(), ..User::default() });
-        }
-        self.step()?;
-        if self.machine.sort == MachineSort::Debian
-            && let Some(user) = self.machine.users.get_mut(name)
-        {
-            user.day = Some(day);
-        }
-        Ok(())
-    }
-
-    fn note(&mut self, name: &str, is_made: bool) {
-        let users = &self.machine.users;
-        let beside = self.machine.marks.keys().filter(|other| *other != name && users.contains_key(*other));
-        let reservation = self.machine.marks.get(name).map(|mark| mark.reservation.clone()).unwrap_or_default();
-        let effect = MachineEffect {
-            machine: self.address.to_owned(),
-            user: name.to_owned(),
-            reservation,
-            is_made,
-            beside: beside.cloned().collect(),
-        };
-        self.effects.push(effect);
-    }
-
-    fn key(&mut self, name: &str, until: &str, key: &str) -> Result<(), Cut> {
-        let (Ok(until), true) = (until.parse::<i64>(), self.is_ours(name)) else {
-            self.fail(&format!("key {name}"), "it is not ours");
-            return Ok(());
-        };
-        self.step()?;
-        let until = (self.machine.sort == MachineSort::Debian).then_some(until);
-        if let Some(user) = self.machine.users.get_mut(name) {
-            user.key = Some((key.to_owned(), until));
-        }
-        Ok(())
-    }
-
-    fn hash(&mut self, name: &str, hash: &str) -> Result<(), Cut> {
-        if !self.is_ours(name) {
-            self.fail(&format!("hash {name}"), "it is not ours");
-            return Ok(());
-        }
-        self.step()?;
-        if let Some(user) = self.machine.users.get_mut(name) {
-            hash.clone_into(&mut user.hash);
-        }
-        Ok(())
-    }
-
-    fn sign(&mut self, name: &str, mark: &str) -> Result<(), Cut> {
-        if self.failed {
-            return Ok(());
-        }
-        if !self.is_ours(name) || !is_word(mark) {
-            self.fail(&format!("sign {name}"), "it is not ours");
-            return Ok(());
-        }
-        self.step()?;
-        if let Some(known) = self.machine.marks.get_mut(name) {
-            mark.clone_into(&mut known.sign_in);
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, name: &str, uid: &str, reservation: &str) -> Result<(), Cut> {
-        let what = format!("end {name}");
-        let Some(uid) = uid.parse::<u64>().ok().filter(|uid| is_name(name) && *uid >= UID_MIN) else {
-            self.fail(&what, "not a name and a number of ours");
-            return Ok(());
-        };
-        let is_there = self.machine.users.contains_key(name);
-        let Some(mark) = self.machine.marks.get(name) else {
-            if is_there {
-                self.fail(&what, "it is not ours");
-            }
-            return Ok(());
-        };
-        if mark.instance != self.instance || mark.uid != uid || mark.reservation != reservation {
-            self.fail(&what, "it is of another reservation");
-            return Ok(());
-        }
-        if is_there && !self.is_ours(name) {
-            self.fail(&what, "it is not ours");
-            return Ok(());
-        }
-        self.step()?;
-        if let Some(user) = self.machine.users.get_mut(name) {
-            (user.day, user.hash, user.key) = (Some(1), "*".to_owned(), None);
-        }
-        self.step()?;
-        self.machine.processes.retain(|own| *own != uid);
-        self.step()?;
-        self.machine.homes.remove(name);
-        // Nothing is deleted with more rights than the account has.
-        if let Some(path) = self.machine.beyond.get(&uid) {
-            let why = format!("something of it is left: {path}");
-            self.fail(&what, &why);
-            return Ok(());
-        }
-        if is_there {
-            self.step()?;
-            self.note(name, false);
-            self.machine.users.remove(name);
-        }
-        self.step()?;
-        self.machine.marks.remove(name);
-        self.said.push_str(&format!("ended\t{name}\t{uid}\n"));
-        Ok(())
-    }
-
-    fn look(&mut self, now: i64) -> Result<(), Cut> {
-        let (system, expires) = match self.machine.sort {
-            MachineSort::Debian => ("Debian GNU/Linux 12 (bookworm), simulated", "day"),
-            MachineSort::Alpine => ("Alpine Linux v3.20, simulated", "no"),
-        };
-        let seconds = now.div_euclid(1000);
-        let head = format!("system\t{system}\nnow\t{seconds}\nfree\t{FREE_KIB}\nexpires\t{expires}\n");
-        let foreign = self.machine.users.keys().filter(|name| !(is_name(name) && self.is_ours(name)));
-        let foreign: String = foreign.map(|name| format!("foreign\t{name}\n")).collect();
-        let ours =
-            self.machine.marks.iter().filter(|(_, mark)| mark.instance == self.instance).filter_map(|(name, mark)| {
-                let word = match (self.machine.users.get(name), self.is_ours(name)) {
-                    (Some(_), true) => "account",
-                    (Some(_), false) => return None,
-                    (None, _) => "rest",
-                };
-                let Mark { uid, reservation, until_ms, pool, sign_in, .. } = mark;
-                Some(format!("{word}\t{name}\t{uid}\t{reservation}\t{until_ms}\t{pool}\t{sign_in}\n"))
-            });
-        let ours: String = ours.collect();
-        // An answer breaks off here, too.
-        self.step()?;
-        self.said.push_str(&format!("{head}{foreign}{ours}done\n"));
-        Ok(())
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    name.len() <= 31 && name.starts_with(|first: char| first.is_ascii_lowercase()) && is_word(name)
-}
-
-fn is_word(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }

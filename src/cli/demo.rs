@@ -348,7 +348,7 @@ impl DemoWorld {
         let mut settings = build_engine::settings(config)?;
         settings.providers.retain(|provider| *provider.id() != pool::provider());
         let remote = Arc::new(SimulatedMachines(self.machines.clone()));
-        settings.providers.push(Arc::new(SshProvider::new(config.site.instance.clone(), remote)));
+        settings.providers.push(Arc::new(SshProvider::new(config.site.instance.clone(), config.key()?, remote)));
         engine.reconfigure(settings);
         Ok(())
     }

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use super::resources::{Ledger, StoreError, read, written};
 use amarre_core::model::Timestamp;
 use amarre_core::model::pool::{MachineFacts, PoolFacts, account_address};
-use amarre_core::model::reservations::{Reservation, ReservationState};
+use amarre_core::model::reservations::{NUMBER_MAX, Reservation, ReservationState};
 
 /// Reservations that are over and still looked at: an account of one may be on a machine that was away.
 const OVER_MAX: i64 = 5000;
@@ -82,7 +82,8 @@ impl Ledger {
     /// Stores where reservations stand now, all or none; one that the ledger does not know comes as it is.
     pub async fn store_reservations(&self, all: &[(String, Reservation)]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        for (pool, one) in all {
+        // One more than the highest would be the last that the table ever takes.
+        for (pool, one) in all.iter().filter(|(_, one)| one.id <= NUMBER_MAX) {
             let query = "INSERT INTO reservations (id, pool, user, document, sign_in, ended_ms) VALUES (?, ?, ?, ?, '', ?) \
                          ON CONFLICT DO UPDATE SET document = excluded.document, ended_ms = excluded.ended_ms, \
                          sign_in = CASE WHEN excluded.ended_ms IS NULL THEN sign_in ELSE '' END";

@@ -2,6 +2,8 @@
 
 mod life;
 mod contract;
+mod lies;
+mod named_twice;
 mod room;
 mod servers;
 mod stories;
@@ -24,6 +26,8 @@ use crate::clouds::engine_of;
 use crate::support::machine::{SignIn, Sort, TestMachine};
 
 const HOUR: Millis = Millis::minutes(60);
+/// The machines of these tests are containers.
+const CONFIG: &str = "instance: lab\npools: {}\npolicy: {targets: {'*': ['172.17.*']}}\n";
 
 struct PoolRig {
     folder: TempDir,
@@ -47,7 +51,7 @@ impl PoolRig {
         for sort in sorts {
             machines.push(TestMachine::start(*sort).await);
         }
-        let engine = engine_of(&folder, &clock, "instance: lab\npools: {}\n", 0).await;
+        let engine = engine_of(&folder, &clock, CONFIG, 0).await;
         let mut rig = Self { folder, clock, engine, machines, ledger: 0 };
         rig.write(None);
         rig.pass().await;
@@ -96,7 +100,7 @@ impl PoolRig {
 
     /// The process is killed and starts again.
     async fn restart(&mut self) {
-        self.engine = engine_of(&self.folder, &self.clock, "instance: lab\npools: {}\n", self.ledger).await;
+        self.engine = engine_of(&self.folder, &self.clock, CONFIG, self.ledger).await;
     }
 
     async fn lose_ledger(&mut self) {

@@ -44,7 +44,7 @@ macro_rules! with_codes {
             // Servers that Amarre makes, at any cloud.
             A0750 A0751 A0752 A0753 A0754
             // Machines of pools.
-            A0760 A0761 A0762 A0763 A0764 A0765 A0766
+            A0760 A0761 A0762 A0763 A0764 A0765 A0766 A0767 A0768
             // Apps that are built.
             A0770 A0771 A0772 A0773 A0774 A0775 A0776 A0777 A0778
             // Certificates.

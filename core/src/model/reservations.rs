@@ -20,6 +20,9 @@ use crate::text;
 /// How far ahead a reservation may be booked.
 pub const AHEAD_MAX: Millis = Millis::minutes(366 * 24 * 60);
 
+/// The highest number of a reservation: a ledger that has seen the highest number of its own gives out no more.
+pub const NUMBER_MAX: u64 = 1 << 53;
+
 /// What one pool allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PoolRules {
@@ -158,15 +161,18 @@ impl Reservation {
         self.state = ReservationState::Over { at: now, why, machines };
     }
 
-    /// One that the ledger does not know, by the account that is on a machine.
-    pub fn recovered(id: u64, user: &str, machine: &str, until: Timestamp, now: Timestamp) -> Self {
+    /// One that the ledger does not know, by the account that is on a machine: it lasts no longer than a new one might.
+    pub fn recovered(id: u64, user: &str, machine: &str, until: Timestamp, now: Timestamp, rules: &PoolRules) -> Self {
+        let until = until.min(now + rules.longest);
         let state = ReservationState::Held { machines: BTreeSet::from([machine.to_owned()]), since: now, until };
         let (user, by, length) = (user.to_owned(), String::new(), until - now);
         Self { id, user, by, count: 1, partly: true, asked: now, from: now, length, state }
     }
 
-    /// It turns out to have a machine, and to last until then at least: its time only grows.
-    pub fn gain(&mut self, machine: &str, now: Timestamp, until: Timestamp) {
+    /// It turns out to have a machine, and to last until then at least, as long as it may by the rules: its time only grows.
+    pub fn gain(&mut self, machine: &str, now: Timestamp, until: Timestamp, rules: &PoolRules) {
+        let since = if let ReservationState::Held { since, .. } = &self.state { *since } else { now };
+        let until = until.min(since + rules.longest);
         if let ReservationState::Held { machines, until: known, .. } = &mut self.state {
             machines.insert(machine.to_owned());
             *known = (*known).max(until);
@@ -246,8 +252,9 @@ pub fn label(id: u64) -> String {
 }
 
 /// The number in such a name.
-pub fn number_of(label: &str) -> Option<u64> {
-    label.strip_prefix('r')?.parse().ok()
+pub fn number_of(name: &str) -> Option<u64> {
+    let number = name.strip_prefix('r')?.parse().ok().filter(|number| (1..=NUMBER_MAX).contains(number))?;
+    (label(number) == name).then_some(number)
 }
 
 /// Why a reservation is not taken on; `None`: it is. `machines`: how many the pool has.

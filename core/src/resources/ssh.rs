@@ -16,6 +16,10 @@ pub const MACHINE: KindSchema = KindSchema {
         Field::new("expires", Rule::Observed),
         // The accounts that are not Amarre's.
         Field::new("users", Rule::Observed),
+        // Those of them that have a mark which Amarre did not write.
+        Field::new("unproven", Rule::Observed),
+        // Another machine of its pool with the same host keys: one is a copy.
+        Field::new("twin", Rule::Observed),
         // When it was last looked at, in milliseconds since 1970.
         Field::new("looked_ms", Rule::Observed),
     ],

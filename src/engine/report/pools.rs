@@ -195,18 +195,33 @@ fn machine_row(picture: &PassResult, (pool, facts): (&str, &PoolFacts), name: &s
             picture.with_input(|input| account::is_of_its_turn(input, pool, of, name)).unwrap_or(true)
         });
     let nothing = Text::default();
+    let unproven = seen.map(|seen| seen.fields.strings("unproven").join(", ")).unwrap_or_default();
+    let copied = match seen.and_then(|seen| seen.fields.text("twin")) {
+        Some(twin) => text!(
+            "{machine} has the same host key: make new ones on one of the two, {command}",
+            machine = twin,
+            command = "`rm /etc/ssh/ssh_host_*; ssh-keygen -A`"
+        ),
+        None => Text::default(),
+    };
     let (state, why) = match (&holder, disabled, gap, failure) {
-        (_, _, Some(gap), _) if matches!(gap.code, Code::A0760 | Code::A0761 | Code::A0762) => {
+        (_, _, Some(gap), _)
+            if matches!(gap.code, Code::A0760 | Code::A0761 | Code::A0762 | Code::A0767 | Code::A0768) =>
+        {
             (MachineState::Broken, said(gap))
         }
         (None, _, Some(gap), _) if has_rest(picture, pool, name) => (MachineState::Draining, said(gap)),
         (_, _, Some(gap), _) => (MachineState::Offline, said(gap)),
         (_, _, None, Some(failure)) => (MachineState::Broken, failure.error.message.clone()),
-        (Some(_), ..) => (MachineState::Reserved, nothing),
+        (Some(_), ..) => (MachineState::Reserved, copied),
         (None, ..) if !accounts.is_empty() || !is_new => (MachineState::Cleaning, nothing),
         (None, Some(disabled), ..) => (MachineState::Disabled, text!("by {by}", by = disabled.by.as_str())),
         (None, None, None, None) => match seen {
-            Some(_) => (MachineState::Available, nothing),
+            Some(_) if !unproven.is_empty() => (
+                MachineState::Broken,
+                text!("Amarre did not write the mark of {users}: it is left alone", users = unproven),
+            ),
+            Some(_) => (MachineState::Available, copied),
             None if machine.server.is_some() && machine.address.is_empty() => {
                 (MachineState::Offline, text!("its server has no address yet"))
             }

@@ -15,6 +15,7 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 
 use super::ask_machines::{AskMachines, ConnectionError};
+use super::script::is_look;
 use crate::providers::machines::{HostKeyPair, MachineAccess};
 use crate::secret::{Secret, ssh_key};
 use amarre_core::model::pool::Machine;
@@ -198,7 +199,7 @@ impl AskMachines for Connections {
         let password = access.password.as_ref().map(|password| PasswordPipe::new(&self.folder, password)).transpose();
         let password = password.map_err(here)?;
         let command = self.command(access, &known_hosts, password.as_ref());
-        let limit = if lines.is_empty() { LOOK_LIMIT } else { CHANGE_LIMIT };
+        let limit = if is_look(lines) { LOOK_LIMIT } else { CHANGE_LIMIT };
         let late = || Err(ConnectionError::Away(format!("it did not answer within {} s", limit.as_secs())));
         tokio::time::timeout(limit, run(command, &format!("as {instance}\n{lines}"))).await.unwrap_or_else(|_| late())
     }

@@ -3,9 +3,11 @@
 # checked here once more. No word of a person becomes part of a command line.
 #
 #   as INSTANCE                                      whose marks are ours; the first line
-#   make NAME UID UNTIL_MS DAY RESERVATION POOL SHELL
+#   register POOL PROOF KIND KEY                     notes for which pool this machine is, with its host key, unless that is noted
+#   reregister POOL PROOF KIND KEY                   notes it in any case
+#   make NAME UID UNTIL_MS DAY RESERVATION POOL PROOF SHELL
 #                                                    an account that is locked on DAY (days since 1970), with its mark; one that is
-#                                                    there has its end moved
+#                                                    there has its end moved. PROOF tells Amarre that it wrote the mark
 #   key NAME UNTIL_MS LINE                           its authorized_keys; sshd itself refuses the key after UNTIL_MS
 #   hash NAME HASH                                   its password, as crypt wrote it
 #   sign NAME WORD                                   notes in its mark how it signs in
@@ -19,6 +21,7 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
 umask 077
 STATE=/var/lib/amarre/accounts
+REGISTRATION=
 INSTANCE=
 FAILED=
 BETWEEN=
@@ -47,9 +50,29 @@ marked() { sed -n "s/^$2 //p" "$STATE/$1" 2>/dev/null | head -n 1; }
 # Only what carries the mark of this script is ever changed.
 is_ours() { [ -f "$STATE/$1" ] && [ "$(marked "$1" instance)" = "$INSTANCE" ] && [ "$(field "$1" 3)" = "$(marked "$1" uid)" ]; }
 
-# Its mark: NAME UID UNTIL_MS RESERVATION POOL. It outlives a loss of power, as the account does.
+# Whose this machine is: `register` or `reregister`, POOL, PROOF, KIND KEY. One that cannot be noted is told by its host keys only.
+register() {
+  [ "$1" = reregister ] || [ ! -s "$REGISTRATION" ] || return 0
+  is_word "$2" && is_word "$3" || return 0
+  mkdir -p "${REGISTRATION%/*}" && printf '%s\t%s\t%s\n' "$2" "$3" "$4" >"$REGISTRATION.$$" || return 0
+  # Of two that come at once the first one counts.
+  if [ "$1" = register ]; then ln "$REGISTRATION.$$" "$REGISTRATION" 2>/dev/null; else mv "$REGISTRATION.$$" "$REGISTRATION"; fi
+  rm -f "$REGISTRATION.$$"
+}
+
+# The public halves of its host keys, as OpenSSH and dropbear have them.
+host_keys() {
+  for file in /etc/ssh/ssh_host_*_key.pub; do
+    [ ! -f "$file" ] || awk 'NR == 1 {print $1 " " $2}' "$file"
+  done
+  ! has dropbearkey || for file in /etc/dropbear/dropbear_*_host_key; do
+    [ ! -f "$file" ] || dropbearkey -y -f "$file" 2>/dev/null | awk '$2 ~ /^AAAA/ {print $1 " " $2}'
+  done
+}
+
+# Its mark: NAME UID UNTIL_MS RESERVATION POOL PROOF. It outlives a loss of power, as the account does.
 mark() {
-  mkdir -p "$STATE" && printf 'instance %s\npool %s\nuid %s\nreservation %s\nuntil_ms %s\n' "$INSTANCE" "$5" "$2" "$4" "$3" >"$STATE/.new" || return
+  mkdir -p "$STATE" && printf 'instance %s\npool %s\nuid %s\nreservation %s\nuntil_ms %s\nproof %s\n' "$INSTANCE" "$5" "$2" "$4" "$3" "$6" >"$STATE/.new" || return
   sync "$STATE/.new" 2>/dev/null || sync
   mv "$STATE/.new" "$STATE/$1"
 }
@@ -61,18 +84,18 @@ unmade() {
 }
 
 make() {
-  name=$1 uid=$2 until=$3 day=$4 reservation=$5 pool=$6 shell=$7
-  is_name "$name" && is_number "$uid" && [ "$uid" -ge 1000 ] && is_number "$until" && is_number "$day" && is_word "$reservation" && is_word "$pool" \
+  name=$1 uid=$2 until=$3 day=$4 reservation=$5 pool=$6 proof=$7 shell=$8
+  is_name "$name" && is_number "$uid" && [ "$uid" -ge 1000 ] && is_number "$until" && is_number "$day" && is_word "$reservation" && is_word "$pool" && is_word "$proof" \
     || { fail "make $name" "not a name, a number or a day"; return; }
   if [ -n "$(entry "$name")" ]; then
     is_ours "$name" && [ "$(marked "$name" reservation)" = "$reservation" ] || { fail "make $name" "this machine has an account of that name"; return; }
-    mark "$name" "$uid" "$until" "$reservation" "$pool" || { fail "make $name" "$STATE cannot be written"; return; }
+    mark "$name" "$uid" "$until" "$reservation" "$pool" "$proof" || { fail "make $name" "$STATE cannot be written"; return; }
   else
     cut -d: -f3 /etc/passwd | grep -qx "$uid" && { fail "make $name" "number $uid is taken"; return; }
     [ ! -e "/home/$name" ] || { fail "make $name" "/home/$name is there already"; return; }
     [ -x "$shell" ] || shell=/bin/sh
     # The mark comes first: an account without one would never be removed.
-    mark "$name" "$uid" "$until" "$reservation" "$pool" || { fail "make $name" "$STATE cannot be written"; return; }
+    mark "$name" "$uid" "$until" "$reservation" "$pool" "$proof" || { fail "make $name" "$STATE cannot be written"; return; }
     if has useradd; then
       why=$(useradd -m -s "$shell" -u "$uid" -c "amarre-$reservation" "$name" 2>&1) || { unmade "$name" "$why"; return; }
     else
@@ -303,6 +326,10 @@ look() {
   printf 'now\t%s\n' "$(date +%s)"
   printf 'free\t%s\n' "$(df -P /home 2>/dev/null | awk 'NR == 2 {print $4}')"
   has usermod && [ "$(server)" = openssh ] && say "expires${TAB}day" || say "expires${TAB}no"
+  # Of all that starts only this one has these two.
+  printf 'running\t%s %s\n' "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" "$(readlink /proc/1/ns/pid 2>/dev/null)"
+  host_keys | head -n 16 | while read -r key; do printf 'hostkey\t%s\n' "$key"; done
+  [ ! -s "$REGISTRATION" ] || printf 'registered\t%s\n' "$(head -n 1 "$REGISTRATION" | cut -c1-2000)"
   cut -d: -f1 /etc/passwd | head -n 5000 | while read -r name; do
     is_name "$name" && is_ours "$name" || printf 'foreign\t%s\n' "$name"
   done
@@ -311,8 +338,8 @@ look() {
     name=${mark##*/}
     [ -f "$mark" ] && is_name "$name" && [ "$(marked "$name" instance)" = "$INSTANCE" ] || continue
     if [ -n "$(entry "$name")" ]; then is_ours "$name" && there=account || continue; else there=rest; fi
-    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$there" "$name" "$(marked "$name" uid)" "$(marked "$name" reservation)" \
-      "$(marked "$name" until_ms)" "$(marked "$name" pool)" "$(marked "$name" sign_in)"
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$there" "$name" "$(marked "$name" uid)" "$(marked "$name" reservation)" \
+      "$(marked "$name" until_ms)" "$(marked "$name" pool)" "$(marked "$name" sign_in)" "$(marked "$name" proof)"
   done
 }
 
@@ -324,7 +351,8 @@ amarre() {
   done
   while read -r word first rest; do
     case $word in
-      as) INSTANCE=$first ;;
+      as) INSTANCE=$first REGISTRATION=/var/lib/amarre/machine.$(printf '%s' "$first" | tr -c 'a-zA-Z0-9-' _) ;;
+      register | reregister) register "$word" "$first" "${rest%% *}" "${rest#* }" ;;
       make) set -- $rest; make "$first" "$@" ;;
       key) set -- "${rest%% *}" "${rest#* }"; key "$first" "$@" ;;
       hash) hash "$first" "$rest" ;;

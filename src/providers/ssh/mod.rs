@@ -6,6 +6,7 @@
 mod ask_machines;
 mod connection;
 mod script;
+mod same_machine;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,11 +18,14 @@ use tokio::task::JoinSet;
 
 pub use self::ask_machines::{AskMachines, ConnectionError};
 pub use self::connection::Connections;
+use self::same_machine::{NamedMachine, SaidOfItself, Sameness, sameness};
 pub use self::script::sign_in_text;
-use self::script::{AccountLines, MachineLook};
+use self::script::{AccountLines, AccountMark, MachineLook};
 use super::machines::{HostKeyPair, MachineAccess, ReachMachines};
 use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, Supplies, WatchEvents};
+use crate::secret::{MarkKey, Signer};
 use amarre_core::model::pool::{MACHINE_PART, Machine, account_address, machine_address, machine_of, provider};
+use amarre_core::model::reservations::number_of;
 use amarre_core::model::{
     Address, Change, Code, Expect, Fields, Gap, GapScope, Kind, KindSchema, Mark, Millis, Owner, ProviderId, Readiness,
     Seen, Timestamp, Value, Verb,
@@ -31,6 +35,12 @@ use amarre_core::resources::ssh::{ACCOUNT, MACHINE};
 
 static KINDS: [KindSchema; 2] = [MACHINE, ACCOUNT];
 
+/// Keeps signatures of marks on machines apart from all else that the key signs.
+const MARK_PART: &str = "amarre.machine-mark.v1";
+/// The same of what says whose a machine is.
+const REGISTRATION_PART: &str = "amarre.machine-registration.v1";
+/// The way out where a machine is a copy of another one.
+const NEW_KEYS: &str = "make new ones on one of the two, `rm /etc/ssh/ssh_host_*; ssh-keygen -A`, and trust them";
 /// Connections to all machines together.
 const CONNECTIONS_MAX: usize = 8;
 /// What an observation waits for machines; who is later is reported as last seen, or hidden.
@@ -53,6 +63,7 @@ pub struct SshProvider {
 struct Shared {
     id: ProviderId,
     instance: String,
+    key: MarkKey,
     remote: Arc<dyn AskMachines>,
     seats: Semaphore,
     machines: Mutex<BTreeMap<String, MachineMemory>>,
@@ -70,6 +81,8 @@ struct MachineMemory {
     /// When it was tried last; `None`: with this access never.
     tried: Option<Timestamp>,
     is_looking: bool,
+    /// It is registered anew with the next connection.
+    registers_again: bool,
     /// One connection at a time.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -90,12 +103,13 @@ impl MachineMemory {
 }
 
 impl SshProvider {
-    /// Connects to nothing. `instance`: whose marks are ours.
-    pub fn new(instance: String, remote: Arc<dyn AskMachines>) -> Self {
+    /// Connects to nothing. `instance`: whose marks are ours; `key`: by which they are known.
+    pub fn new(instance: String, key: MarkKey, remote: Arc<dyn AskMachines>) -> Self {
         let id = provider();
         let shared = Shared {
             id: id.clone(),
             instance,
+            key,
             remote,
             seats: Semaphore::new(CONNECTIONS_MAX),
             machines: Mutex::default(),
@@ -135,6 +149,7 @@ impl Shared {
                         failure: None,
                         tried: None,
                         is_looking: false,
+                        registers_again: false,
                         turn: Arc::default(),
                     };
                     machines.insert(path, memory);
@@ -155,13 +170,17 @@ impl Shared {
 
     /// Asks a machine, remembers what it said, and answers that.
     async fn ask(&self, path: &str, lines: &str, now: Timestamp) -> Result<Arc<MachineLook>, ConnectionError> {
-        let known = self.machines().get(path).map(|memory| (memory.access.clone(), memory.turn.clone()));
-        let Some((access, turn)) = known else {
+        let known = self
+            .machines()
+            .get(path)
+            .map(|memory| (memory.access.clone(), memory.turn.clone(), memory.registers_again));
+        let Some((access, turn, again)) = known else {
             return Err(ConnectionError::Here("it is in no manifest any more".to_owned()));
         };
         let _turn = turn.lock().await;
         let _seat = self.seats.acquire().await;
-        let said = self.remote.ask(&access, &self.instance, lines).await;
+        let lines = format!("{}{lines}", self.registration(&access, again));
+        let said = self.remote.ask(&access, &self.instance, &lines).await;
         let answer = said.and_then(|said| {
             script::parse(&said).map(Arc::new).ok_or_else(|| ConnectionError::Away("its answer is broken".to_owned()))
         });
@@ -175,12 +194,25 @@ impl Shared {
     }
 
     fn report(&self, query: &ObserveQuery) -> Observation {
-        let machines = self.machines();
+        let mut machines = self.machines();
+        let same = self.sameness(&machines);
+        for (path, memory) in machines.iter_mut() {
+            memory.registers_again = same.get(path) == Some(&Sameness::Unregistered);
+        }
         let mut observation = Observation::default();
         for (path, memory) in machines.iter() {
+            if let Some(why) = same.get(path).and_then(why_not_given) {
+                observation.gaps.push(self.gap(path, why, query.now));
+                continue;
+            }
             match (&memory.look, &memory.failure) {
                 (Some((look, at)), None) if memory.access.host_key.is_some() && !memory.access.lacks_password => {
-                    self.describe(&mut observation, memory, look, *at);
+                    self.describe(&mut observation, query, memory, (look, *at));
+                    if let Some(Sameness::Copy(twin)) = same.get(path) {
+                        let address = machine_address(&memory.access.pool, &memory.access.name);
+                        let seen = observation.seen.get_mut(&address);
+                        seen.into_iter().for_each(|seen| seen.fields.set("twin", Value::text(twin)));
+                    }
                 }
                 _ => observation.gaps.push(self.gap(path, why(memory), query.now)),
             }
@@ -195,41 +227,112 @@ impl Shared {
         observation
     }
 
-    fn describe(&self, observation: &mut Observation, memory: &MachineMemory, look: &MachineLook, at: Timestamp) {
+    /// The line that notes whose a machine is.
+    fn registration(&self, access: &MachineAccess, again: bool) -> String {
+        let Some(key) = &access.host_key else { return String::new() };
+        let proof = self.key.sign(&[REGISTRATION_PART, &self.instance, &access.pool, key]);
+        script::register_line(again, &access.pool, &proof, key)
+    }
+
+    /// What machines are beside what manifests say, by path.
+    fn sameness(&self, machines: &BTreeMap<String, MachineMemory>) -> BTreeMap<String, Sameness> {
+        let registered = |look: &'_ MachineLook| {
+            let (pool, proof, key) = look.registered.as_ref()?;
+            let parts = [REGISTRATION_PART, &self.instance, pool, key];
+            (self.key.signer(&parts, proof) != Signer::Unknown).then(|| (pool.clone(), key.clone()))
+        };
+        let registered: BTreeMap<&String, (String, String)> =
+            machines.iter().filter_map(|(path, memory)| Some((path, registered(&memory.look.as_ref()?.0)?))).collect();
+        let named = machines.iter().map(|(path, memory)| NamedMachine {
+            pool: &memory.access.pool,
+            name: &memory.access.name,
+            pinned: memory.access.host_key.as_deref().unwrap_or_default(),
+            answers: memory.look.is_some() && memory.failure.is_none(),
+            says: memory.look.as_ref().filter(|_| memory.failure.is_none()).map(|(look, _)| SaidOfItself {
+                keys: look.host_keys.iter().map(String::as_str).collect(),
+                system: &look.running,
+                registered: registered.get(path).map(|(pool, key)| (pool.as_str(), key.as_str())),
+            }),
+        });
+        let found = sameness(&named.collect::<Vec<_>>());
+        machines.keys().cloned().zip(found).filter_map(|(path, found)| Some((path, found?))).collect()
+    }
+
+    /// What a mark says, as it is signed: where, whose, and until when. No name that people change is a part of it.
+    fn signed(&self, host_key: &str, user: &str, (uid, reservation, until_ms): (i64, &str, i64)) -> [String; 7] {
+        let (uid, until_ms) = (uid.to_string(), until_ms.to_string());
+        [MARK_PART, &self.instance, host_key, user, &uid, reservation, &until_ms].map(str::to_owned)
+    }
+
+    fn proof(&self, host_key: &str, user: &str, mark: (i64, &str, i64)) -> String {
+        let parts = self.signed(host_key, user, mark);
+        self.key.sign(&parts.each_ref().map(String::as_str))
+    }
+
+    /// Whether Amarre wrote this mark, for this machine.
+    fn is_proven(&self, access: &MachineAccess, user: &str, mark: &AccountMark) -> bool {
+        let host_key = access.host_key.as_deref().unwrap_or_default();
+        let parts = self.signed(host_key, user, (mark.uid, &mark.reservation, mark.until_ms));
+        let signer = self.key.signer(&parts.each_ref().map(String::as_str), &mark.proof);
+        signer != Signer::Unknown && number_of(&mark.reservation).is_some()
+    }
+
+    fn describe(
+        &self,
+        observation: &mut Observation,
+        query: &ObserveQuery,
+        memory: &MachineMemory,
+        (look, at): (&MachineLook, Timestamp),
+    ) {
         let MachineAccess { pool, name, .. } = &memory.access;
         let texts = |texts: &[String]| Value::List(texts.iter().map(Value::text).collect());
-        let ours = |mark: &script::AccountMark| mark.pool == *pool;
-        let strangers = look.accounts.iter().filter(|(_, mark)| !ours(mark)).map(|(user, _)| user.clone());
-        let users: Vec<String> = look.users.iter().cloned().chain(strangers).collect();
+        // A pool that is called otherwise by now has its accounts all the same, unless both of them reach the machine.
+        let is_of_other = |mark: &AccountMark| {
+            let reaches = |other: &MachineAccess| other.pool == mark.pool && other.host_key == memory.access.host_key;
+            mark.pool != *pool && query.machines.iter().any(reaches)
+        };
+        let (mut users, mut unproven) = (look.users.clone(), Vec::new());
+        for (user, mark) in &look.accounts {
+            let address = account_address(pool, name, user);
+            let is_proven = self.is_proven(&memory.access, user, mark);
+            if is_of_other(mark) {
+                users.push(user.clone());
+                continue;
+            }
+            let vendor_id =
+                match (is_proven, query.applied.get(&address).filter(|applied| applied.vendor_id.contains(' '))) {
+                    (true, _) => format!("{} {}", mark.uid, mark.reservation),
+                    // What the ledger knows counts, and its mark is written anew.
+                    (false, Some(applied)) => applied.vendor_id.clone(),
+                    // What only a machine says is no reason to change an account.
+                    (false, None) => {
+                        users.push(user.clone());
+                        unproven.push(user.clone());
+                        continue;
+                    }
+                };
+            let (uid, reservation) = vendor_id.split_once(' ').unwrap_or_default();
+            let until_ms = if is_proven && !mark.is_rest { mark.until_ms } else { 0 };
+            let mut fields = Fields::default()
+                .with("uid", Value::Int(uid.parse().unwrap_or_default()))
+                .with("reservation", Value::text(reservation))
+                .with("until_ms", Value::Int(until_ms));
+            if !mark.sign_in.is_empty() && !mark.is_rest && is_proven {
+                let (name, sign_in) = (sign_in_name(reservation), Mark(mark.sign_in.clone()));
+                fields.set("sign_in", Value::Secret { name: Box::new(name), mark: Box::new(sign_in) });
+            }
+            observation.seen.insert(address, seen_of(pool, fields, Owner::Ours, (vendor_id, at)));
+        }
         let fields = Fields::default()
             .with("system", Value::text(&look.system))
             .with("free", Value::Int(look.free))
-            .with("clock", Value::Int(look.now_s - at.0 / 1000))
+            .with("clock", Value::Int(look.now_s.saturating_sub(at.0 / 1000)))
             .with("expires", Value::Bool(look.expires))
             .with("users", texts(&users))
+            .with("unproven", texts(&unproven))
             .with("looked_ms", Value::Int(at.0));
-        let seen = |fields, owner, vendor_id| Seen {
-            fields,
-            ready: Readiness::Ready,
-            owner,
-            service: Some(pool.clone()),
-            vendor_id,
-            at,
-        };
-        let machine = seen(fields, Owner::Foreign, memory.access.path());
+        let machine = seen_of(pool, fields, Owner::Foreign, (memory.access.path(), at));
         observation.seen.insert(machine_address(pool, name), machine);
-        for (user, mark) in look.accounts.iter().filter(|(_, mark)| ours(mark)) {
-            let mut fields = Fields::default()
-                .with("uid", Value::Int(mark.uid))
-                .with("reservation", Value::text(&mark.reservation))
-                .with("until_ms", Value::Int(mark.until_ms));
-            if !mark.sign_in.is_empty() && !mark.is_rest {
-                let (name, sign_in) = (sign_in_name(&mark.reservation), Mark(mark.sign_in.clone()));
-                fields.set("sign_in", Value::Secret { name: Box::new(name), mark: Box::new(sign_in) });
-            }
-            let vendor_id = format!("{} {}", mark.uid, mark.reservation);
-            observation.seen.insert(account_address(pool, name, user), seen(fields, Owner::Ours, vendor_id));
-        }
     }
 
     fn gap(&self, path: &str, (code, message, hint): (Code, String, String), now: Timestamp) -> Gap {
@@ -245,9 +348,26 @@ impl Shared {
     }
 }
 
+fn seen_of(pool: &str, fields: Fields, owner: Owner, (vendor_id, at): (String, Timestamp)) -> Seen {
+    Seen { fields, ready: Readiness::Ready, owner, service: Some(pool.to_owned()), vendor_id, at }
+}
+
 fn sign_in_name(reservation: &str) -> amarre_core::model::SecretName {
-    let number = amarre_core::model::reservations::number_of(reservation).unwrap_or_default();
+    let number = number_of(reservation).unwrap_or_default();
     amarre_core::model::pool::sign_in_secret(number)
+}
+
+/// Why a machine is not given out that is one of others, too; `None`: it is.
+fn why_not_given(found: &Sameness) -> Option<(Code, String, String)> {
+    let leave = "take it out of one of the two manifests".to_owned();
+    Some(match found {
+        Sameness::OfPool(other) => (Code::A0768, format!("it is {other}, by another address or host key"), leave),
+        Sameness::Twice(other) => {
+            (Code::A0768, format!("it is {other} of this pool, by another address or host key"), leave)
+        }
+        Sameness::CopyOfPool(other) => (Code::A0767, format!("{other} has the same host key"), NEW_KEYS.to_owned()),
+        Sameness::Copy(_) | Sameness::Unregistered => return None,
+    })
 }
 
 /// Why a machine cannot be seen.
@@ -327,7 +447,9 @@ impl Provider for SshProvider {
         };
         let user = address.name.rsplit('/').next().unwrap_or_default();
         let path = format!("{pool}/{machine}");
-        let (mut lines, vendor_id) = lines(change, pool, user, supplies)?;
+        let host_key = self.shared.machines().get(&path).and_then(|memory| memory.access.host_key.clone());
+        let proof = |mark: (i64, &str, i64)| self.shared.proof(host_key.as_deref().unwrap_or_default(), user, mark);
+        let (mut lines, vendor_id) = lines(change, (pool, user), supplies, proof)?;
         if change.verb == Verb::Delete {
             let machines = self.shared.machines();
             let between = machines.get(&path).and_then(|memory| memory.access.between.as_deref());
@@ -352,7 +474,12 @@ impl Provider for SshProvider {
 }
 
 /// What the script is asked for a change, and the vendor's id of what is there then.
-fn lines(change: &Change, pool: &str, user: &str, supplies: Supplies<'_>) -> Result<(String, String), ProviderError> {
+fn lines(
+    change: &Change,
+    (pool, user): (&str, &str),
+    supplies: Supplies<'_>,
+    proof: impl Fn((i64, &str, i64)) -> String,
+) -> Result<(String, String), ProviderError> {
     let wrong = || ProviderError::new(Class::Conflict, Code::A0763, format!("{} was planned wrongly", change.address));
     let fields = match &change.verb {
         Verb::Create(fields) => fields,
@@ -379,7 +506,8 @@ fn lines(change: &Change, pool: &str, user: &str, supplies: Supplies<'_>) -> Res
     let shell = fields.text("shell").unwrap_or("/bin/sh");
     let sign_in = sign_in.map(|(text, mark)| (text, mark.as_str()));
     let sudo = fields.flag("sudo").unwrap_or_default();
-    let lines = AccountLines { user, uid, until, reservation, pool, shell, sudo, sign_in };
+    let proof = proof((uid, reservation, until.0));
+    let lines = AccountLines { user, uid, until, reservation, pool, proof: &proof, shell, sudo, sign_in };
     Ok((lines.text(), format!("{uid} {reservation}")))
 }
 

@@ -122,7 +122,7 @@ impl Subject {
     async fn ask_as(&self, instance: &str, lines: &str) -> Vec<String> {
         let said = self.remote.ask(&self.access, instance, lines).await.unwrap();
         let (_, said) = said.split_once("AMARRE1\n").unwrap();
-        let own = ["system", "now", "free", "expires", "done"];
+        let own = ["system", "now", "free", "expires", "running", "hostkey", "done"];
         let people = ["zoe", "alice"];
         let tells = |line: &&str| {
             let (word, rest) = line.split_once('\t').unwrap_or((line, ""));
@@ -167,8 +167,9 @@ impl Subject {
     async fn cut_make(&self, name: &str, uid: u64, reservation: &str, until: i64) {
         match &self.body {
             Body::Real(machine) => {
-                let mark =
-                    format!("instance lab\\npool lab\\nuid {uid}\\nreservation {reservation}\\nuntil_ms {until}\\n");
+                let mark = format!(
+                    "instance lab\\npool lab\\nuid {uid}\\nreservation {reservation}\\nuntil_ms {until}\\nproof 0a\\n"
+                );
                 machine.sh(&format!(
                     "mkdir -p /var/lib/amarre/accounts; printf '{mark}' > /var/lib/amarre/accounts/{name}"
                 ));
@@ -222,7 +223,7 @@ fn access(address: &str, host_key: String) -> MachineAccess {
 }
 
 fn made(name: &str, uid: u64, until: i64, reservation: &str) -> String {
-    format!("make {name} {uid} {until} {} {reservation} lab /bin/bash\n", until.div_euclid(DAY_MS) + 1)
+    format!("make {name} {uid} {until} {} {reservation} lab 0a /bin/bash\n", until.div_euclid(DAY_MS) + 1)
 }
 
 async fn keeps_contract(subject: Subject) {
@@ -231,20 +232,21 @@ async fn keeps_contract(subject: Subject) {
     let key = subject.key.1.clone();
     let hash = sha_hash("correct horse battery");
     assert_eq!(subject.ask("").await, [""; 0], "nothing is there");
+    knows_itself(&subject).await;
     subject.add_user("zoe", 1500);
     subject.add_home("carl");
 
     // Made once, and the same the second time.
     let alice =
         format!("{}key alice {until} {key}\nhash alice {hash}\nsign alice abc\n", made("alice", 20_001, until, "r1"));
-    let is_there = format!("account alice 20001 r1 {until} lab abc");
+    let is_there = format!("account alice 20001 r1 {until} lab abc 0a");
     for _ in 0..2 {
         assert_eq!(subject.ask(&alice).await, ["foreign zoe", &is_there]);
         assert!(subject.is_in("alice").await);
     }
     // It lasts longer; how its user signs in is said again.
     let longer = format!("{}key alice {later} {key}\nsign alice abd\n", made("alice", 20_001, later, "r1"));
-    let is_there = format!("account alice 20001 r1 {later} lab abd");
+    let is_there = format!("account alice 20001 r1 {later} lab abd 0a");
     assert_eq!(subject.ask(&longer).await, ["foreign zoe", &is_there]);
 
     refuses(&subject, until, &is_there).await;
@@ -256,7 +258,7 @@ async fn keeps_contract(subject: Subject) {
     assert_eq!(subject.ask("end alice 20001 r1\n").await, ["foreign zoe"]);
 
     // A make that was cut is ended, or made.
-    let rest = format!("rest dave 20004 r4 {until} lab ");
+    let rest = format!("rest dave 20004 r4 {until} lab  0a");
     for _ in 0..2 {
         subject.cut_make("dave", 20_004, "r4", until).await;
         assert_eq!(subject.ask("").await, ["foreign zoe", &rest]);
@@ -266,7 +268,7 @@ async fn keeps_contract(subject: Subject) {
     let dave = subject.ask(&made("dave", 20_004, until, "r4")).await;
     assert_eq!(dave, ["foreign zoe", &rest.replace("rest", "account")]);
     let both = subject.ask(&format!("end dave 20004 r4\n{}", made("erin", 20_005, until, "r5"))).await;
-    assert_eq!(both, ["ended dave 20004", "foreign zoe", &format!("account erin 20005 r5 {until} lab ")]);
+    assert_eq!(both, ["ended dave 20004", "foreign zoe", &format!("account erin 20005 r5 {until} lab  0a")]);
 
     // Whose time is over is not let in, where the machine sees to that.
     let over = now - HOUR_MS / 60;
@@ -277,7 +279,7 @@ async fn keeps_contract(subject: Subject) {
 
     // What its number may not delete keeps the machine, and who was there loses nothing by that.
     let frank = made("frank", 20_006, until, "r6");
-    let is_there = format!("account frank 20006 r6 {until} lab ");
+    let is_there = format!("account frank 20006 r6 {until} lab  0a");
     assert_eq!(subject.ask(&frank).await, ["foreign zoe", &is_there]);
     subject.put_beyond(20_006, true);
     let left = format!("failed end frank something of it is left: {BEYOND}");
@@ -303,6 +305,30 @@ async fn keeps_contract(subject: Subject) {
     );
     subject.shut();
     assert!(matches!(subject.remote.ask(&subject.access, "lab", "").await, Err(ConnectionError::Refused(_))));
+}
+
+/// It says which host keys it has, and for which pool it was registered first.
+async fn knows_itself(subject: &Subject) {
+    let host_key = subject.access.host_key.clone().unwrap();
+    let said = subject.remote.ask(&subject.access, "lab", "").await.unwrap();
+    assert!(said.contains(&format!("\nhostkey\t{host_key}\n")), "{said}");
+    let running = |said: &str| said.lines().find(|line| line.starts_with("running\t")).map(str::to_owned);
+    assert!(running(&said).is_some_and(|line| line.trim_end().len() > "running\t".len()), "{said}");
+    for (word, pool, expected) in [
+        ("register", "lab", "lab"),
+        ("register", "other", "lab"),
+        ("reregister", "other", "other"),
+        ("register", "lab", "other"),
+    ] {
+        let line = format!("{word} {pool} 0b {host_key}\n");
+        assert_eq!(subject.ask(&line).await, [format!("registered {expected} 0b {host_key}")]);
+    }
+    let again = subject.remote.ask(&subject.access, "lab", "").await.unwrap();
+    assert_eq!(running(&again), running(&said));
+    match &subject.body {
+        Body::Real(machine) => drop(machine.sh("rm /var/lib/amarre/machine.lab")),
+        Body::Simulated(machines) => machines.forget_registration(PLACE),
+    }
 }
 
 /// Nothing of others is touched, and nothing is done by half.

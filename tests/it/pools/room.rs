@@ -10,6 +10,7 @@ use amarre::engine::report::pools::{self, PoolRow};
 use amarre::engine::{Clock, Engine, EngineParts, RunMode, ShiftedClock};
 use amarre::providers::ssh::{SshProvider, sign_in_text};
 use amarre::secret::Secret;
+use amarre_core::model::pool::machine_address;
 use amarre_core::model::reservations::{Reservation, ReservationState};
 use amarre_core::model::{Change, Millis, Timestamp};
 use amarre_sim::machines::{MachineEffect, MachineFault, MachineSort, Machines};
@@ -92,7 +93,7 @@ impl Room {
         format!("m{}", number + 1)
     }
 
-    fn place_of(&self, machine: &str) -> &str {
+    pub fn place_of(&self, machine: &str) -> &str {
         &self.places[machine[1..].parse::<usize>().unwrap() - 1]
     }
 
@@ -110,6 +111,15 @@ impl Room {
         let machines: String = all.map(machine).collect();
         let text = format!("kind: Pool\nname: lab\nmachines:\n{machines}limits: {{per_user: 9, queue: 5}}\n");
         write_settled(self.folder.path().join("services/lab.yaml"), text);
+    }
+
+    /// Another manifest, or none any more.
+    pub fn write_other(&self, name: &str, text: Option<&str>) {
+        let path = self.folder.path().join(format!("services/{name}.yaml"));
+        match text {
+            Some(text) => write_settled(path, text.to_owned()),
+            None => std::fs::remove_file(path).unwrap(),
+        }
     }
 
     /// The file that a ledger is.
@@ -321,6 +331,19 @@ impl Room {
         self.promised.get(&(user, machine)).is_some_and(|until| *until > self.clock.now())
     }
 
+    /// A person removes the accounts whose marks Amarre did not write, as it sees them now.
+    pub fn clear_unproven(&mut self) {
+        let picture = self.engine.last_pass();
+        for (number, place) in self.places.iter().enumerate() {
+            let address = machine_address("lab", &Self::name(number));
+            let seen = picture.world.seen.get(&address);
+            for user in seen.map(|seen| seen.fields.strings("unproven")).unwrap_or_default() {
+                self.machines.wipe(place, user);
+                self.promised.remove(&(user.to_owned(), Self::name(number)));
+            }
+        }
+    }
+
     /// Every machine is as it was before anyone came.
     pub fn assert_clean(&self) {
         for place in &self.places {
@@ -376,6 +399,6 @@ impl Room {
 async fn engine(folder: &TempDir, clock: &Arc<ShiftedClock>, machines: &Machines, ledger: u32) -> Engine {
     let remote = Arc::new(SimulatedMachines(machines.clone()));
     let parts = parts_of((folder, clock, &Arc::default()), "instance: lab\npools: {}\n", ledger).await;
-    let machines = Arc::new(SshProvider::new("lab".to_owned(), remote));
+    let machines = Arc::new(SshProvider::new("lab".to_owned(), parts.key.clone(), remote));
     Engine::new(EngineParts { providers: vec![machines], ..parts })
 }

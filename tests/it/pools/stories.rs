@@ -157,6 +157,7 @@ async fn calm(room: &mut Room, passes: usize) {
     room.engine.reset_service("lab");
     for _ in 0..passes {
         room.pass().await;
+        room.clear_unproven();
         room.goes_by(Millis::seconds(15));
     }
     // Whom only a mark knows stays until its time, and so does who was promised more than the ledger knows.
@@ -299,5 +300,6 @@ async fn short_story(seed: u64, death: Option<(usize, MachineFault)>) -> Vec<boo
 
 /// The first line says whose marks are ours.
 fn is_change(lines: &str) -> bool {
-    lines.lines().count() > 1
+    // Beside whose it is.
+    lines.lines().count() > 2
 }

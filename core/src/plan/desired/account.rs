@@ -131,8 +131,11 @@ fn recover(input: &Input<'_>, name: &str, pool: &Pool, facts: &PoolFacts, all: &
                 None => (),
             }
             match all.iter_mut().find(|one| has_it(one)) {
-                Some(known) => known.gain(machine, input.now.exact(), mark.until),
-                None => all.push(Reservation::recovered(mark.id, &mark.user, machine, mark.until, input.now.exact())),
+                Some(known) => known.gain(machine, input.now.exact(), mark.until, &pool.rules),
+                None => {
+                    let now = input.now.exact();
+                    all.push(Reservation::recovered(mark.id, &mark.user, machine, mark.until, now, &pool.rules));
+                }
             }
         }
     }
@@ -151,9 +154,12 @@ pub fn machines(input: &Input<'_>, name: &str, pool: &Pool) -> Vec<PoolMachine> 
         let known = facts.machines.get(machine);
         let is_clean =
             ours.is_empty() && !busy.contains(machine.as_str()) && is_of_its_turn(input, name, pool, machine);
+        // Whose an account is that only its machine vouches for, a person has to say.
+        let is_doubtful = seen.is_some_and(|seen| !seen.fields.strings("unproven").is_empty());
         PoolMachine {
             name: machine.clone(),
             is_usable: is_clean
+                && !is_doubtful
                 && seen.is_some_and(|seen| seen.ready.is_ready())
                 && known.is_none_or(|known| known.disabled.is_none()),
             accounts: foreign.into_iter().map(ToOwned::to_owned).chain(ours.into_keys()).collect(),
