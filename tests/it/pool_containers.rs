@@ -173,7 +173,7 @@ async fn a_script_runs_before_the_next_one_gets_a_machine() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("services")).unwrap();
     let clock = Arc::new(ShiftedClock::default());
-    let config = "instance: lab\npools: {}\npolicy: {machine_scripts: true}\n";
+    let config = "instance: lab\npools: {}\npolicy: {machine_scripts: true, targets: {'*': ['172.17.*']}}\n";
     let engine = engine_of(&folder, &clock, config, 0).await;
     let script = |text: &str| std::fs::write(folder.path().join("services/wipe.sh"), text).unwrap();
     let name = format!("t{:04x}-wiped", rand::random::<u16>());

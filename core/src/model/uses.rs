@@ -129,6 +129,8 @@ pub enum Use {
         /// Where its sshd listens.
         port: u16,
     },
+    /// The host key by which a machine is known.
+    HostKey(String),
     /// A server that is there, by its vendor's id.
     Server(Address),
     /// A server that Amarre makes.
@@ -229,6 +231,8 @@ pub enum UseKind {
     Secret,
     /// [`Use::Machine`]
     Machine,
+    /// [`Use::HostKey`]
+    HostKey,
     /// [`Use::Server`]
     Server,
     /// [`Use::MadeServer`]
@@ -295,7 +299,7 @@ pub struct UseRow {
 
 impl UseKind {
     /// Every sort.
-    pub const ALL: [UseKind; 32] = [
+    pub const ALL: [UseKind; 33] = [
         UseKind::Host,
         UseKind::Service,
         UseKind::ContainerOf,
@@ -318,6 +322,7 @@ impl UseKind {
         UseKind::LogDriver,
         UseKind::Secret,
         UseKind::Machine,
+        UseKind::HostKey,
         UseKind::Server,
         UseKind::MadeServer,
         UseKind::Project,
@@ -399,6 +404,12 @@ impl UseKind {
             ),
             UseKind::Secret => ("secret", Word("secrets"), Shared("policy lists those of others"), ByName),
             UseKind::Machine => ("machine", Word("targets"), One, NoService),
+            UseKind::HostKey => (
+                "host key",
+                Needless("it says which machine is meant, and `targets` decides on its address"),
+                One,
+                NoService,
+            ),
             UseKind::Server => ("server", Word("instances"), One, NoService),
             UseKind::MadeServer => (
                 "new server",
@@ -470,6 +481,7 @@ impl Use {
             Use::LogDriver(_) => UseKind::LogDriver,
             Use::Secret(_) => UseKind::Secret,
             Use::Machine { .. } => UseKind::Machine,
+            Use::HostKey(_) => UseKind::HostKey,
             Use::Server(_) => UseKind::Server,
             Use::MadeServer { .. } => UseKind::MadeServer,
             Use::Project { .. } => UseKind::Project,
@@ -536,6 +548,7 @@ impl Use {
             | Use::LogDriver(text)
             | Use::Secret(text)
             | Use::SshKey(text)
+            | Use::HostKey(text)
             | Use::Target(text)
             | Use::NginxLines(text)
             | Use::AccessList(text)
@@ -613,6 +626,7 @@ impl Use {
             | UseKind::Repository
             | UseKind::LogDriver
             | UseKind::Machine
+            | UseKind::HostKey
             | UseKind::Server
             | UseKind::MadeServer
             | UseKind::Project
@@ -958,11 +972,12 @@ impl Found<'_> {
     fn pool(&mut self, pool: &Pool) {
         let Pool { machines, servers, rules: _, usual: _, who: _, shell: _, sudo: _, between: _, origin: _ } = pool;
         for machine in machines.values() {
-            let Machine { address, port, user: _, password, host_key: _, is_container: _, server, origin: _ } = machine;
+            let Machine { address, port, user: _, password, host_key, is_container: _, server, origin: _ } = machine;
             // Where a server is, its cloud says.
             if server.is_none() {
                 self.add(Use::Machine { address: address.clone(), port: *port });
             }
+            self.uses.extend(host_key.iter().map(|key| Use::HostKey(key.clone())));
             self.uses.extend(password.iter().filter_map(secret_use));
         }
         servers.values().for_each(|server| self.instance(server));

@@ -148,7 +148,7 @@ async fn a_machine_is_registered_by_a_commit_without_its_password() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_machine_that_is_reserved_leaves_when_it_is_given_back() {
     let rig = Rig::start().await;
-    with_pools(&rig, &json!({}));
+    with_pools(&rig, &json!({"policy": {"targets": {"lab": ["172.17.*"]}}}));
     rig.file("services/lab.yaml", "kind: Pool\nname: lab\nmachines: []\n");
     let machine = TestMachine::start(Sort::Debian).await;
     machine.let_in(rig.run(&["pool", "key"]).await.out.trim());

@@ -10,7 +10,7 @@ use crate::cli::rig::{Rig, end};
 async fn people_reserve_and_release_what_is_theirs() {
     let rig = Rig::start().await;
     let config = json!({
-        "pools": {},
+        "pools": {}, "policy": {"targets": {"lab": ["127.0.0.1:*"]}},
         "server": {"listen": format!("127.0.0.1:{}", rig.port), "requests_per_minute": 100_000},
     });
     rig.file("amarre.yaml", &format!("{config:#}"));

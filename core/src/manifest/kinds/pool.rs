@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{ManifestKindRow, pool_containers, pool_servers};
 use crate::manifest::compose::{container, unsupported};
-use crate::manifest::policy::{self, AllowedBy, Closed};
+use crate::manifest::policy::{self, AllowedBy, Closed, targets};
 use crate::manifest::resolve;
 use crate::manifest::schema::{either, flag, head, link, list, number, object, text, words};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
@@ -35,6 +35,7 @@ pub(super) const ROW: ManifestKindRow = ManifestKindRow {
         UseKind::LogDriver,
         UseKind::Secret,
         UseKind::Machine,
+        UseKind::HostKey,
         UseKind::MadeServer,
         UseKind::Project,
         UseKind::SshKey,
@@ -221,7 +222,9 @@ fn listed(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
             scope.not_allowed(&name, "`name`", label_hint());
             continue;
         }
+        let spot = address.spot;
         let (Some(address), Some(port)) = (host(scope, &address), port) else { continue };
+        targets::machine(scope, &address, port, spot);
         let origin = scope.origin(item.spot);
         let machine = Machine { address, port, user, password, host_key, is_container: false, server: None, origin };
         add(scope, machines, name, machine);
@@ -298,6 +301,7 @@ fn in_file(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
             }
         };
         let (Some(address), Some(user)) = (host(scope, &word(address)), user(scope, &word(login))) else { continue };
+        targets::machine(scope, &address, port, spot);
         let origin = scope.origin(spot);
         add(
             scope,

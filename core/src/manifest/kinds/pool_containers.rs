@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::pool::add;
 use crate::manifest::compose::{container, unsupported};
 use crate::manifest::parse::{self, CONTAINERS_MAX};
+use crate::manifest::policy::targets;
 use crate::manifest::schema::container as container_schema;
 use crate::manifest::schema::{number, object, text, words};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
@@ -47,6 +48,7 @@ pub(super) fn service(reader: &mut Reader<'_>, service: &mut Service, machines: 
         inner.missing("count", text!("how many machines, as in `count: 5`"));
     }
     let first = inner.number("port", 1, LAST_PORT).unwrap_or(FIRST_PORT);
+    let place = inner.entry("address").map(|entry| entry.value.spot);
     let address = address(scope, &mut inner);
     let template = template(&mut inner);
     let written = node.entries().iter().filter(|entry| !OWN_KEYS.contains(&entry.key.as_str()));
@@ -67,6 +69,10 @@ pub(super) fn service(reader: &mut Reader<'_>, service: &mut Service, machines: 
         let name = format!("{}-{index}", service.name);
         let Ok(port) = u16::try_from(first + index - 1) else { return };
         let origin = scope.origin(spot);
+        // At a host's own addresses the port is one that the manifest publishes.
+        if let Some(spot) = place.filter(|_| !targets::is_hosts_own(scope, &address)) {
+            targets::machine(scope, &address, port, spot);
+        }
         if !one(scope, service, &keys, (spot, index), port) {
             // The others would say the same.
             return;

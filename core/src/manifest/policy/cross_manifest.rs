@@ -50,6 +50,8 @@ pub(crate) struct Claims {
     pub networks: Vec<(String, Spot)>,
     /// Names and ports that routes and streams lead to, as far as one manifest can tell allowed.
     pub targets: Vec<(String, u16, Spot)>,
+    /// The same of machines of pools.
+    pub machine_names: Vec<(String, u16, Spot)>,
 }
 
 /// A published port.
@@ -352,6 +354,15 @@ fn conflict(used: &Use, other: &Use, place: &str, spot: Spot) -> Problem {
         (Use::Machine { .. }, _) => {
             let message = text!("two pools have the machine {machine}", machine = used.item());
             (Code::A0106, message, the_other())
+        }
+        (Use::HostKey(key), _) => {
+            let message = text!("two pools have a machine with the host key {key}", key);
+            let hint = text!(
+                "the other is {place}; where one is a copy of the other, make it new keys: {command}",
+                place,
+                command = "`rm /etc/ssh/ssh_host_*; ssh-keygen -A`"
+            );
+            (Code::A0767, message, hint)
         }
         (Use::Address { network, ip, .. }, _) => {
             let message = same_address(ip, network);

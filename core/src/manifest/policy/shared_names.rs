@@ -102,8 +102,10 @@ fn covers(own: &str, name: &str) -> bool {
 
 /// A target by a name may be led elsewhere by a record that another manifest writes, and to a host by any route.
 fn led_by_names(draft: &DraftService<'_>, name: &str, names: &LedNames, site: &Site) -> NameUses {
-    let judged = draft.claims.targets.iter().filter_map(|target| {
-        let problem = targets::by_name(site, name, target, names.led(&target.0))?;
+    let led = draft.claims.targets.iter().map(|target| (target, false));
+    let judged = led.chain(draft.claims.machine_names.iter().map(|machine| (machine, true))).filter_map(|judged| {
+        let target = judged.0;
+        let problem = targets::by_name(site, name, judged, names.led(&target.0))?;
         Some((right(name, "targets", format!("{}:{}", target.0, target.1)), problem))
     });
     judged.collect()

@@ -11,13 +11,15 @@
 //! | a name that is routed or is a host's own, with one of those ports | closed |
 //! | anything else | open |
 //!
+//! Machines of pools are judged in the same way, and may be neither a host of Amarre's nor a container there.
+//!
 //! `policy.targets` opens what is closed, target by target. `policy.authors: operators` opens what is closed to authors
 //! only: this machine, and names of the public DNS. What visitors must not reach stays closed:
 //! credentials of clouds, and the pages and ports for operators.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::site::{HostSite, Listener, is_below, is_odd_number};
+use crate::model::site::{HostSite, Listener, PublicAddress, is_below, is_odd_number};
 use crate::model::{Code, Site, Text};
 use crate::text;
 
@@ -43,28 +45,80 @@ pub(crate) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &PlacedText
         scope.not_allowed(text, "`to`", hint);
         return;
     }
-    let item = format!("{bare}:{port}");
-    let (closed, kept) = match address {
+    let why = match address {
         Some(ip) => (of_address(scope.site, ip, port), for_operators(scope.site, ip, port)),
         None => (of_name(scope.site, &bare, port), name_for_operators(scope.site, &bare, port)),
     };
+    let is_open = judge(scope, (&bare, port), why, text.spot);
+    if is_open && address.is_none() {
+        scope.claims.borrow_mut().targets.push((bare, port, text.spot));
+    }
+}
+
+/// Judges the machine of a pool, whose address is in its one form: as a target, and none of a host's own addresses, nor of a container there.
+pub(crate) fn machine(scope: &Scope<'_>, address: &str, port: u16, spot: Spot) {
+    let site = scope.site;
+    let why = match address.parse::<IpAddr>() {
+        Ok(ip) => (machine_address(site, ip, port), for_operators(site, ip, port)),
+        Err(_) => {
+            let is_host = || is_hosts_name(site, address).then(is_a_host);
+            (of_name(site, address, port).or_else(is_host), name_for_operators(site, address, port))
+        }
+    };
+    if judge(scope, (address, port), why, spot) && address.parse::<IpAddr>().is_err() {
+        scope.claims.borrow_mut().machine_names.push((address.to_owned(), port, spot));
+    }
+}
+
+fn machine_address(site: &Site, ip: IpAddr, port: u16) -> Option<Text> {
+    // A network of its own may have local addresses of IPv6, and machines in it.
+    let is_host = policy::is_of_host(site, ip) || ip.is_ipv4() && is_bridge(site, ip);
+    of_address(site, ip, port).or_else(|| is_host.then(is_a_host))
+}
+
+fn is_a_host() -> Text {
+    text!("it is the machine of a host, or in the networks of its containers")
+}
+
+fn is_hosts_name(site: &Site, name: &str) -> bool {
+    let names = site.hosts.values().flat_map(|host| &host.address).filter_map(|address| match address {
+        PublicAddress::Name(name) => Some(name.trim_end_matches('.')),
+        PublicAddress::Ip(_) => None,
+    });
+    names.into_iter().any(|own| own == name)
+}
+
+/// Whether the containers of a host are reached at an address by their published ports.
+pub(crate) fn is_hosts_own(scope: &Scope<'_>, address: &str) -> bool {
+    match address.parse::<IpAddr>() {
+        Ok(ip) => is_here(ip) || policy::is_of_host(scope.site, ip),
+        Err(_) => is_local_name(address) || is_hosts_name(scope.site, address),
+    }
+}
+
+/// Reports what is closed; `why` it is closed to authors, and why to operators. Whether it is open.
+fn judge(
+    scope: &Scope<'_>,
+    (host, port): (&str, u16),
+    (closed, kept): (Option<Text>, Option<Text>),
+    spot: Spot,
+) -> bool {
+    let item = format!("{host}:{port}");
     let is_closed = closed.is_some();
     let Some(why) = (if scope.site.policy.is_opened(WORD) { kept } else { closed }) else {
-        if address.is_none() {
-            scope.claims.borrow_mut().targets.push((bare, port, text.spot));
-        }
         let by = match is_closed {
             true => AllowedBy::authors(),
             false => AllowedBy::rule(text!("it is neither this machine nor a listener of ours")),
         };
-        policy::allowed(scope, text.spot, WORD, &item, by);
-        return;
+        policy::allowed(scope, spot, WORD, &item, by);
+        return true;
     };
     if let Some(pattern) = policy::entry(&scope.name, &scope.site.policy.targets, &item) {
-        policy::allowed(scope, text.spot, WORD, &item, AllowedBy::Policy(format!("targets: {pattern}")));
-        return;
+        policy::allowed(scope, spot, WORD, &item, AllowedBy::Policy(format!("targets: {pattern}")));
+        return false;
     }
-    policy::report_closed(scope, &refused(&scope.name, &item, why, text.spot));
+    policy::report_closed(scope, &refused(&scope.name, &item, why, spot));
+    false
 }
 
 /// Judges a port of a container that shares the host's network: there it may be what something else listens at.
@@ -104,7 +158,7 @@ fn refused<'a>(service: &str, item: &'a str, why: Text, spot: Spot) -> Closed<'a
 pub(crate) fn by_name(
     site: &Site,
     service: &str,
-    (host, port, spot): &(String, u16, Spot),
+    ((host, port, spot), is_machine): (&(String, u16, Spot), bool),
     (values, is_to_host): (Vec<(&str, &str)>, bool),
 ) -> Option<Problem> {
     let item = format!("{host}:{port}");
@@ -113,7 +167,7 @@ pub(crate) fn by_name(
     }
     let is_opened = site.policy.is_opened(WORD);
     let why = values.iter().find_map(|(kind, value)| match (*kind, value.parse::<IpAddr>()) {
-        ("A" | "AAAA", Ok(ip)) => closed_address(site)(site, ip.to_canonical(), *port)
+        ("A" | "AAAA", Ok(ip)) => closed_address(site, is_machine)(site, ip.to_canonical(), *port)
             .map(|_| text!("a record that a manifest writes leads to a closed address")),
         ("CNAME", _) if !is_opened => {
             let to = value.trim_end_matches('.');
@@ -122,18 +176,24 @@ pub(crate) fn by_name(
         }
         _ => None,
     });
-    let why = why.or_else(|| if is_to_host { of_host(site, *port) } else { None })?;
+    let of_host = || if is_machine && !is_opened { Some(is_a_host()) } else { of_host(site, *port) };
+    let why = why.or_else(|| if is_to_host { of_host() } else { None })?;
     Some(policy::problem(&refused(service, &item, why, *spot)))
 }
 
 /// What says why an address is closed to the authors of manifests.
-fn closed_address(site: &Site) -> fn(&Site, IpAddr, u16) -> Option<Text> {
-    if site.policy.is_opened(WORD) { for_operators } else { of_address }
+fn closed_address(site: &Site, is_machine: bool) -> fn(&Site, IpAddr, u16) -> Option<Text> {
+    match (site.policy.is_opened(WORD), is_machine) {
+        (true, _) => for_operators,
+        (false, true) => machine_address,
+        (false, false) => of_address,
+    }
 }
 
 /// Judges a port of a host, by whichever of its names.
 fn of_host(site: &Site, port: u16) -> Option<Text> {
-    let by_address = site.hosts.values().flat_map(HostSite::ips).find_map(|ip| closed_address(site)(site, ip, port));
+    let by_address =
+        site.hosts.values().flat_map(HostSite::ips).find_map(|ip| closed_address(site, false)(site, ip, port));
     let is_closed = is_kept(site, port) || port == NPM_BACKEND;
     by_address.or_else(|| is_closed.then(may_listen))
 }
