@@ -23,11 +23,13 @@ use super::runs;
 use super::updates::mark_away;
 use amarre_core::model::ReasonCode;
 use amarre_core::model::world::{Applied, Failure, Pulled, Suspension};
-use amarre_core::model::{Address, Change, Code, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
+use amarre_core::model::{Address, Change, Code, Facts, Fields, Kind, Millis, ProviderId, Timestamp, Verb};
 use amarre_core::resources::docker::PortSpec;
 
 /// A statement that takes longer than this meets a locked database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest that a vendor can have a call wait.
+const VENDOR_WAIT_MAX: Millis = Millis::minutes(8 * 24 * 60);
 /// Runs and their events that are kept; older ones go with each new run.
 pub(crate) const RUNS_KEPT: i64 = 2_000;
 
@@ -258,6 +260,8 @@ impl Ledger {
         why: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        // Limits of certificates are counted by the week: what a vendor says beyond that is no reason to wait for ever.
+        let until = until.map(|until| until.min(now + VENDOR_WAIT_MAX));
         let mut transaction = self.begin().await?;
         certificate_orders::failed(&mut transaction, intent, code, until).await?;
         close(&mut transaction, intent, why, now).await?;

@@ -6,12 +6,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use async_trait::async_trait;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::{Class, ObserveQuery, Outcome, ProviderError};
 use amarre_core::model::{
     Address, Change, Code, Expect, Fields, Gap, GapScope, Kind, ProviderId, Text, Timestamp, Value, Verb,
 };
 use amarre_core::text;
+
+/// The longest id that a vendor gives a server is a UUID with a word before it.
+const ID_CHARS_MAX: usize = 128;
+
+/// Reads an id of a vendor: it becomes a part of addresses, of paths and of keys of the ledger. A list with one that is none cannot be
+/// read: what stands in it is not known then.
+///
+/// # Errors
+/// It is none.
+pub fn vendor_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let id = String::deserialize(deserializer)?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    match (1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(is_plain) && !id.starts_with('.') {
+        true => Ok(id),
+        false => Err(D::Error::custom("an id of a server has other letters")),
+    }
+}
 
 /// The servers that manifests want, and those that the ledger knows.
 #[derive(Debug, Clone, Default)]
@@ -285,6 +304,27 @@ async fn delete(vendor: &dyn ServerVendor, (address, id): (&Address, &str), name
             );
             Err(ProviderError::new(Class::Conflict, Code::A0754, message)
                 .hint(text!("rename it back, or delete it in the vendor's console: only what has its name and its id is known to be Amarre's")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_of_a_vendor_is_plain() {
+        #[derive(Deserialize)]
+        struct IdRow {
+            #[serde(deserialize_with = "vendor_id")]
+            id: String,
+        }
+        let read = |id: &str| serde_json::from_value::<IdRow>(serde_json::json!({"id": id})).map(|row| row.id);
+        for id in ["b7f1c0de-0000-4000-8000-000000000001", "i-1", "region:1_2.3"] {
+            assert_eq!(read(id).ok().as_deref(), Some(id));
+        }
+        for id in ["", "..", "a/b", "a b", "a\nb", "a?b", "é", &"x".repeat(129)] {
+            assert!(read(id).is_err(), "{id}");
         }
     }
 }

@@ -25,6 +25,20 @@ const HOUR: Millis = Millis::minutes(60);
 /// When the message about a week is due, on the Monday after it.
 const DUE_HOUR: i8 = 8;
 
+/// The most that a vendor takes for an hour or a month of one server, in 10⁻⁸ of a currency: a hundred thousand. A thousand servers for
+/// a month are still a number then.
+const AMOUNT_MAX: i64 = 10_000_000_000_000;
+
+/// What a vendor says that something costs; `None`: that is no price.
+pub fn vendor_amount(amount: i64) -> Option<i64> {
+    (0..=AMOUNT_MAX).contains(&amount).then_some(amount)
+}
+
+/// The letters of a currency as a vendor says them; `None`: they are none.
+pub fn vendor_currency(text: &str) -> Option<String> {
+    (text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())).then(|| text.to_owned())
+}
+
 /// What a vendor takes for a server, without tax, in 10⁻⁸ of a currency.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerPrices {
@@ -53,12 +67,12 @@ pub fn parse_amount(text: &str) -> Option<i64> {
 impl ServerPrices {
     /// As observed; `None`: not known.
     pub fn of(fields: &Fields) -> Option<Self> {
-        let amount = |name: &str| fields.get(name).and_then(|value| value.as_int());
+        let amount = |name: &str| fields.get(name).and_then(|value| value.as_int()).and_then(vendor_amount);
         Some(Self {
             on: amount("price")?,
             off: amount("price_off"),
             is_monthly: fields.text("billing") == Some("month"),
-            currency: fields.text("currency")?.to_owned(),
+            currency: vendor_currency(fields.text("currency")?)?,
         })
     }
 
@@ -181,6 +195,28 @@ mod tests {
 
     fn prices(off: Option<i64>, is_monthly: bool) -> Option<ServerPrices> {
         Some(ServerPrices { on: 12 * EUR, off, is_monthly, currency: "EUR".to_owned() })
+    }
+
+    #[test]
+    fn what_a_vendor_says_is_a_price_within_limits() {
+        for (amount, is_price) in
+            [(0, true), (EUR, true), (100_000 * EUR, true), (-1, false), (100_000 * EUR + 1, false)]
+        {
+            assert_eq!(vendor_amount(amount).is_some(), is_price, "{amount}");
+        }
+        assert!(vendor_amount(i64::MAX).is_none() && vendor_amount(i64::MIN).is_none());
+        let month = AMOUNT_MAX.checked_mul(MONTH_HOURS).and_then(|month| month.checked_mul(1000));
+        assert!(month.is_some(), "a thousand servers for a month");
+        for (text, expected) in [("EUR", true), ("", false), ("eur", false), ("EURO", false), ("E\nR", false)] {
+            assert_eq!(vendor_currency(text).is_some(), expected, "{text:?}");
+        }
+        let fields = |price: i64| {
+            Fields::default()
+                .with("price", crate::model::Value::Int(price))
+                .with("currency", crate::model::Value::text("EUR"))
+        };
+        assert_eq!(ServerPrices::of(&fields(12 * EUR)).map(|prices| prices.on), Some(12 * EUR));
+        assert_eq!(ServerPrices::of(&fields(i64::MAX)), None);
     }
 
     fn look(at: &str, power: Power, prices: Option<ServerPrices>) -> PowerLook {

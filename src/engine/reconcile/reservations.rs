@@ -10,8 +10,8 @@ use crate::engine::commands::pools;
 use crate::providers::machines::MachineAccess;
 use crate::secret::Secret;
 use amarre_core::model::pool::{
-    Between, Disabled, Machine, MachineFacts, Pool, host_key_secret, machine_of, own_key_secret, provider,
-    sign_in_secret,
+    Between, Disabled, Machine, MachineFacts, Pool, canonical_address, host_key_secret, machine_of, own_key_secret,
+    provider, sign_in_secret,
 };
 use amarre_core::model::reservations::{self, Reservation, ReservationEnd, ReservationState};
 use amarre_core::model::savings::Day;
@@ -101,7 +101,7 @@ impl Engine {
             let known = facts.pools.get(name);
             for (machine, access) in &mut pool.machines {
                 let Some(server) = &access.server else { continue };
-                let shown = |field: &str| world.seen.get(server)?.fields.text(field).map(str::to_owned);
+                let shown = |field: &str| canonical_address(world.seen.get(server)?.fields.text(field)?);
                 // Before the first look, and while its cloud does not answer, it is where it was.
                 let is_hidden = !has_looked || world.gap(server).is_some();
                 let before = || known?.machines.get(machine)?.reached.as_ref().map(|reached| reached.address.clone());

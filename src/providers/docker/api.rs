@@ -392,7 +392,8 @@ impl EngineApi {
     /// The digest that the registry has under a reference now, asked through the engine.
     pub async fn remote_digest(&self, reference: &str) -> Result<String, ProviderError> {
         let found = self.remote(reference).await?;
-        found.descriptor.digest.ok_or_else(|| self.registries.failure(reference, "asking for", None, "no digest"))
+        let digest = found.descriptor.digest.filter(|digest| images::is_digest(digest));
+        digest.ok_or_else(|| self.registries.failure(reference, "asking for", None, "no digest"))
     }
 
     async fn remote(&self, reference: &str) -> Result<DistributionInspect, ProviderError> {

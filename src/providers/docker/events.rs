@@ -120,7 +120,7 @@ async fn last_end(api: &EngineApi, thing: Difference, now: Timestamp) -> Option<
         let is_end = event.action.as_deref().is_some_and(|action| ENDS.contains(&action));
         last = event.time.filter(|_| is_end).or(last);
     }
-    let at = Timestamp(last? * 1000);
+    let at = Timestamp(last?.checked_mul(1000)?);
     Some((thing.address, Attributed { by: None, at, evidence: "Docker event" }))
 }
 

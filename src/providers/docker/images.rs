@@ -177,6 +177,14 @@ fn repository_of(reference: &str) -> &str {
     }
 }
 
+/// Whether what a registry says is a digest: it is kept in the ledger, and stands in Dockerfiles.
+pub fn is_digest(text: &str) -> bool {
+    /// The name of an algorithm, and 512 bits in hex.
+    const BYTES_MAX: usize = 200;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+._-:".contains(&byte);
+    text.len() <= BYTES_MAX && text.contains(':') && text.bytes().all(is_plain)
+}
+
 /// The digest under which a registry has an image, of those that are known of it.
 pub fn digest_of(reference: &str, digests: &[String]) -> Option<String> {
     let familiar = |name: &str| {

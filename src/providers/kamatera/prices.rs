@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::wire::SizeParts;
 use amarre_core::model::Fields;
-use amarre_core::model::savings::{MONTH_HOURS, ServerPrices, parse_amount};
+use amarre_core::model::savings::{MONTH_HOURS, ServerPrices, parse_amount, vendor_amount};
 
 use super::CURRENCY;
 
@@ -46,7 +46,8 @@ impl PriceList {
         let image = self.os.iter().find(is_it).map_or(Some(0), |image| dollars(&image.price))?;
         let base = if self.base.is_null() { 0 } else { dollars(&self.base)? };
         let month = base + self.of_parts(&parts)? + image;
-        Some(ServerPrices { on: month / MONTH_HOURS, off: None, is_monthly: false, currency: CURRENCY.to_owned() })
+        let on = vendor_amount(month / MONTH_HOURS)?;
+        Some(ServerPrices { on, off: None, is_monthly: false, currency: CURRENCY.to_owned() })
     }
 
     /// What processors, memory and disk cost a month.
@@ -70,7 +71,7 @@ fn dollars(price: &Json) -> Option<i64> {
         Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => return None,
     };
     match text.strip_prefix('-') {
-        Some(text) => parse_amount(text).map(|amount| -amount),
-        None => parse_amount(&text),
+        Some(text) => parse_amount(text).and_then(vendor_amount).map(|amount| -amount),
+        None => parse_amount(&text).and_then(vendor_amount),
     }
 }

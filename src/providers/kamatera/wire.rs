@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use amarre_core::model::savings::parse_amount;
+use crate::providers::servers::vendor_id;
+use amarre_core::model::savings::{parse_amount, vendor_amount};
 
 /// Mebibytes of a gibibyte.
 pub const MIB_OF_GIB: u32 = 1024;
@@ -12,6 +13,7 @@ pub const MIB_OF_GIB: u32 = 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct WireServer {
     /// For life.
+    #[serde(deserialize_with = "vendor_id")]
     pub id: String,
     #[serde(default)]
     pub name: String,
@@ -156,6 +158,7 @@ impl WireServerDetails {
     /// What is taken for an hour, or for a month of one that is paid so, in 10⁻⁸ USD.
     pub fn price(&self) -> Option<i64> {
         parse_amount(&text(if self.is_monthly() { &self.price_monthly_on } else { &self.price_hourly_on }))
+            .and_then(vendor_amount)
     }
 }
 

@@ -29,6 +29,7 @@ use super::ovh::api::{OvhApi, OvhError};
 use super::servers::{self, MadeServers};
 use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, ReadPrices, Supplies};
 use crate::secret::OvhLogin;
+use amarre_core::model::savings::{vendor_amount, vendor_currency};
 use amarre_core::model::{
     Address, Change, Code, Fields, Gap, GapScope, Kind, KindSchema, Owner, ProviderId, Readiness, Seen, Text,
     Timestamp, Value,
@@ -329,8 +330,11 @@ impl ReadPrices for OvhCloudProvider {
         let read = self.api.catalogue(subsidiary(&self.endpoint)).await;
         let catalogue = read.map_err(|trouble| failed(trouble, &text!("could not read the prices"), false))?;
         let plans = catalogue.plans.into_iter().chain(catalogue.addons);
-        let by_plan = plans.filter_map(|plan| Some((plan.plan_code, plan.pricings.first()?.price)));
-        let prices = Prices { currency: catalogue.locale.currency_code, by_plan: by_plan.collect() };
+        let by_plan = plans.filter_map(|plan| Some((plan.plan_code, vendor_amount(plan.pricings.first()?.price)?)));
+        // Without its currency an amount says nothing.
+        let prices = vendor_currency(&catalogue.locale.currency_code)
+            .map(|currency| Prices { currency, by_plan: by_plan.collect() })
+            .unwrap_or_default();
         self.memory().keep_prices(prices, now);
         Ok(())
     }

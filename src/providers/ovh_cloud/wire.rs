@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use crate::providers::servers::vendor_id;
 use amarre_core::model::Text;
 use amarre_core::resources::cloud::power;
 use amarre_core::text;
@@ -28,6 +29,7 @@ impl WireProject {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WireInstance {
+    #[serde(deserialize_with = "vendor_id")]
     pub id: String,
     #[serde(default)]
     pub name: String,
@@ -78,6 +80,7 @@ pub struct WireConsole {
 /// A server as a create answers it, as far as it is of use.
 #[derive(Debug, Clone, Deserialize)]
 pub struct WireMade {
+    #[serde(deserialize_with = "vendor_id")]
     pub id: String,
 }
 
