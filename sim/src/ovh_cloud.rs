@@ -318,6 +318,21 @@ impl OvhCloud {
         self.inner.lock().effects.clone()
     }
 
+    /// Whether lists name no plans of servers, as old answers do.
+    pub fn hides_plans(&self, on: bool) {
+        self.inner.lock().hides_plans = on;
+    }
+
+    /// The vendor takes a flavour out of the catalogue, by its name. Servers of it stay.
+    pub fn withdraw_flavor(&self, name: &str) {
+        self.inner.lock().withdrawn_flavors.push(name.to_owned());
+    }
+
+    /// The servers whose local disks (NVMe of their host) a shelve has destroyed, in this order.
+    pub fn nvme_lost(&self) -> Vec<String> {
+        self.inner.lock().lost_disks.clone()
+    }
+
     fn by_hand(&self, id: &str, change: impl FnOnce(&mut Instance)) -> bool {
         self.inner.lock().instance_mut(id).map(change).is_some()
     }

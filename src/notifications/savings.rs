@@ -44,7 +44,9 @@ impl WeekRow<'_> {
 
     fn is_billed_off(&self) -> bool {
         let note = self.known.map(InstanceRow::saved_note);
-        self.largest() == 0 && self.off.0 > 0 && matches!(note, Some(SavedNote::BilledOff | SavedNote::Monthly))
+        self.largest() == 0
+            && self.off.0 > 0
+            && matches!(note, Some(SavedNote::BilledOff | SavedNote::NotShelved | SavedNote::Monthly))
     }
 }
 
@@ -72,6 +74,7 @@ pub fn weekly(picture: &PassResult, channel: &Channel, monday: Day, sums: &Saved
     for row in billed.iter().take(ROWS_SHOWN) {
         let way = match row.known.map(InstanceRow::saved_note) {
             Some(SavedNote::Monthly) => "it is paid by the month",
+            Some(SavedNote::NotShelved) => "off is billed as on there, and a shelve would not keep its disks",
             _ => "off is billed as on there, and `off_as: shelve` saves",
         };
         text.push_str(&format!("\n{}: 0, off for {}: {way}", row.name, row.hours()));

@@ -219,7 +219,10 @@ fn banners(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<Banner> {
     }
     if bills_stopped(row) && !row.is_monthly && row.is_there() {
         let shelves = instance_view::timetable(row).is_some_and(|table| table.off_as().power() == Power::Shelved);
-        if !shelves && row.state != InstanceState::Shelved {
+        if let Some(why) = &row.not_shelved {
+            let text = words.with("inst-billed-not-shelved", "why", &words.say(&why.message));
+            banners.push(Banner { code: why.code.to_string(), ..plain("warn", text) });
+        } else if !shelves && row.state != InstanceState::Shelved {
             let shelves = Some(words.get("inst-shelve-at-night"));
             banners.push(Banner { shelves, ..plain("warn", words.get("inst-billed-stopped")) });
         }

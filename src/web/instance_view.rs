@@ -305,6 +305,7 @@ pub fn saved(row: &InstanceRow, words: Words) -> Option<String> {
     Some(match row.saved_note() {
         SavedNote::Plain => sums,
         SavedNote::BilledOff => format!("{sums}. {}", words.get("inst-saved-billed")),
+        SavedNote::NotShelved => format!("{sums}. {}", words.get("inst-saved-not-shelved")),
         SavedNote::Monthly => format!("{sums}. {}", words.get("inst-saved-monthly")),
         SavedNote::WithoutSnapshot => format!("{sums}. {}", words.get("inst-saved-snapshot")),
         SavedNote::NoPrice => format!("{sums}. {}", words.get("inst-saved-no-price")),

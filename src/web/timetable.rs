@@ -100,7 +100,7 @@ impl WeekForm {
             zones: zones(&zone),
             off_as: [("stop", "inst-off-stop", OffAs::Stop), ("shelve", "inst-off-shelve", OffAs::Shelve)]
                 .into_iter()
-                .filter(|(.., known)| *known == OffAs::Stop || row.address.provider.cloud_traits().shelves)
+                .filter(|(.., known)| *known == OffAs::Stop || may_shelve(row))
                 .map(|(value, key, known)| (value, words.get(key), known == off_as))
                 .collect(),
             holidays: choices.into_iter().map(|(value, text)| (value.to_owned(), text, value == holidays)).collect(),
@@ -112,6 +112,10 @@ impl WeekForm {
             zone,
         }
     }
+}
+
+fn may_shelve(row: &InstanceRow) -> bool {
+    row.address.provider.cloud_traits().shelves && row.not_shelved.is_none()
 }
 
 fn in_line(crons: &[Cron]) -> String {
@@ -317,6 +321,9 @@ pub async fn save(
     let removes = fields.get("rule").is_some_and(|rule| rule == "unmanaged");
     let painted = Painted::new(&fields);
     let mut draft = Draft::new(&picture, &row, &painted, removes, words);
+    let not_shelved = row.not_shelved.as_ref().filter(|_| !removes && painted.off_as == OffAs::Shelve.as_str());
+    let not_shelved = not_shelved.map(|why| ManifestRemark::new(why.message.clone(), why.code, &why.hints));
+    draft.problem = draft.problem.or(not_shelved);
     let mut checked = match &draft.problem {
         Some(_) => CheckedManifest::default(),
         None => match edit::check(&web, &doer.visitor, (&draft.file, &draft.text), &draft.name, Vec::new()).await {

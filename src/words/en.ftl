@@ -708,6 +708,7 @@ inst-override-until = Now: { $what }. The schedule takes over again at { $time }
 inst-override-open = Now: { $what }. It stays so until the rule of its manifest is followed again.
 inst-new-schedule-about = The schedule is new. Nothing is started or stopped before { $time }.
 inst-billed-stopped = A stopped instance is billed at OVH like a running one. Shelving keeps the disk as a snapshot and stops the bill.
+inst-billed-not-shelved = A stopped instance is billed at OVH like a running one. Amarre does not shelve this one: { $why }.
 inst-shelve-at-night = Shelve at night
 inst-hold = For how long
 inst-hold-tick = until the next tick, { $time }
@@ -770,6 +771,7 @@ inst-saved-billed-some = { $n ->
     [one] { $n } is billed while it is off: “Shelve at night” saves
    *[other] { $n } are billed while they are off: “Shelve at night” saves
 }
+inst-saved-not-shelved = It is billed while it is off, and shelving would not keep its disks.
 inst-saved-monthly = It is paid by the month.
 inst-saved-snapshot = What its snapshot costs is not taken off.
 inst-saved-no-price = Its price is not known yet.

@@ -720,6 +720,7 @@ inst-override-until = Actuellement : { $what }. Le planning reprend : { $time 
 inst-override-open = Actuellement : { $what }. Cela dure jusqu’à ce que la règle de son manifeste soit de nouveau suivie.
 inst-new-schedule-about = Le planning est nouveau. Rien n’est démarré ni arrêté avant l’échéance suivante : { $time }.
 inst-billed-stopped = Chez OVH, une instance arrêtée est facturée comme une instance démarrée. La mise en réserve garde le disque en instantané et arrête la facturation.
+inst-billed-not-shelved = Chez OVH, une instance arrêtée est facturée comme une instance démarrée. Amarre ne met pas celle-ci en réserve : { $why }.
 inst-shelve-at-night = Mettre en réserve la nuit
 inst-hold = Pour combien de temps
 inst-hold-tick = jusqu’à l’échéance de { $time }
@@ -782,6 +783,7 @@ inst-saved-billed-some = { $n ->
     [one] { $n } est facturée à l’arrêt : « Mettre en réserve la nuit » fait économiser
    *[other] { $n } sont facturées à l’arrêt : « Mettre en réserve la nuit » fait économiser
 }
+inst-saved-not-shelved = Elle est facturée à l’arrêt, et la mise en réserve ne garderait pas ses disques.
 inst-saved-monthly = Elle est payée au mois.
 inst-saved-snapshot = Le coût de son instantané n’est pas déduit.
 inst-saved-no-price = Son prix n’est pas encore connu.

@@ -41,6 +41,8 @@ macro_rules! with_codes {
             A0730 A0731 A0732 A0733 A0734 A0735 A0736 A0737 A0738 A0739
             // Kamatera.
             A0740 A0741 A0742
+            // Instances, at any cloud.
+            A0743
             // Servers that Amarre makes, at any cloud.
             A0750 A0751 A0752 A0753 A0754
             // Machines of pools.

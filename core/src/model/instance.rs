@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::address::Address;
+use super::code::Code;
+use super::plan::{Hint, Refusal};
 use super::power::{self, Cause, Override, Power, PowerRule, Wanted};
 use super::service::Service;
 use super::suggestion::matches;
@@ -12,6 +14,7 @@ use super::time::{Millis, Timestamp};
 use super::timetable::Tick;
 use super::value::{Fields, Value};
 use super::world::Origin;
+use crate::text;
 
 /// How long a change of power may take before it is said that it does not come.
 pub const POWER_WITHIN: Millis = Millis::minutes(30);
@@ -83,6 +86,28 @@ impl ServerCheck {
             ServerCheck::Http { path, .. } => Some(path),
         }
     }
+}
+
+/// Why a server is not shelved: what a shelve keeps is a snapshot, and disks in the host of the server are in none. `None`: all of its
+/// disks are known to be kept. What is not known is refused, too.
+pub fn not_shelved(name: &str, seen: &Fields) -> Option<Refusal> {
+    let size = seen.text("type").filter(|size| !size.is_empty()).unwrap_or("?");
+    let message = match seen.flag("local_disks") {
+        Some(false) => return None,
+        Some(true) => text!(
+            "{name} is of type {size}, which has disks in its host: a shelve would destroy what is on them",
+            name,
+            size
+        ),
+        None => text!(
+            "whether {name}, of type {size}, has disks in its host is not known: a shelve might destroy what is on them",
+            name,
+            size
+        ),
+    };
+    let hint =
+        text!("write {what}; stopped, it costs as much as when it runs", what = "`off_as: stop` or `power: off`");
+    Some(Refusal { code: Code::A0743, message, found: Vec::new(), hints: vec![Hint::text(hint)] })
 }
 
 /// Digits of a vendor-side name that nobody else would choose.

@@ -146,6 +146,15 @@ impl PowerRule {
         }
     }
 
+    /// Whether it ever leads to a shelve.
+    pub fn shelves(&self) -> bool {
+        match self {
+            PowerRule::Unmanaged => false,
+            PowerRule::Level(power) => *power == Power::Shelved,
+            PowerRule::Schedule(table) => table.off_as().power() == Power::Shelved,
+        }
+    }
+
     /// Its timetable.
     pub const fn timetable(&self) -> Option<&Timetable> {
         match self {

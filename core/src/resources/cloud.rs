@@ -25,6 +25,8 @@ pub const INSTANCE: KindSchema = KindSchema {
         Field::new("status", Rule::Observed),
         // The vendor's name of its size: `b3-8`.
         Field::new("type", Rule::Observed),
+        // Whether it has disks in its host, which no snapshot keeps; absent where that is not known.
+        Field::new("local_disks", Rule::Observed),
         // The project by its id, and as people call it.
         Field::new("project", Rule::Observed),
         Field::new("project_name", Rule::Observed),
@@ -67,6 +69,7 @@ pub const SERVER: KindSchema = KindSchema {
         Field::new("user_data", Rule::Fixed),
         Field::new("user_data_text", Rule::Observed),
         Field::new("status", Rule::Observed),
+        Field::new("local_disks", Rule::Observed),
         Field::new("project_name", Rule::Observed),
         Field::new("addresses", Rule::Observed),
         Field::new("address", Rule::Observed),

@@ -33,6 +33,9 @@ pub(super) fn listed(state: &State, project: &Project, instance: &Instance) -> V
     item["flavorId"] = json!(flavor_id(instance));
     item["imageId"] = json!(image_id(instance));
     item["sshKeyId"] = json!(instance.key.as_deref().map(key_id));
+    if state.hides_plans {
+        item["planCode"] = Value::Null;
+    }
     item
 }
 
@@ -150,7 +153,8 @@ pub(super) fn flavors(state: &State, project: &Project, region: &str) -> Vec<Val
         let ram = if state.ram_in_mb { flavor.ram_gib * 1000 } else { flavor.ram_gib };
         flavor.json(region, ram, state.stock(project, region, flavor))
     };
-    catalogue::FLAVORS.iter().map(shown).collect()
+    let is_offered = |flavor: &&Flavor| !state.withdrawn_flavors.iter().any(|gone| gone == flavor.name);
+    catalogue::FLAVORS.iter().filter(is_offered).map(shown).collect()
 }
 
 pub(super) fn images(state: &State, region: &str) -> Vec<Value> {

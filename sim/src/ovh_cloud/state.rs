@@ -30,11 +30,17 @@ pub(super) struct State {
     pub no_stock: BTreeMap<(String, String), NoStock>,
     /// Images that left the catalogue, by name.
     pub withdrawn_images: Vec<String>,
+    /// Flavours that left the catalogue, by name; servers of them stay.
+    pub withdrawn_flavors: Vec<String>,
+    /// Servers name no plan in lists, as in old answers.
+    pub hides_plans: bool,
     /// Whether the catalogue counts memory in MB; the detail of a server never does.
     pub ram_in_mb: bool,
     pub switches: Switches,
     /// (id, verb) of each verb that was accepted.
     pub effects: Vec<(String, CloudVerb)>,
+    /// Servers whose disks in their host a shelve has destroyed.
+    pub lost_disks: Vec<String>,
     /// (id, name) of each server whose creation was accepted.
     pub created: Vec<(String, String)>,
     /// The same of each that the API deleted and that is gone.
@@ -181,9 +187,12 @@ impl State {
             regions: BTreeMap::new(),
             no_stock: BTreeMap::new(),
             withdrawn_images: Vec::new(),
+            withdrawn_flavors: Vec::new(),
+            hides_plans: false,
             ram_in_mb: true,
             switches: Switches::default(),
             effects: Vec::new(),
+            lost_disks: Vec::new(),
             created: Vec::new(),
             deleted: Vec::new(),
             clock: options.clock,
@@ -335,9 +344,9 @@ impl State {
             status: &instance.status,
             work: instance.work.as_ref(),
             is_monthly: instance.is_monthly,
-            has_local_disks: Flavor::named(&instance.flavor).is_some_and(|flavor| flavor.has_local_disks),
             no_stock: lost.or_else(|| self.lack(&instance.region, &instance.flavor)),
         };
+        let has_local_disks = Flavor::named(&instance.flavor).is_some_and(|flavor| flavor.has_local_disks);
         let mut work = verb.begin(&subject, schedule)?;
         work.change = change;
         let (ends_at, region) = (work.ends_at(), instance.region.clone());
@@ -351,6 +360,9 @@ impl State {
             self.projects.entry(project.to_owned()).and_modify(|project| project.operations.push(begun));
         }
         self.effects.push((id.to_owned(), verb));
+        if verb == CloudVerb::Shelve && has_local_disks {
+            self.lost_disks.push(id.to_owned());
+        }
         Ok(())
     }
 }

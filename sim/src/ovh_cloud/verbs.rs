@@ -131,7 +131,6 @@ pub(super) struct Subject<'a> {
     pub status: &'a str,
     pub work: Option<&'a Work>,
     pub is_monthly: bool,
-    pub has_local_disks: bool,
     pub no_stock: Option<NoStock>,
 }
 
@@ -238,12 +237,9 @@ impl CloudVerb {
         if !self.may_begin(subject.status) {
             return Err(refused(&format!("vm_state {}", vm_state(subject.status))));
         }
-        // Known: hourly servers only, and local disks are lost. That it is refused, and how, is guessed.
+        // Known: hourly servers only. That it is refused, and how, is guessed. Local disks are lost, without a word.
         if self == Self::Shelve && subject.is_monthly {
             return Err(bad_request("An instance with monthly billing cannot be shelved"));
-        }
-        if self == Self::Shelve && subject.has_local_disks {
-            return Err(bad_request("An instance of this flavor cannot be shelved"));
         }
         let Schedule { now, pace, deleted_s } = schedule;
         let statuses = self.statuses(subject.status, subject.no_stock);

@@ -73,14 +73,21 @@ async fn a_reboot_says_how() {
 }
 
 #[tokio::test]
-async fn what_would_be_lost_or_is_paid_for_is_not_shelved() {
+async fn what_is_paid_by_the_month_is_not_shelved() {
     let cloud = start().await;
-    for (region, name) in [("GRA11", "web-1"), ("GRA11", "gpu-train")] {
-        let (_, path) = server(&cloud, region, name);
-        refused(&verb(&cloud, &path, "shelve").await, 400, "cannot be shelved");
-    }
+    let (_, path) = server(&cloud, "GRA11", "web-1");
+    refused(&verb(&cloud, &path, "shelve").await, 400, "cannot be shelved");
     let (_, path) = server(&cloud, "SBG5", "web-1");
     assert_eq!(verb(&cloud, &path, "shelve").await.status, 200);
+    assert_eq!(cloud.nvme_lost(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_shelve_loses_local_disks_without_a_word() {
+    let cloud = start().await;
+    let (id, path) = server(&cloud, "GRA11", "gpu-train");
+    assert_eq!(verb(&cloud, &path, "shelve").await.status, 200);
+    assert_eq!(cloud.nvme_lost(), [id]);
 }
 
 #[tokio::test]

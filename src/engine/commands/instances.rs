@@ -361,6 +361,13 @@ fn fits(row: &InstanceRow, deed: InstanceDeed) -> Result<(), NotAsked> {
             let message = text!("{name} is paid by the month, and such a one cannot be shelved", name);
             Err(refusal(Code::A0735, message, format!("amarre instance stop {id} stops it; it costs the same")))
         }
+        (_, InstanceDeed::Shelve) => match &row.not_shelved {
+            Some(why) => {
+                let hint = format!("amarre instance stop {id} stops it; it costs the same");
+                Err(refusal(why.code, why.message.clone(), hint))
+            }
+            None => Ok(()),
+        },
         _ => Ok(()),
     }
 }

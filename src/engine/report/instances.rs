@@ -14,7 +14,7 @@ use crate::engine::PassResult;
 use crate::engine::reconcile::actions::ActionState;
 use crate::engine::reconcile::savings::Saved;
 use crate::words::{self, say};
-use amarre_core::model::instance::{Instance, PowerFacts};
+use amarre_core::model::instance::{Instance, PowerFacts, not_shelved};
 use amarre_core::model::power::{Cause, Power, Wanted};
 use amarre_core::model::savings::{MONTH_HOURS, ServerPrices};
 use amarre_core::model::timetable::{Tick, Timetable};
@@ -56,6 +56,8 @@ pub struct InstanceRow {
     pub state: InstanceState,
     /// Whether it is paid by the month.
     pub is_monthly: bool,
+    /// Why it may not be shelved: its vendor would not keep all of its disks.
+    pub not_shelved: Option<Refusal>,
     /// What the vendor takes for it now, where that was read; of a shelved one it is not known.
     pub cost: Option<Cost>,
     /// What the vendor takes for it, on and off, where that was read.
@@ -425,6 +427,7 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
         pending: None,
         state: state(seen, gap),
         is_monthly: field("billing") == "month",
+        not_shelved: None,
         cost: prices.as_ref().and_then(|prices| cost(prices, power)),
         prices,
         saved: None,
@@ -437,6 +440,9 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
     };
     if row.state == InstanceState::Missing && is_made && !picture.facts.applied.contains_key(address) {
         row.state = InstanceState::NotMade;
+    }
+    if address.provider.cloud_traits().shelves && row.state != InstanceState::Shelved {
+        row.not_shelved = seen.and_then(|seen| not_shelved(row.shown_name(), &seen.fields));
     }
     row.pending = pending(picture, &row);
     row.saved = row.timetable().is_some().then(|| saved(picture, &row));

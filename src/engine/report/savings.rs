@@ -15,6 +15,8 @@ pub enum SavedNote {
     Plain,
     /// Its vendor bills what is off as what runs, and its timetable does not shelve.
     BilledOff,
+    /// The same of one that may not be shelved.
+    NotShelved,
     /// It is paid by the month.
     Monthly,
     /// What its snapshot costs is not known, and not taken off.
@@ -30,6 +32,7 @@ impl InstanceRow {
         match &self.prices {
             _ if self.is_monthly => SavedNote::Monthly,
             None => SavedNote::NoPrice,
+            Some(prices) if self.not_shelved.is_some() && prices.bill_off() => SavedNote::NotShelved,
             Some(_) if shelves => SavedNote::WithoutSnapshot,
             Some(prices) if prices.bill_off() => SavedNote::BilledOff,
             Some(_) => SavedNote::Plain,
@@ -57,6 +60,7 @@ pub(super) fn line(row: &InstanceRow) -> Option<String> {
     Some(match row.saved_note() {
         SavedNote::Plain => sums,
         SavedNote::BilledOff => format!("{sums}: off is billed as on; `off_as: shelve` saves (Shelve at night)"),
+        SavedNote::NotShelved => format!("{sums}: off is billed as on, and a shelve would not keep its disks"),
         SavedNote::Monthly => format!("{sums}: it is paid by the month"),
         SavedNote::WithoutSnapshot => format!("{sums}, without its snapshot"),
         SavedNote::NoPrice => format!("{sums}: its price is not known yet"),
@@ -68,7 +72,8 @@ pub(super) fn json_of(row: &InstanceRow) -> Option<Json> {
     let saved = row.saved.as_ref()?;
     let note = row.saved_note();
     let mut document = json(saved);
-    document["off_is_billed"] = json!(matches!(note, SavedNote::BilledOff | SavedNote::Monthly));
+    document["off_is_billed"] =
+        json!(matches!(note, SavedNote::BilledOff | SavedNote::NotShelved | SavedNote::Monthly));
     document["without_snapshot"] = json!(note == SavedNote::WithoutSnapshot);
     Some(document)
 }

@@ -74,10 +74,7 @@ impl PerformAction for OvhCloudProvider {
             "snapshot" => self.snapshot(id, &action.before).await,
             "clone-snapshot" => self.save_for_clone(&place, &action.before).await,
             "clone" => self.clone_of(&place, &action.before).await,
-            word => {
-                let acted = self.act(&place.project, id, word).await;
-                acted.map_err(|trouble| failed(trouble, &text!("could not {word} instance {id}", word, id), true))
-            }
+            word => self.act(&place.project, id, word, &text!("could not {word} instance {id}", word, id)).await,
         }
     }
 

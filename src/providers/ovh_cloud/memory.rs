@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::api::Projects;
-use super::wire::{Standing, WireFlavor, WireInstance, standing};
+use super::wire::{Standing, WireFlavor, WireInstance, WireSize, standing};
 use crate::providers::ProviderError;
 use crate::providers::servers::MadeServers;
 use amarre_core::model::{Address, Millis, Timestamp};
@@ -39,6 +39,8 @@ pub struct Memory {
     sorted: BTreeMap<String, Address>,
     /// The sizes that a region of a project offers, and when they were read.
     flavors: BTreeMap<(String, String), (Timestamp, Vec<WireFlavor>)>,
+    /// When those were asked for to know the sizes of servers that are there.
+    sizes_asked: BTreeMap<(String, String), Timestamp>,
 }
 
 /// Prices by plan, in 10⁻⁸ of a currency.
@@ -106,6 +108,23 @@ impl Memory {
     pub fn flavors(&self, project: &str, region: &str, now: Timestamp) -> Option<Vec<WireFlavor>> {
         let (at, flavors) = self.flavors.get(&(project.to_owned(), region.to_owned()))?;
         (*at <= now && now - *at < PROJECTS_ANEW).then(|| flavors.clone())
+    }
+
+    /// What a region calls a size, by the catalogue that was read last; by its id or its name.
+    pub fn size(&self, project: &str, region: &str, of: &str) -> Option<WireSize> {
+        let (_, flavors) = self.flavors.get(&(project.to_owned(), region.to_owned()))?;
+        let found = flavors.iter().find(|flavor| flavor.id == of || flavor.name == of)?;
+        Some(WireSize { name: found.name.clone(), kind: found.kind.clone() })
+    }
+
+    /// Whether the sizes of a region are to be asked for, to know those of servers that are there: once an hour, whatever comes.
+    pub fn asks_sizes(&mut self, project: &str, region: &str, now: Timestamp) -> bool {
+        let asked = self.sizes_asked.entry((project.to_owned(), region.to_owned())).or_default();
+        let is_due = *asked > now || now - *asked >= PROJECTS_ANEW;
+        if is_due {
+            *asked = now;
+        }
+        is_due
     }
 
     /// Keeps them.

@@ -30,6 +30,7 @@ use super::servers::{self, MadeServers};
 use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, ReadPrices, Supplies};
 use crate::secret::OvhLogin;
 use amarre_core::model::savings::{vendor_amount, vendor_currency};
+use amarre_core::model::instance::not_shelved;
 use amarre_core::model::{
     Address, Change, Code, Fields, Gap, GapScope, Kind, KindSchema, Owner, ProviderId, Readiness, Seen, Text,
     Timestamp, Value,
@@ -41,7 +42,7 @@ use amarre_core::text;
 pub use super::ovh::Pace;
 use api::{CloudApi, Projects, failed};
 use memory::{Memory, Prices};
-use wire::{Standing, WireFlavor, WireInstance, WireOperation, WireProject, standing};
+use wire::{Standing, WireFlavor, WireInstance, WireOperation, WireProject, WireSize, standing};
 
 /// The kinds of the provider.
 static KINDS: [KindSchema; 2] = [INSTANCE, SERVER];
@@ -196,6 +197,33 @@ impl OvhCloudProvider {
         error.into_gap(&self.id, GapScope::part("project", id), now)
     }
 
+    /// Whether an instance has disks in its host, by its own details, its plan and the catalogue; `None`: none of them tells.
+    fn has_local_disks(&self, project: &str, instance: &WireInstance) -> Option<bool> {
+        let planned = instance.planned_size().map(|name| WireSize { name: name.to_owned(), kind: None });
+        let listed = instance.flavor_id.as_deref().into_iter().chain(instance.planned_size());
+        let listed = listed.filter_map(|size| self.memory().size(project, &instance.region, size));
+        let said = instance.flavor.clone().into_iter().chain(listed).chain(planned);
+        let said: BTreeSet<bool> = said.filter_map(|size| size.has_local_disks()).collect();
+        // One that says so is enough.
+        said.last().copied()
+    }
+
+    /// Reads the catalogue of the regions where an instance has a size of which Amarre does not know whether it has local disks.
+    async fn read_sizes(&self, projects: &Projects, now: Timestamp) {
+        let mut places = BTreeSet::new();
+        for project in projects.keys() {
+            let list = self.memory().list(project).cloned();
+            let instances = list.map(|list| list.instances).unwrap_or_default();
+            let unknown = instances.iter().filter(|one| self.has_local_disks(project, one).is_none());
+            places.extend(unknown.map(|one| (project.clone(), one.region.clone())));
+        }
+        places.retain(|(project, region)| self.memory().asks_sizes(project, region, now));
+        for (project, region) in &places {
+            // What cannot be read stays unknown: those are not shelved.
+            let _ = self.flavors((project, region), now).await;
+        }
+    }
+
     /// An instance as it is shown.
     fn seen(&self, project: &str, instance: &WireInstance, at: Timestamp) -> Seen {
         let memory = self.memory();
@@ -221,6 +249,8 @@ impl OvhCloudProvider {
             fields.set("currency", Value::text(currency));
         }
         fields.extend(instance.created.as_ref().map(|created| ("created".into(), Value::text(created))));
+        let local_disks = self.has_local_disks(project, instance);
+        fields.extend(local_disks.map(|has| ("local_disks".into(), Value::Bool(has))));
         let not_yet = |why: Text| Readiness::NotYet { since, why };
         let ready = match standing(&instance.status) {
             Standing::Rests(_) if is_acting => {
@@ -290,6 +320,7 @@ impl Provider for OvhCloudProvider {
         }
         self.memory().tidy();
         self.follow_actions(now).await;
+        self.read_sizes(&projects, now).await;
         // Before those that are there are filled in, which show them.
         if servers::asks_prices(query) {
             self.try_prices(now).await;
@@ -519,10 +550,22 @@ impl OvhCloudProvider {
                 );
             }
         };
-        self.act(&place.project, id, word).await.map_err(|trouble| failed(trouble, &doing, true))
+        self.act(&place.project, id, word, &doing).await
     }
 
-    async fn act(&self, project: &str, id: &str, word: &str) -> Result<(), OvhError> {
+    /// Sends a word to an instance. A shelve leaves only where the instance itself shows, read now, that nothing is lost by it.
+    async fn act(&self, project: &str, id: &str, word: &str, doing: &Text) -> Result<(), ProviderError> {
+        if word == "shelve" {
+            let instance = self.api.instance(project, id).await;
+            let instance = instance.map_err(|trouble| failed(trouble, doing, false))?;
+            let disks = self.has_local_disks(project, &instance).map(|has| ("local_disks".into(), Value::Bool(has)));
+            let mut fields = Fields::default().with("type", Value::text(instance.shown_size()));
+            fields.extend(disks);
+            if let Some(why) = not_shelved(&instance.name, &fields) {
+                let error = ProviderError::new(Class::Rejected, why.code, why.message);
+                return Err(why.hints.into_iter().fold(error, |error, hint| error.hint(hint.text)));
+            }
+        }
         // Before the call: what the answer says, the status from before may be shown now.
         self.memory().acts(id);
         let (line, came) = self.api.act(project, id, word).await;
@@ -532,7 +575,7 @@ impl OvhCloudProvider {
             // Nothing began: what is seen can be believed, and the refusal is not forgotten meanwhile.
             self.memory().ends(id);
         }
-        came
+        came.map_err(|trouble| failed(trouble, doing, true))
     }
 }
 

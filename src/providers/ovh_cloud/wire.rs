@@ -50,6 +50,41 @@ pub struct WireInstance {
     /// `null` where it is paid by the hour.
     #[serde(default)]
     pub monthly_billing: Option<Json>,
+    /// Its size, which only the details of one instance have.
+    #[serde(default)]
+    pub flavor: Option<WireSize>,
+}
+
+/// What a size is called, and the type that the catalogue gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct WireSize {
+    /// `b3-8`.
+    #[serde(default)]
+    pub name: String,
+    /// `ovh.ssd.eg`.
+    #[serde(rename = "type", default)]
+    pub kind: Option<String>,
+}
+
+/// Families with disks that are passed through from their host (ovh/docs, "shelve or pause an instance"): in no snapshot.
+const LOCAL_FAMILIES: [&str; 3] = ["i1", "t1", "t2"];
+/// The same by type; whatever else has a GPU is taken for one of them.
+const LOCAL_TYPES: [&str; 2] = ["ovh.iops", "ovh.ssd.gpu"];
+/// Families and types all of whose disks are in the snapshot that a shelve takes.
+const KEPT_FAMILIES: [&str; 8] = ["b2", "b3", "c2", "c3", "d2", "r2", "r3", "s1"];
+const KEPT_TYPES: [&str; 4] = ["ovh.ssd.eg", "ovh.ssd.cpu", "ovh.ssd.ram", "ovh.vps-ssd"];
+
+impl WireSize {
+    /// Whether servers of it have disks in their host; `None`: Amarre does not know the size.
+    pub fn has_local_disks(&self) -> Option<bool> {
+        let name = self.name.strip_prefix("win-").unwrap_or(&self.name);
+        let family = name.split('-').next().unwrap_or_default();
+        let kind = self.kind.as_deref().unwrap_or_default();
+        if LOCAL_FAMILIES.contains(&family) || LOCAL_TYPES.iter().any(|local| kind.starts_with(local)) {
+            return Some(true);
+        }
+        (KEPT_TYPES.contains(&kind) || kind.is_empty() && KEPT_FAMILIES.contains(&family)).then_some(false)
+    }
 }
 
 /// An address.
@@ -90,6 +125,9 @@ pub struct WireMade {
 pub struct WireFlavor {
     pub id: String,
     pub name: String,
+    /// `ovh.ssd.eg`.
+    #[serde(rename = "type", default)]
+    pub kind: Option<String>,
     #[serde(default)]
     pub os_type: Option<String>,
     /// Whether it is in stock.
@@ -119,6 +157,7 @@ impl WireFlavor {
         Self {
             id: String::new(),
             name: name.to_owned(),
+            kind: None,
             os_type: None,
             available: None,
             plan_codes: WirePlanCodes::default(),
@@ -195,8 +234,19 @@ impl WireOperation {
 impl WireInstance {
     /// The name of its size: `b3-8`.
     pub fn size(&self) -> &str {
+        self.planned_size().or(self.flavor_id.as_deref()).unwrap_or_default()
+    }
+
+    /// The same, by the details of one.
+    pub fn shown_size(&self) -> &str {
+        let named = self.flavor.as_ref().map(|flavor| flavor.name.as_str()).filter(|name| !name.is_empty());
+        named.unwrap_or_else(|| self.size())
+    }
+
+    /// The same by what is paid for it.
+    pub fn planned_size(&self) -> Option<&str> {
         let plan = self.plan_code.as_deref().and_then(|code| code.split('.').next());
-        plan.filter(|size| !size.is_empty()).or(self.flavor_id.as_deref()).unwrap_or_default()
+        plan.filter(|size| !size.is_empty())
     }
 
     /// Whether it is paid by the month.

@@ -73,12 +73,15 @@ async fn an_action_whose_answer_was_lost_is_never_repeated() {
 async fn what_the_vendor_refuses_is_refused_by_name() {
     let mut rig = CloudRig::start_at(MONDAY).await;
     rig.settle().await;
-    let gpu = rig.cloud.id_of("GRA11", "gpu-train");
-    rig.ask(&gpu, "shelve").unwrap();
-    rig.pass(Millis::seconds(5)).await;
-    rig.pass(Millis::seconds(5)).await;
-    assert!(format!("{:?}", rig.state(&gpu)).contains("A0735"), "{:?}", rig.state(&gpu));
-    assert!(rig.ask(&gpu, "stop --hard").is_err());
+    for (name, code) in [("web-1", "A0735"), ("gpu-train", "A0743")] {
+        let id = rig.cloud.id_of("GRA11", name);
+        rig.ask(&id, "shelve").unwrap();
+        rig.pass(Millis::seconds(5)).await;
+        rig.pass(Millis::seconds(5)).await;
+        assert!(format!("{:?}", rig.state(&id)).contains(code), "{:?}", rig.state(&id));
+        assert!(rig.ask(&id, "stop --hard").is_err());
+        assert_eq!(rig.effects(&id), []);
+    }
     let id = rig.cloud.id_of("GRA11", "db-1");
     rig.ask(&id, "stop").unwrap();
     assert!(rig.ask(&id, "start").unwrap_err().contains("under way"));
@@ -96,8 +99,8 @@ async fn a_log_has_each_request_with_ovhs_id_of_it_and_each_change_of_status() {
     rig.cloud.server.faults.add("POST", WRITES, 1, Fault::CutAfter);
     rig.ask(&id, "start").unwrap();
     rig.settle().await;
-    let gpu = rig.cloud.id_of("GRA11", "gpu-train");
-    rig.ask(&gpu, "shelve").unwrap();
+    let monthly = rig.cloud.id_of("GRA11", "web-1");
+    rig.ask(&monthly, "shelve").unwrap();
     rig.settle().await;
     let path = |id: &str| format!("/cloud/project/{}/instance/{id}", rig.cloud.instance(id).unwrap().project);
     for (id, expected) in [
@@ -113,9 +116,9 @@ async fn a_log_has_each_request_with_ovhs_id_of_it_and_each_change_of_status() {
             ],
         ),
         (
-            &gpu,
+            &monthly,
             vec![
-                format!("request POST {}/shelve → 400 ", path(&gpu)),
+                format!("request POST {}/shelve → 400 ", path(&monthly)),
                 "not performed shelve by alice: could not shelve instance ".to_owned(),
             ],
         ),
@@ -126,5 +129,5 @@ async fn a_log_has_each_request_with_ovhs_id_of_it_and_each_change_of_status() {
             assert!(line.starts_with(expected), "{line} is not {expected}");
         }
     }
-    assert!(rig.log(&gpu).await[0].contains(", X-OVH-QueryID "), "{:?}", rig.log(&gpu).await);
+    assert!(rig.log(&monthly).await[0].contains(", X-OVH-QueryID "), "{:?}", rig.log(&monthly).await);
 }

@@ -1,7 +1,7 @@
 //! The power that a manifest wants: a level, or a timetable whose ticks wake the loop.
 
-use amarre_core::model::Millis;
 use amarre_core::model::power::{OverrideEnd, Power};
+use amarre_core::model::{Code, Millis};
 use amarre_sim::ovh_cloud::CloudVerb::{self, Shelve, Start, Stop, Unshelve};
 use amarre_sim::ovh_cloud::{NoStock, READING_RULES};
 
@@ -123,6 +123,59 @@ async fn what_others_switch_holds_or_is_corrected() {
     rig.until("2026-12-09T20:10:00Z").await;
     assert_eq!(rig.status(&level), "SHUTOFF");
     rig.settle().await;
+}
+
+#[tokio::test]
+async fn a_server_with_disks_in_its_host_is_shelved_in_no_form() {
+    let timetable = OFFICE.replace("off: '0", "off_as: shelve, off: '0");
+    for (name, rule) in [("gpu-train", "power: shelved"), ("gpu-train", timetable.as_str()), ("gpu-train", "power: on")]
+    {
+        let mut rig = CloudRig::start_at(MONDAY).await;
+        let id = rig.manage(name, "GRA11", rule);
+        let picture = rig.until("2026-12-07T12:00:00Z").await;
+        let is_noted =
+            picture.plan.notes.iter().any(|note| note.text.to_string().contains("which has disks in its host"));
+        assert_eq!(is_noted, rule == timetable, "{rule}: before its tick it is a note");
+        // A person who held it so before this was refused.
+        if rule == "power: on" {
+            rig.hold(&id, Power::Shelved, OverrideEnd::Followed).await;
+        }
+        let picture = rig.until("2026-12-07T19:30:00Z").await;
+        assert_eq!(codes(&picture), ["A0743"], "{rule}");
+        rig.ask(&id, "shelve").unwrap();
+        rig.pass(Millis::seconds(5)).await;
+        let picture = rig.pass(Millis::seconds(5)).await;
+        let row = amarre::engine::report::instances::find(&picture, name).unwrap();
+        assert_eq!(row.not_shelved.map(|why| why.code), Some(Code::A0743), "{rule}");
+        assert!(format!("{:?}", rig.state(&id)).contains("A0743"), "{rule} {:?}", rig.state(&id));
+        assert_eq!((rig.effects(&id), rig.cloud.nvme_lost()), (vec![], vec![]), "{rule}");
+        // What it is to be otherwise is done: it was off, and is to be on.
+        rig.cloud.set_status(&id, "SHUTOFF");
+        rig.manage(name, "GRA11", "power: on");
+        rig.follow(&id).await;
+        rig.until("2026-12-07T22:00:00Z").await;
+        assert_eq!(rig.effects(&id), [Start], "{rule}");
+    }
+}
+
+#[tokio::test]
+async fn a_size_that_is_not_known_is_not_shelved_and_the_catalogue_tells() {
+    for (lacks, is_shelved) in [(false, true), (true, false)] {
+        let mut rig = CloudRig::start_at(MONDAY).await;
+        // The list names no plan: only the catalogue has the name and the type.
+        rig.cloud.hides_plans(true);
+        if lacks {
+            rig.cloud.withdraw_flavor("b3-8");
+        }
+        let (small, gpu) =
+            (rig.manage("db-1", "GRA11", "power: shelved"), rig.manage("gpu-train", "GRA11", "power: shelved"));
+        let picture = rig.until("2026-12-07T05:30:00Z").await;
+        let held = picture.plan.changes.iter().filter_map(|change| Some(change.refusal()?.message.to_string()));
+        let held: Vec<String> = held.collect();
+        assert_eq!(held.iter().filter(|text| text.starts_with("whether db-1, of type ")).count(), usize::from(lacks));
+        assert_eq!(rig.effects(&small), if is_shelved { vec![Shelve] } else { vec![] }, "{held:#?}");
+        assert_eq!((rig.effects(&gpu), rig.cloud.nvme_lost()), (vec![], vec![]));
+    }
 }
 
 #[tokio::test]

@@ -100,6 +100,46 @@ async fn a_viewer_looks_and_an_operator_switches() {
 }
 
 #[tokio::test]
+async fn what_a_shelve_would_destroy_is_offered_and_done_by_no_page_call_or_command() {
+    let (rig, daemon) = with_actions("all").await;
+    let mut admin = signed_in(&rig, "admin").await;
+    let (path, other) = (path_of(&rig, "gpu-train").await, path_of(&rig, "db-1").await);
+    admin.get(&other).await.shows("Shelve at night");
+    let page = admin.get(&path).await;
+    page.shows("which has disks in its host");
+    page.shows("A0743");
+    for text in ["Shelve at night", "value=\"shelve\"", "Shelving keeps the disk"] {
+        assert!(!page.body.contains(text), "{text}");
+    }
+    // The button's form, several at once, the painted week.
+    assert_eq!(admin.send(&path, &format!("{path}/shelve"), &[]).await.status, 303);
+    admin.get(&path).await.shows("a shelve would destroy what is on them");
+    let id = instance(&rig, "gpu-train").await["id"].as_str().unwrap().to_owned();
+    let (named, db) = (format!("paris:{id}"), instance(&rig, "db-2").await["id"].as_str().unwrap().to_owned());
+    let ticked = format!("i:{named}");
+    let bulk = [("do", "shelve"), (ticked.as_str(), "on"), ("sure", "yes")];
+    admin.send("/instances", "/instances", &bulk).await;
+    for what in ["check", "commit"] {
+        let week = [("do", what), ("zone", "Europe/Paris"), ("off_as", "shelve"), ("h8", "on"), ("before", "")];
+        let page = admin.send(&path, &format!("{path}/schedule"), &week).await;
+        page.shows("A0743");
+    }
+    // The API, of one and of several; the command, too.
+    let mut token = token_of(&rig, "boss", &["--role", "admin"]).await;
+    let one = token.json("POST", &format!("/api/v1/instances/{named}/shelve"), Some("{}")).await;
+    assert!(one.body.contains("A0743"), "{}", one.body);
+    let both = json!({"instance_shelve": {"instances": [named, format!("paris:{db}")], "timeout_ms": 0}});
+    let both = token.json("POST", "/api/v1/act", Some(&both.to_string())).await;
+    assert!(both.body.contains("A0743"), "{}", both.body);
+    let command = rig.run(&["instance", "shelve", &named]).await;
+    assert!(command.code != 0 && command.out.contains("error[A0743]"), "{command:?}");
+    assert_eq!(instance(&rig, "gpu-train").await["state"], "on");
+    let log = rig.run(&["instance", "logs", &named]).await;
+    assert!(!log.out.contains("/shelve"), "{}", log.out);
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
 async fn an_admin_deletes_one_without_a_manifest_by_typing_its_name() {
     let (rig, daemon) = with_actions("all").await;
     let (mut operator, mut admin) = (signed_in(&rig, "operator").await, signed_in(&rig, "admin").await);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::dns_names::WantedRecords;
 use super::expand::Expansion;
-use crate::model::instance::{Instance, POWER_WITHIN, PowerFacts, is_listed};
+use crate::model::instance::{Instance, POWER_WITHIN, PowerFacts, is_listed, not_shelved};
 use crate::model::power::{self, Cause, Power, PowerRule, Wanted};
 use crate::model::{
     Address, Code, FieldDiff, Hint, Millis, Need, Refusal, Rule, Seen, Service, Text, Timestamp, Value, Want, World,
@@ -46,6 +46,12 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
         let size = fields.remove("type");
         expansion.wants.sizes.extend(size.map(|size| (address.clone(), size)));
         fields.remove("name");
+    }
+    if level != Some(Power::Shelved) && instance.rule.shelves() {
+        // Once it is to be shelved, that change is held; it is said before.
+        let name = if shape.is_some() { &address.name } else { &expansion.service.name };
+        let why = seen.and_then(|seen| not_shelved(name, &seen.fields));
+        why.into_iter().for_each(|why| expansion.note(Some(address.clone()), why.message));
     }
     let want = expansion.want(address.clone(), fields, Vec::new(), &instance.origin);
     if shape.is_none() {
@@ -123,8 +129,13 @@ pub fn first_change(
     diffs: &mut Vec<(Rule, FieldDiff)>,
 ) -> Option<Refusal> {
     let is_resize = |(_, diff): &(Rule, FieldDiff)| diff.field == "type";
-    let refusal = diffs.iter().any(is_resize).then(|| no_resize(input, address, want)).flatten();
-    let is_open = |one: &&(Rule, FieldDiff)| one.0 == Rule::Update && (refusal.is_none() || !is_resize(one));
+    let is_power = |(_, diff): &(Rule, FieldDiff)| diff.field == "power";
+    let resize = diffs.iter().any(is_resize).then(|| no_resize(input, address, want)).flatten();
+    let shelve = diffs.iter().any(is_power).then(|| no_shelve(input, address, want)).flatten();
+    let is_open = |one: &&(Rule, FieldDiff)| {
+        let is_closed = resize.is_some() && is_resize(one) || shelve.is_some() && is_power(one);
+        one.0 == Rule::Update && !is_closed
+    };
     if let Some(first) = diffs.iter().find(is_open).cloned() {
         *diffs = vec![first];
         return None;
@@ -132,7 +143,16 @@ pub fn first_change(
     if diffs.iter().any(|(rule, _)| *rule == Rule::Fixed) {
         return Some(another_server(address, want, diffs));
     }
-    refusal
+    shelve.or(resize)
+}
+
+/// Why a server is not shelved, where that is wanted now.
+fn no_shelve(input: &Input<'_>, address: &Address, want: &Want) -> Option<Refusal> {
+    let is_shelve = want.fields.text("power") == Some(Power::Shelved.as_str());
+    let seen = input.world.thing(address).filter(|_| is_shelve)?;
+    let server = input.services.get(&want.service)?.server_at(address)?;
+    let name = if server.shape.is_some() { &address.name } else { &want.service };
+    not_shelved(name, &seen.fields)
 }
 
 /// Why the size of a server is not changed now.

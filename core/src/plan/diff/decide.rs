@@ -142,7 +142,8 @@ fn update(
         return None;
     }
     let is_server = address.kind == Kind::Server;
-    let held = is_server.then(|| instance::first_change(input, address, want, &mut diffs)).flatten();
+    let is_instance = address.kind.is_instance();
+    let held = is_instance.then(|| instance::first_change(input, address, want, &mut diffs)).flatten();
     let fields = compare::resolve(&want.fields, input.world);
     let is_fixed =
         diffs.iter().any(|(rule, _)| matches!(rule, Rule::Fixed | Rule::Generation | Rule::Volatile | Rule::AtMost));
