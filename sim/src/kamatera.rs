@@ -41,7 +41,7 @@ use state::{Disaster, Machine, State};
 
 pub use fleet::{KamateraBilling, KamateraClock, KamateraOptions, KamateraPace, KamateraServer};
 pub use queue::KamateraVerb;
-pub use state::{CommandIds, CreationFailure, NameSuffix};
+pub use state::{CommandIds, CreationFailure, ListLack, NameSuffix};
 
 /// Calls by POST that change nothing, whatever they hold.
 const READS: [&str; 3] = ["/service/server/info", "/server/history", "/service/authenticate"];
@@ -281,6 +281,11 @@ impl Kamatera {
     /// Whether the list of servers fails: the proxy answers 200 with `{"errors":[…]}` then, the console 500.
     pub fn list_fails(&self, on: bool) {
         self.inner.lock().switches.list_fails = on;
+    }
+
+    /// What the list of servers leaves out from now on, at both doors; `None`: nothing. Each server still answers by its id.
+    pub fn list_lacks(&self, lack: Option<ListLack>) {
+        self.inner.lock().switches.list_lacks = lack;
     }
 
     /// The next so many calls of `/service/server/info` answer 500, as they do now and then on a healthy account.

@@ -102,6 +102,11 @@ impl MadeServers {
         known.wanted.text("name").or_else(|| known.applied.text("name"))
     }
 
+    /// The vendor's id of a server, where the ledger has one.
+    pub fn vendor_id(&self, address: &Address) -> Option<&str> {
+        self.known.get(address).map(|known| known.vendor_id.as_str()).filter(|id| !id.is_empty())
+    }
+
     /// The service that it belongs to. Without the ledger it is that of its own name.
     pub fn service(&self, address: &Address) -> String {
         let known = self.known.get(address).and_then(|known| known.service.clone());
@@ -184,6 +189,9 @@ pub trait ServerVendor: Send + Sync {
     /// The ids of the servers of this very name, where one with these fields would be, read anew.
     async fn find(&self, name: &str, fields: &Fields) -> Result<Vec<String>, ProviderError>;
 
+    /// Refuses, if the vendor has a server of this id, asked for by it now.
+    async fn is_not_there(&self, name: &str, id: &str) -> Result<(), ProviderError>;
+
     /// Makes a server. Answers its id, or nothing where the vendor does not tell it yet.
     async fn make(&self, address: &Address, fields: &Fields) -> Result<String, ProviderError>;
 
@@ -238,6 +246,10 @@ pub async fn apply(vendor: &dyn ServerVendor, change: &Change, known: &MadeServe
         }
         (Verb::Create(fields), Kind::Server) => {
             let name = fields.text("name").unwrap_or_default();
+            // A list lacks what is there, whatever it was that led to this.
+            if let Some(id) = known.vendor_id(address) {
+                vendor.is_not_there(&address.name, id).await?;
+            }
             let vendor_id = match vendor.find(name, fields).await?.as_slice() {
                 [] => vendor.make(address, fields).await?,
                 [id] => id.clone(),

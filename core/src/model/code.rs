@@ -42,7 +42,7 @@ macro_rules! with_codes {
             // Kamatera.
             A0740 A0741 A0742
             // Instances, at any cloud.
-            A0743
+            A0743 A0744
             // Servers that Amarre makes, at any cloud.
             A0750 A0751 A0752 A0753 A0754
             // Machines of pools.

@@ -52,7 +52,7 @@ fn dispatch(state: &mut State, names: &[&str], ask: &Ask) -> Result<Reply, Decli
 fn list(state: &State) -> Value {
     match state.switches.list_fails {
         true => Decline::upstream("error occurred").errors(),
-        false => state.shown.values().map(shapes::listed).collect(),
+        false => state.listed().map(shapes::listed).collect(),
     }
 }
 

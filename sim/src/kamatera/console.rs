@@ -33,7 +33,7 @@ fn dispatch(state: &mut State, names: &[&str], ask: &Ask) -> Result<Value, Decli
     let now = state.now();
     match (ask.method.as_str(), names) {
         ("GET", ["service", "servers"]) if state.switches.list_fails => Err(Decline::upstream("error occurred")),
-        ("GET", ["service", "servers"]) => Ok(state.shown.values().map(shapes::listed).collect()),
+        ("GET", ["service", "servers"]) => Ok(state.listed().map(shapes::listed).collect()),
         ("GET", ["service", "queue"]) => {
             Ok(state.recent().map(|command| command.shape(now, state.working_word())).collect())
         }

@@ -106,6 +106,19 @@ impl KamateraApi {
         found.into_iter().next().ok_or_else(|| Trouble::Nonsense("the details of no server".to_owned()))
     }
 
+    /// Whether the console has a server of this id; `None`: it does not tell.
+    pub async fn console_knows(&self, id: &str) -> Option<bool> {
+        let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !is_plain {
+            return None;
+        }
+        match self.call_at(&self.console, Method::GET, &format!("/service/server/{id}"), None).await {
+            Ok(_) => Some(true),
+            Err(Trouble::Refused { status: 404, .. }) => Some(false),
+            Err(_) => None,
+        }
+    }
+
     /// The commands of these numbers; those that the queue does not know any more are left out.
     pub async fn commands(&self, ids: &[String]) -> Result<Vec<WireCommand>, Trouble> {
         read(self.call(Method::GET, &format!("/service/queue?id={}", ids.join("%20")), None).await?)
@@ -232,6 +245,11 @@ impl Trouble {
     /// Whether something else is under way there.
     fn is_busy(&self) -> bool {
         matches!(self, Trouble::Refused { words, .. } if words.to_lowercase().contains("existing operation"))
+    }
+
+    /// Whether the proxy itself says that no server is meant.
+    pub fn is_no_server(&self) -> bool {
+        matches!(self, Trouble::Refused { words, .. } if words.starts_with("No servers found"))
     }
 
     /// What happened, without what was being done.

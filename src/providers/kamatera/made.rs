@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 
 use super::api::Trouble;
-use super::observe_made::begun;
+use super::observe_made::{ById, begun, still_there};
 use super::wire::{SizeParts, WireServerDetails};
 use super::{KamateraProvider, gone};
 use crate::providers::servers::{self, ServerVendor};
@@ -83,7 +83,7 @@ impl KamateraProvider {
     pub(super) async fn details_now(&self, id: &str, doing: &Text) -> Result<Option<WireServerDetails>, ProviderError> {
         match self.api.details(id, self.pause).await {
             Ok(details) => Ok(Some(details)),
-            Err(Trouble::Refused { words, .. }) if words.starts_with("No servers found") => Ok(None),
+            Err(trouble) if trouble.is_no_server() => Ok(None),
             Err(trouble) => Err(trouble.into_error(doing, false)),
         }
     }
@@ -96,6 +96,14 @@ impl ServerVendor for KamateraProvider {
         let listed = listed
             .map_err(|trouble| trouble.into_error(&text!("could not list the servers before making one"), false))?;
         Ok(listed.into_iter().filter(|server| server.name == name).map(|server| server.id).collect())
+    }
+
+    async fn is_not_there(&self, name: &str, id: &str) -> Result<(), ProviderError> {
+        match self.by_id_now(id).await {
+            ById::There => Err(still_there(name, id)),
+            // What the vendor does not tell, a person has decided.
+            ById::Denied | ById::Unclear => Ok(()),
+        }
     }
 
     async fn make(&self, address: &Address, fields: &Fields) -> Result<String, ProviderError> {

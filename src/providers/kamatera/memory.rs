@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::api::Trouble;
+use super::observe_made::ById;
 use super::prices::PriceList;
 use super::wire::{CommandState, WireCommand, WireServer, WireServerDetails};
 use crate::providers::RAW_LIST_AGE_MAX;
@@ -16,6 +17,8 @@ use amarre_core::model::{Address, Kind, Millis, ProviderId, Timestamp};
 const DETAILS_ANEW: Millis = Millis::minutes(24 * 60);
 /// A server without a public address is asked for it again, and one whose details tell what became of an action.
 const ADDRESS_AGAIN: Millis = Millis::seconds(60);
+/// A server that the list lacks is asked for by its id so often.
+const BY_ID_AGAIN: Millis = Millis::seconds(30);
 /// A list of prices that could not be read is asked for again.
 const PRICES_AGAIN: Millis = Millis::minutes(10);
 /// The queue, and the list while a command is under way, are read so often.
@@ -49,6 +52,8 @@ pub struct KamateraMemory {
     past: BTreeSet<String>,
     /// Since when neither the list nor the console's queue has a server.
     missing: BTreeMap<Address, Timestamp>,
+    /// What the vendor said of servers by their ids, and when.
+    by_id: BTreeMap<String, (ById, Timestamp)>,
     /// The last list as it came, for programs that know its form.
     raw_list: Option<(Timestamp, Json)>,
     /// The vendor's list of prices.
@@ -184,6 +189,18 @@ impl KamateraMemory {
     /// Since when neither the list nor the queue has a server.
     pub fn missing(&mut self) -> &mut BTreeMap<Address, Timestamp> {
         &mut self.missing
+    }
+
+    /// What the vendor said of a server by its id, if it was asked of late.
+    pub fn by_id(&self, id: &str, now: Timestamp) -> Option<ById> {
+        let (said, at) = self.by_id.get(id)?;
+        (*at <= now && now - *at < BY_ID_AGAIN).then_some(*said)
+    }
+
+    /// Keeps it.
+    pub fn keep_by_id(&mut self, id: &str, said: ById, now: Timestamp) {
+        self.by_id.retain(|_, (_, at)| *at <= now && now - *at < BY_ID_AGAIN);
+        self.by_id.insert(id.to_owned(), (said, now));
     }
 
     /// The last list as it came, if it is not too old.

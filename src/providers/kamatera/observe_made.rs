@@ -7,17 +7,26 @@
 //! | a command failed | the server in error, with the reason, for ten minutes; then it may be made again |
 //! | the answer was lost: the console's queue has a create of this name | as above |
 //! | neither the queue, which could be read, nor the list has it for ten minutes | it is ruled out |
+//!
+//! A server whose id the ledger has is asked for by this id as well, for a list may lack it for days:
+//!
+//! | by its id the vendor says | what is observed |
+//! |---|---|
+//! | its details | a gap: it is there, and the list lacks it |
+//! | that there is none, as above | it is ruled out |
+//! | anything else | nothing: it is not ruled out |
 
 use std::collections::BTreeSet;
 
 use super::KamateraProvider;
+use super::api::Trouble;
 use super::memory::BegunCreate;
 use super::prices::PriceList;
 use super::resize::no_such_cpu;
 use super::wire::{CommandState, SizeParts, WireCommand};
 use crate::providers::offers;
 use crate::providers::servers::refused;
-use crate::providers::{Observation, ObserveQuery, ProviderError};
+use crate::providers::{Class, Observation, ObserveQuery, ProviderError};
 use amarre_core::model::offers::OfferedSizes;
 use amarre_core::model::{Address, Code, Fields, GapScope, Kind, Millis, Owner, Readiness, Seen, Timestamp};
 use amarre_core::text;
@@ -63,7 +72,8 @@ impl KamateraProvider {
         let is_listed = |address: &Address| self.memory().id_of(address).is_some();
         let missing: Vec<Address> = missing.into_iter().filter(|address| !is_listed(address)).collect();
         if !missing.is_empty() {
-            self.rule_out(&missing, observation, now).await;
+            let denied = self.ask_by_id(&missing, query, observation).await;
+            self.rule_out(&denied, observation, now).await;
             // The queue may have told the name that one came to have.
             self.sort_list(observation, now);
         }
@@ -100,6 +110,61 @@ impl KamateraProvider {
         observation.gaps.retain(|gap| gap.code != Code::A0753);
         observation.gaps.extend(sorted.gaps(&self.id, now));
         memory.keep_sorted(sorted.found);
+    }
+
+    /// Asks for what the list lacks by the ids that the ledger has. Answers those that may be ruled out: the vendor denies the id, or
+    /// none is known.
+    async fn ask_by_id(
+        &self,
+        missing: &[Address],
+        query: &ObserveQuery,
+        observation: &mut Observation,
+    ) -> Vec<Address> {
+        let mut denied = Vec::new();
+        for address in missing {
+            let id = query.applied.get(address).map(|row| row.vendor_id.as_str()).unwrap_or_default();
+            // Of one that the list has, another manifest names the id.
+            if id.is_empty() || self.memory().server(id).is_some() {
+                denied.push(address.clone());
+                continue;
+            }
+            match self.by_id(id, query.now).await {
+                ById::Denied => denied.push(address.clone()),
+                ById::There => {
+                    self.memory().missing().remove(address);
+                    let gap = still_there(&address.name, id);
+                    observation.gaps.push(gap.into_gap(&self.id, GapScope::Resource(address.clone()), query.now));
+                }
+                ById::Unclear => drop(self.memory().missing().remove(address)),
+            }
+        }
+        denied
+    }
+
+    /// What the vendor says of a server by its id, read of late.
+    async fn by_id(&self, id: &str, now: Timestamp) -> ById {
+        if let Some(known) = self.memory().by_id(id, now) {
+            return known;
+        }
+        let said = self.by_id_now(id).await;
+        self.memory().keep_by_id(id, said, now);
+        said
+    }
+
+    /// The same, read now. The proxy's refusal alone denies nothing: it loses the status of the console, whose words are the same when
+    /// it fails. So the console has to say that there is none, or the proxy in its own words.
+    pub(super) async fn by_id_now(&self, id: &str) -> ById {
+        match self.api.details(id, self.pause).await {
+            Ok(_) => ById::There,
+            Err(trouble) if trouble.is_no_server() => ById::Denied,
+            Err(Trouble::Refused { status: 429, .. }) => ById::Unclear,
+            Err(Trouble::Refused { .. }) => match self.api.console_knows(id).await {
+                Some(true) => ById::There,
+                Some(false) => ById::Denied,
+                None => ById::Unclear,
+            },
+            Err(_) => ById::Unclear,
+        }
     }
 
     /// What the console's queue and the list have not had for a while. What cannot be read rules nothing out.
@@ -236,6 +301,24 @@ impl KamateraProvider {
         }
         None
     }
+}
+
+/// What the vendor says of a server by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ById {
+    /// It is there.
+    There,
+    /// There is none of this id.
+    Denied,
+    /// It does not tell.
+    Unclear,
+}
+
+/// A server that its vendor has, though its list does not.
+pub(super) fn still_there(name: &str, id: &str) -> ProviderError {
+    let message = text!("the list lacks {name}, and Kamatera has it: server {id} answers by its id", name, id);
+    ProviderError::new(Class::RetryLater, Code::A0744, message)
+        .hint(text!("nothing is made in its place; it is seen again once the list has it"))
 }
 
 /// The command that makes, or made, the server of this name, by the queue. Of one that was terminated since there is none.

@@ -1,6 +1,7 @@
 //! Making, renaming, resizing and deleting servers at OVH Public Cloud: the older calls of API v1, which answer with the server's id.
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use serde_json::json;
 
 use super::api::{failed, in_project};
@@ -207,6 +208,18 @@ impl ServerVendor for OvhCloudProvider {
         let listed = listed
             .map_err(|trouble| failed(trouble, &text!("could not list the instances before making one"), false))?;
         Ok(listed.into_iter().filter(|one| one.name == name).map(|one| one.id).collect())
+    }
+
+    async fn is_not_there(&self, name: &str, id: &str) -> Result<(), ProviderError> {
+        let projects = self.memory().known_projects();
+        let asked = projects.keys().map(|project| async move { self.api.instance(project, id).await });
+        let is_there = join_all(asked).await.iter().any(Result::is_ok);
+        if !is_there {
+            return Ok(());
+        }
+        let message = text!("the lists lack {name}, and OVH has it: instance {id} answers by its id", name, id);
+        Err(ProviderError::new(Class::RetryLater, Code::A0744, message)
+            .hint(text!("nothing is made in its place; it is seen again once the list has it")))
     }
 
     async fn make(&self, address: &Address, fields: &Fields) -> Result<String, ProviderError> {

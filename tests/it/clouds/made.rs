@@ -11,7 +11,7 @@ use amarre_core::model::instance::vendor_name;
 use amarre_core::model::power::{Override, OverrideEnd, OverrideSource, Power};
 use amarre_core::model::{Code, Gate, Kind, Language, Millis, ReasonCode, Refusal};
 use amarre_sim::Fault;
-use amarre_sim::kamatera::{KamateraServer, NameSuffix};
+use amarre_sim::kamatera::{KamateraServer, ListLack, NameSuffix};
 use amarre_sim::ovh_cloud::{CI_PROJECT, CloudInstance, CloudVerb, POWER_RULES};
 
 use super::made_rig::{BOTH, Cloud, MadeRig, Make, ROOM};
@@ -137,6 +137,58 @@ async fn a_server_that_the_list_has_late_is_not_made_again() {
     rig.passes(Millis::minutes(10)).await;
     rig.settle().await;
     assert_eq!(rig.created(), 1);
+}
+
+#[tokio::test]
+async fn what_a_short_list_lacks_is_asked_for_by_its_id_and_never_made_again() {
+    for lack in [ListLack::Half, ListLack::All, ListLack::Region("EU".to_owned())] {
+        for is_killed in [false, true] {
+            let mut rig = MadeRig::with_worker(Make::Kamatera).await;
+            rig.settle().await;
+            let worker = rig.named("worker");
+            // A day later, the queue has forgotten how it was made.
+            rig.goes_by(Millis::minutes(24 * 60));
+            let Cloud::Kamatera(cloud) = &rig.cloud else { unreachable!() };
+            cloud.forget_commands();
+            cloud.list_lacks(Some(lack.clone()));
+            if is_killed {
+                rig.restart().await;
+            }
+            let picture = rig.passes(Millis::minutes(60)).await;
+            assert_eq!((rig.created(), rig.named("worker")), (1, worker.clone()), "{lack:?} {is_killed}");
+            let gaps: Vec<Code> = picture.plan.gaps.iter().map(|gap| gap.code).collect();
+            let is_told = gaps.contains(&Code::A0744) || lack == ListLack::All && !gaps.is_empty();
+            assert!(is_told && rig.row("worker").state == InstanceState::Unknown, "{lack:?} {gaps:?}");
+            // Without an answer by the id nothing is known of it, and nothing is made.
+            rig.faults().add("POST", "/service/server/info", u32::MAX, Fault::Before(500));
+            rig.passes(Millis::minutes(60)).await;
+            assert_eq!(rig.created(), 1, "{lack:?} {is_killed}");
+            rig.faults().clear();
+            let Cloud::Kamatera(cloud) = &rig.cloud else { unreachable!() };
+            cloud.list_lacks(None);
+            rig.settle().await;
+            assert_eq!((rig.created(), rig.row("worker").state), (1, InstanceState::On), "{lack:?} {is_killed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_deleted_at_the_vendor_is_made_again() {
+    for make in BOTH {
+        let mut rig = MadeRig::with_worker(make).await;
+        rig.settle().await;
+        let (id, _) = rig.named("worker").remove(0);
+        match &rig.cloud {
+            Cloud::Ovh(cloud) => assert!(cloud.remove(&id)),
+            Cloud::Kamatera(cloud) => assert!(cloud.remove(&id)),
+        }
+        if let Cloud::Kamatera(cloud) = &rig.cloud {
+            cloud.forget_commands();
+        }
+        rig.passes(LATER).await;
+        rig.settle().await;
+        assert_eq!((rig.created(), rig.named("worker").len()), (2, 1), "{make:?}");
+    }
 }
 
 #[tokio::test]
