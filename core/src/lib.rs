@@ -12,3 +12,4 @@ pub mod resources;
 pub mod apps;
 pub mod manifest;
 pub mod plan;
+pub mod turns;

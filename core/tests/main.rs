@@ -6,6 +6,7 @@ mod manifest_cases;
 mod timetable_cases;
 mod timetable_judge;
 mod timetable_props;
+mod turns;
 mod plan_cases;
 mod plan_props;
 mod generated;

@@ -24,7 +24,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("resources", &["model"]),
     ("apps", &["model"]),
     ("manifest", &["model", "resources", "apps"]),
-    ("plan", &["model", "resources"]),
+    ("turns", &["model"]),
+    ("plan", &["model", "resources", "turns"]),
     ("secret", &["model"]),
     ("telemetry", &["model"]),
     // A channel is what the configuration says of it.
@@ -33,10 +34,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("error_chain", &[]),
     ("error_pages", &["model"]),
     ("words", &["model"]),
-    ("providers", &["model", "resources", "secret", "error_chain"]),
+    ("providers", &["model", "resources", "secret", "error_chain", "turns"]),
     ("registry", &["model", "config", "providers", "secret"]),
     // What of a repository is looked at, and what of it is sent to an engine.
-    ("source", &["model", "secret", "apps"]),
+    ("source", &["model", "secret", "apps", "turns"]),
     // A published port is leased to its container.
     ("ledger", &["model", "resources::docker", "error_chain"]),
     ("accounts", &["model", "secret", "ledger"]),

@@ -27,7 +27,7 @@ use amarre_core::plan;
 use amarre_core::plan::desired::{account, instance};
 use amarre_core::plan::diff::upstreams;
 use amarre_core::plan::input::Input;
-use amarre_core::plan::safety::{lint, mass_deletes};
+use amarre_core::plan::safety::{builds, lint, mass_deletes};
 use amarre_core::text;
 
 /// Within this span a follow-up pass may use what the previous one read from vendors with a quota.
@@ -361,6 +361,7 @@ impl Engine {
             self.remember_failed_builds(plan, sight.now);
         }
         self.retries.hold_back(plan, &sight.facts.revision, sight.now, |service| busy.contains(service));
+        self.with_input(sight, |input| builds::pass_on(input, plan));
         sight.facts.culprits = self.attribute(plan, sight.now).await;
     }
 

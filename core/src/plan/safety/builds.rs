@@ -1,10 +1,12 @@
 //! One image at a time is built on a host: builds beside one another have taken whole machines down. And so many for one service
-//! within an hour: a repository that gets a commit each minute leaves room for others.
+//! within an hour: a repository that gets a commit each minute leaves room for others. A build that is under way goes on; then comes the
+//! service whose last build was begun the longest time ago, and one whose build failed and waits for its retry holds up none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Address, Change, Gate, Kind, Millis, Need, Plan, ProviderId, Timestamp, Verb, Wait};
 use crate::plan::input::Input;
+use crate::turns::{self, QueuedJob, Room};
 
 /// Of how long builds are counted.
 pub const COUNTED: Millis = Millis::minutes(60);
@@ -30,20 +32,45 @@ fn limit(input: &Input<'_>, plan: &mut Plan) {
     }
 }
 
-/// Lets the others wait for the first build of each engine: one that is under way, else the first by name.
+/// Lets the others wait for the build of each engine whose turn it is.
 pub(crate) fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     limit(input, plan);
-    let is_ready = |change: &&Change| is_build(change) && change.is_now();
-    let mut first: BTreeMap<ProviderId, (bool, Address)> = BTreeMap::new();
-    for change in plan.changes.iter().filter(is_ready) {
-        let place = (!input.facts.open_intents.contains_key(&change.address), change.address.clone());
-        let known = first.entry(change.address.provider.clone()).or_insert_with(|| place.clone());
-        if place < *known {
-            *known = place;
+    take_turns(input, plan);
+}
+
+/// Gives the turn on where the build that had it waits for its retry by now: it is not held up by anything of the others, and holds up
+/// none of them.
+pub fn pass_on(input: &Input<'_>, plan: &mut Plan) {
+    let builds = plan.changes.iter().filter(|change| is_build(change)).map(|change| change.address.clone());
+    let builds: BTreeSet<Address> = builds.collect();
+    for change in plan.changes.iter_mut().filter(|change| is_build(change)) {
+        if let Gate::After(needs) = &change.gate
+            && !needs.is_empty()
+            && needs.iter().all(|need| builds.contains(&need.on))
+        {
+            change.gate = Gate::Now;
         }
     }
+    take_turns(input, plan);
+}
+
+fn take_turns(input: &Input<'_>, plan: &mut Plan) {
+    let is_ready = |change: &&Change| is_build(change) && change.is_now();
+    let job = |change: &Change| QueuedJob {
+        name: change.address.to_string(),
+        owner: change.service.clone(),
+        rank: u8::from(!input.facts.open_intents.contains_key(&change.address)),
+        last: input.facts.builds.get(&change.service).and_then(|began| began.last().copied()),
+        places: vec![Room::new(change.address.provider.to_string(), 1)],
+        ..QueuedJob::default()
+    };
+    let ready: Vec<&Change> = plan.changes.iter().filter(is_ready).collect();
+    let jobs: Vec<QueuedJob> = ready.iter().map(|change| job(change)).collect();
+    let begun = turns::begin(&jobs.iter().collect::<Vec<_>>(), []);
+    let first = begun.into_iter().map(|number| (ready[number].address.provider.clone(), ready[number].address.clone()));
+    let first: BTreeMap<ProviderId, Address> = first.collect();
     for change in plan.changes.iter_mut().filter(|change| is_ready(&&**change)) {
-        if let Some((_, before)) = first.get(&change.address.provider).filter(|(_, first)| *first != change.address) {
+        if let Some(before) = first.get(&change.address.provider).filter(|first| **first != change.address) {
             change.gate = Gate::After(vec![Need::present(before.clone())]);
         }
     }
