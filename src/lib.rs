@@ -13,6 +13,7 @@ pub mod error_pages;
 pub mod words;
 pub mod secret;
 pub mod config;
+pub mod turns;
 pub mod providers;
 pub mod registry;
 pub mod source;

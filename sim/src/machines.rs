@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::script::Script;
+use tokio::sync::Notify;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -26,6 +27,8 @@ pub enum MachineFault {
     CutAfter(usize),
     /// All is done, and half of the answer comes.
     Half,
+    /// It takes the connection and says nothing, until whoever asks loses patience ([`Machines::lose_patience`]); nothing is done.
+    Silent,
     /// Nothing is done, and nothing is ever answered.
     HangBefore,
     /// All is done, and nothing is ever answered.
@@ -169,12 +172,13 @@ impl Inner {
 pub struct Machines {
     inner: Arc<Mutex<Inner>>,
     clock: MachineClock,
+    patience: Arc<Notify>,
 }
 
 impl Machines {
     /// None yet.
     pub fn new(clock: MachineClock) -> Self {
-        Self { inner: Arc::default(), clock }
+        Self { inner: Arc::default(), clock, patience: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -357,6 +361,11 @@ impl Machines {
         self.lock().decide = decide;
     }
 
+    /// The time is over for which those wait who ask machines that say nothing.
+    pub fn lose_patience(&self) {
+        self.patience.notify_waiters();
+    }
+
     /// How many questions came.
     pub fn asked(&self) -> usize {
         self.lock().asked
@@ -436,6 +445,10 @@ impl Machines {
         };
         match fault {
             Some(MachineFault::Away) => return Err(NoAnswer::Away),
+            Some(MachineFault::Silent) => {
+                self.patience.notified().await;
+                return Err(NoAnswer::Away);
+            }
             Some(MachineFault::HangBefore) => std::future::pending().await,
             Some(MachineFault::Delay(span)) => tokio::time::sleep(span).await,
             Some(MachineFault::CutAfter(_) | MachineFault::Half | MachineFault::HangAfter) | None => (),
@@ -450,7 +463,11 @@ impl Machines {
             Some(MachineFault::HangAfter) => std::future::pending().await,
             Some(MachineFault::Half) => Err(NoAnswer::Away),
             Some(
-                MachineFault::Away | MachineFault::HangBefore | MachineFault::CutAfter(_) | MachineFault::Delay(_),
+                MachineFault::Away
+                | MachineFault::Silent
+                | MachineFault::HangBefore
+                | MachineFault::CutAfter(_)
+                | MachineFault::Delay(_),
             )
             | None => said.ok_or(NoAnswer::Away),
         }

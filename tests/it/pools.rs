@@ -4,6 +4,7 @@ mod life;
 mod contract;
 mod lies;
 mod named_twice;
+mod fair;
 mod room;
 mod servers;
 mod stories;

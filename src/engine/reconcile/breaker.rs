@@ -206,6 +206,8 @@ pub struct BreakerWaits {
     pub probe: Option<String>,
 }
 
+/// Whether a change says something of its provider, and takes a slot of it. Each machine of a pool is one by itself: those that do not
+/// answer stop no other, and connections are shared out by their provider.
 fn counts(change: &Change) -> bool {
-    change.address.kind != Kind::Image
+    change.address.kind != Kind::Image && change.address.kind != Kind::Account
 }

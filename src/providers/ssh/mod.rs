@@ -2,6 +2,14 @@
 //!
 //! A machine is looked at by a login, one at a time and now and then: what it said last is reported until then. Whatever changes an
 //! account also looks, in the same connection.
+//!
+//! Pools share the connections ([`amarre_core::turns`]):
+//!
+//! | of the eight connections | |
+//! |---|---|
+//! | changes before looks, ends of accounts before others | looks have six at most |
+//! | a pool | has six at most, and of two pools the one with fewer comes first |
+//! | machines that did not answer last, or were never asked | have four together, and are asked ever more rarely |
 
 mod ask_machines;
 mod connection;
@@ -13,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 pub use self::ask_machines::{AskMachines, ConnectionError};
@@ -24,6 +32,7 @@ use self::script::{AccountLines, AccountMark, MachineLook};
 use super::machines::{HostKeyPair, MachineAccess, ReachMachines};
 use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, Supplies, WatchEvents};
 use crate::secret::{MarkKey, Signer};
+use crate::turns::{QueuedSeat, Seats};
 use amarre_core::model::pool::{MACHINE_PART, Machine, account_address, machine_address, machine_of, provider};
 use amarre_core::model::reservations::number_of;
 use amarre_core::model::{
@@ -32,6 +41,7 @@ use amarre_core::model::{
 };
 use amarre_core::resources::Objection;
 use amarre_core::resources::ssh::{ACCOUNT, MACHINE};
+use amarre_core::turns::{QueuedJob, Room};
 
 static KINDS: [KindSchema; 2] = [MACHINE, ACCOUNT];
 
@@ -43,14 +53,27 @@ const REGISTRATION_PART: &str = "amarre.machine-registration.v1";
 const NEW_KEYS: &str = "make new ones on one of the two, `rm /etc/ssh/ssh_host_*; ssh-keygen -A`, and trust them";
 /// Connections to all machines together.
 const CONNECTIONS_MAX: usize = 8;
+/// Those to look at machines: the others wait for no look.
+const LOOKS_MAX: usize = 6;
+/// Those to the machines of one pool: a command may run for minutes.
+const POOL_CONNECTIONS_MAX: usize = 6;
+/// Those to machines that are not known to answer: each of them may keep Amarre waiting.
+const UNANSWERED_MAX: usize = 4;
+/// The classes of turns: who stays on a machine whose time is over comes first.
+const END: u8 = 0;
+const BEGIN: u8 = 1;
+const LOOK: u8 = 2;
 /// What an observation waits for machines; who is later is reported as last seen, or hidden.
 const PATIENCE: Duration = Duration::from_secs(6);
 /// A machine that is not lent is looked at this often. More logins fill its log.
 const IDLE: Millis = Millis::minutes(5);
 /// One that is lent.
 const LENT: Millis = Millis::minutes(1);
-/// One that did not answer.
+/// One that did not answer; twice as long after each further time.
 const AWAY: Millis = Millis::seconds(30);
+/// The longest pause of one that has answered before, and of one that never has.
+const AWAY_LAST: Millis = Millis::minutes(2);
+const NEVER_LAST: Millis = Millis::minutes(16);
 /// One that did not let Amarre in: more tries get an address banned.
 const REFUSED: Millis = Millis::minutes(5);
 
@@ -65,7 +88,7 @@ struct Shared {
     instance: String,
     key: MarkKey,
     remote: Arc<dyn AskMachines>,
-    seats: Semaphore,
+    seats: Arc<Seats>,
     machines: Mutex<BTreeMap<String, MachineMemory>>,
     wake: Mutex<Option<Arc<Notify>>>,
 }
@@ -78,13 +101,13 @@ struct MachineMemory {
     look: Option<(Arc<MachineLook>, Timestamp)>,
     /// Why the last connection failed.
     failure: Option<ConnectionError>,
+    /// How often in a row it did not answer.
+    silences: u32,
     /// When it was tried last; `None`: with this access never.
     tried: Option<Timestamp>,
     is_looking: bool,
     /// It is registered anew with the next connection.
     registers_again: bool,
-    /// One connection at a time.
-    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl MachineMemory {
@@ -92,13 +115,49 @@ impl MachineMemory {
         let pause = match &self.failure {
             None if is_lent => LENT,
             None => IDLE,
-            Some(ConnectionError::Away(_) | ConnectionError::Here(_)) => AWAY,
+            Some(ConnectionError::Away(_) | ConnectionError::Here(_)) => self.pause_of_silence(),
             Some(ConnectionError::Refused(_) | ConnectionError::OtherKey) => REFUSED,
         };
         // A clock that was set back delays nothing.
         let is_over = self.tried.is_none_or(|tried| tried > now || now - tried >= pause);
         let may_be_asked = self.access.host_key.is_some() && !self.access.lacks_password;
         may_be_asked && !self.is_looking && is_over
+    }
+
+    /// Grows, for each try takes a connection for as long as the machine keeps Amarre waiting.
+    fn pause_of_silence(&self) -> Millis {
+        let longest = if self.look.is_some() { AWAY_LAST } else { NEVER_LAST };
+        let doubled = AWAY.0.saturating_mul(1 << self.silences.saturating_sub(1).min(10));
+        Millis(doubled.min(longest.0))
+    }
+
+    /// Whether it answered when it was asked last.
+    fn answers(&self) -> bool {
+        self.look.is_some() && self.failure.is_none()
+    }
+
+    /// Its turn at a connection.
+    fn job(&self, path: &str, class: u8) -> QueuedJob {
+        let mut places = vec![
+            Room::new("connections", CONNECTIONS_MAX),
+            Room::new(format!("pool {}", self.access.pool), POOL_CONNECTIONS_MAX),
+            // One connection at a time.
+            Room::new(format!("machine {path}"), 1),
+        ];
+        if class == LOOK {
+            places.push(Room::new("looks", LOOKS_MAX));
+        }
+        if !self.answers() {
+            places.push(Room::new("unanswered", UNANSWERED_MAX));
+        }
+        QueuedJob {
+            name: path.to_owned(),
+            owner: self.access.pool.clone(),
+            class,
+            last: self.tried,
+            places,
+            ..QueuedJob::default()
+        }
     }
 }
 
@@ -111,7 +170,7 @@ impl SshProvider {
             instance,
             key,
             remote,
-            seats: Semaphore::new(CONNECTIONS_MAX),
+            seats: Arc::default(),
             machines: Mutex::default(),
             wake: Mutex::default(),
         };
@@ -124,8 +183,9 @@ impl Shared {
         self.machines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the machines of a query, and answers which are to be looked at.
-    fn take(&self, query: &ObserveQuery) -> Vec<String> {
+    /// Takes the machines of a query, and answers which are to be looked at, and whether the observation waits for it: not for one that
+    /// did not answer last.
+    fn take(&self, query: &ObserveQuery) -> Vec<(String, bool)> {
         let mut machines = self.machines();
         let named: BTreeSet<String> = query.machines.iter().map(MachineAccess::path).collect();
         machines.retain(|path, _| named.contains(path));
@@ -137,7 +197,7 @@ impl Shared {
                     let is_same = known.access.machine.address == access.machine.address
                         && known.access.machine.port == access.machine.port;
                     known.access = access.clone();
-                    (known.failure, known.tried) = (None, None);
+                    (known.failure, known.tried, known.silences) = (None, None, 0);
                     if !is_same {
                         known.look = None;
                     }
@@ -147,10 +207,10 @@ impl Shared {
                         access: access.clone(),
                         look: None,
                         failure: None,
+                        silences: 0,
                         tried: None,
                         is_looking: false,
                         registers_again: false,
-                        turn: Arc::default(),
                     };
                     machines.insert(path, memory);
                 }
@@ -162,23 +222,31 @@ impl Shared {
         for (path, memory) in machines.iter_mut() {
             if memory.is_due(lent.contains(path), query.now) {
                 memory.is_looking = true;
-                due.push(path.clone());
+                due.push((path.clone(), memory.failure.is_none()));
             }
         }
         due
     }
 
-    /// Asks a machine, remembers what it said, and answers that.
-    async fn ask(&self, path: &str, lines: &str, now: Timestamp) -> Result<Arc<MachineLook>, ConnectionError> {
-        let known = self
-            .machines()
-            .get(path)
-            .map(|memory| (memory.access.clone(), memory.turn.clone(), memory.registers_again));
-        let Some((access, turn, again)) = known else {
-            return Err(ConnectionError::Here("it is in no manifest any more".to_owned()));
-        };
-        let _turn = turn.lock().await;
-        let _seat = self.seats.acquire().await;
+    /// Puts a question to a machine among those that wait for a connection. `None`: it is in no manifest any more.
+    fn queue(&self, path: &str, class: u8) -> Option<QueuedSeat> {
+        let job = self.machines().get(path).map(|memory| memory.job(path, class))?;
+        Some(self.seats.queue(job))
+    }
+
+    /// Asks a machine once it is its turn, remembers what it said, and answers that.
+    async fn ask(
+        &self,
+        path: &str,
+        queued: Option<QueuedSeat>,
+        lines: &str,
+        now: Timestamp,
+    ) -> Result<Arc<MachineLook>, ConnectionError> {
+        let gone = || ConnectionError::Here("it is in no manifest any more".to_owned());
+        let _seat = queued.ok_or_else(gone)?.turn().await;
+        // How it is reached may have changed meanwhile.
+        let known = self.machines().get(path).map(|memory| (memory.access.clone(), memory.registers_again));
+        let (access, again) = known.ok_or_else(gone)?;
         let lines = format!("{}{lines}", self.registration(&access, again));
         let said = self.remote.ask(&access, &self.instance, &lines).await;
         let answer = said.and_then(|said| {
@@ -188,9 +256,51 @@ impl Shared {
         if let Some(memory) = machines.get_mut(path).filter(|memory| memory.access == access) {
             memory.tried = Some(now);
             memory.failure = answer.as_ref().err().cloned();
+            memory.silences = match &memory.failure {
+                Some(ConnectionError::Away(_) | ConnectionError::Here(_)) => memory.silences.saturating_add(1),
+                Some(ConnectionError::Refused(_) | ConnectionError::OtherKey) | None => 0,
+            };
             memory.look = answer.as_ref().ok().map(|look| (look.clone(), now)).or(memory.look.take());
         }
         answer
+    }
+
+    /// Looks at a machine. Whether it is known better afterwards: it answers, or does not, as it did not before.
+    async fn look(self: Arc<Self>, path: String, queued: Option<QueuedSeat>, now: Timestamp) -> bool {
+        let failure = |shared: &Self| shared.machines().get(&path).and_then(|memory| memory.failure.clone());
+        let before = failure(&self);
+        let looked = self.ask(&path, queued, "", now).await;
+        if let Some(memory) = self.machines().get_mut(&path) {
+            memory.is_looking = false;
+        }
+        looked.is_ok() || failure(&self) != before
+    }
+
+    /// Wakes the loop for what machines say that an observation did not wait for: at once where one answers that did not, else when all
+    /// are through.
+    async fn wake_after(self: Arc<Self>, mut awaited: JoinSet<bool>, mut beside: JoinSet<bool>) {
+        let wake = || {
+            let wake = self.wake.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            wake.into_iter().for_each(|wake| wake.notify_one());
+        };
+        let first = async {
+            let mut is_new = false;
+            while let Some(looked) = awaited.join_next().await {
+                is_new |= looked.unwrap_or(true);
+            }
+            is_new
+        };
+        let second = async {
+            while let Some(looked) = beside.join_next().await {
+                if looked.unwrap_or(true) {
+                    wake();
+                }
+            }
+        };
+        let (is_new, ()) = tokio::join!(first, second);
+        if is_new {
+            wake();
+        }
     }
 
     fn report(&self, query: &ObserveQuery) -> Observation {
@@ -415,27 +525,17 @@ impl Provider for SshProvider {
     }
 
     async fn observe(&self, query: &ObserveQuery) -> Observation {
-        let mut looks = JoinSet::new();
-        for path in self.shared.take(query) {
-            let (shared, now) = (self.shared.clone(), query.now);
-            looks.spawn(async move {
-                let _ = shared.ask(&path, "", now).await;
-                if let Some(memory) = shared.machines().get_mut(&path) {
-                    memory.is_looking = false;
-                }
-            });
+        let (mut awaited, mut beside) = (JoinSet::new(), JoinSet::new());
+        for (path, is_awaited) in self.shared.take(query) {
+            let looks = if is_awaited { &mut awaited } else { &mut beside };
+            let queued = self.shared.queue(&path, LOOK);
+            looks.spawn(self.shared.clone().look(path, queued, query.now));
         }
-        let all = async { while looks.join_next().await.is_some() {} };
-        if tokio::time::timeout(PATIENCE, all).await.is_err() {
-            let shared = self.shared.clone();
-            // Their answers wake the loop.
-            tokio::spawn(async move {
-                while looks.join_next().await.is_some() {}
-                let wake = shared.wake.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                if let Some(wake) = wake {
-                    wake.notify_one();
-                }
-            });
+        self.shared.seats.hand_out();
+        let all = async { while awaited.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(PATIENCE, all).await;
+        if !awaited.is_empty() || !beside.is_empty() {
+            tokio::spawn(self.shared.clone().wake_after(awaited, beside));
         }
         self.shared.report(query)
     }
@@ -456,7 +556,10 @@ impl Provider for SshProvider {
             lines.insert_str(0, &between.map(script::between_line).unwrap_or_default());
         }
         let now = self.shared.machines().get(&path).and_then(|memory| memory.tried).unwrap_or_default();
-        let look = self.shared.ask(&path, &lines, now).await.map_err(|error| failed(&path, &error))?;
+        let class = if change.verb == Verb::Delete { END } else { BEGIN };
+        let queued = self.shared.queue(&path, class);
+        self.shared.seats.hand_out();
+        let look = self.shared.ask(&path, queued, &lines, now).await.map_err(|error| failed(&path, &error))?;
         match look.failed.first() {
             None => Ok(Outcome { vendor_id, ..Outcome::default() }),
             Some((what, why)) => {
@@ -469,7 +572,7 @@ impl Provider for SshProvider {
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
-        Capabilities { events: Some(self), machines: Some(self), max_in_flight: CONNECTIONS_MAX, ..Capabilities::NONE }
+        Capabilities { events: Some(self), machines: Some(self), ..Capabilities::NONE }
     }
 }
 
@@ -546,7 +649,7 @@ impl ReachMachines for SshProvider {
 
     fn look_again(&self, pool: &str, machine: &str) {
         if let Some(memory) = self.shared.machines().get_mut(&format!("{pool}/{machine}")) {
-            memory.tried = None;
+            (memory.tried, memory.silences) = (None, 0);
         }
     }
 }
