@@ -1,6 +1,8 @@
 //! The repositories of apps: each is fetched as the source is, into a clone of its own, and its newest commit stands among the other
 //! files of the source, where manifests of apps find it.
 
+mod fetch_turns;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::fs::DirBuilder;
@@ -13,16 +15,19 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use self::fetch_turns::server_of;
 use super::base_images::BaseImages;
 use super::git::{AppRepository, FetchedCommit, RemoteAccess};
 use super::{Snapshot, SourceError};
 use crate::secret::{Secret, private_file, ssh_key};
+use crate::turns::Seats;
 use amarre_core::apps::{Checkout, SecretForm};
 use amarre_core::model::app::AppSource;
 use amarre_core::model::{Asset, Code, Commit, GitUrl, Hint, Millis, SecretName, Timestamp};
+use amarre_core::turns::{QueuedJob, Room};
 
 /// How often a server is asked: webhooks and people are faster.
 pub const INTERVAL: Millis = Millis::seconds(60);
@@ -30,8 +35,6 @@ pub const INTERVAL: Millis = Millis::seconds(60);
 pub const ASKS_MAX: usize = 30;
 /// Of how long questions to a server are counted.
 pub const COUNTED: Millis = Millis::minutes(10);
-/// Fetches at once: each is a process.
-const FETCHES_MAX: usize = 4;
 /// Clones for forecasts at once.
 const LOOKS_AT_ONCE: usize = 2;
 /// Looks that are kept for the next forecast of the same manifest.
@@ -60,13 +63,15 @@ pub struct AppRepositories {
     fetches: Arc<Mutex<JoinSet<()>>>,
     /// Rings when a fetch has ended.
     ended: Arc<Notify>,
+    /// Whether each server answered when it was asked last.
+    servers: Arc<Mutex<BTreeMap<String, bool>>>,
     /// What manifests call them.
     names: Arc<Mutex<BTreeMap<String, AppSource>>>,
     tokens: Arc<Mutex<TokenFinder>>,
     /// One key at a time: two of one name would be in each other's way.
     making_keys: Arc<tokio::sync::Mutex<()>>,
     /// Forecasts clone in turns.
-    turns: Arc<LookTurns>,
+    turns: Arc<Seats>,
     /// What forecasts looked at, and when.
     looks: Arc<Mutex<BTreeMap<String, (Timestamp, Asset)>>>,
     /// The images that services are built from.
@@ -85,6 +90,10 @@ struct KnownApp {
     state: AppState,
     /// When the server was asked last, as many times as it may be in a while; the oldest first.
     asks: VecDeque<Timestamp>,
+    /// How often in a row it did not answer.
+    silences: u32,
+    /// Its time has come, and others have their turn.
+    is_waiting: bool,
 }
 
 /// What is known of the repository of an app, for people.
@@ -151,16 +160,6 @@ impl Drop for LookFolder {
     fn drop(&mut self) {
         // Nothing of it is ours to keep.
         let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// The turns of forecasts.
-#[derive(Debug)]
-struct LookTurns(Semaphore);
-
-impl Default for LookTurns {
-    fn default() -> Self {
-        Self(Semaphore::new(LOOKS_AT_ONCE))
     }
 }
 
@@ -251,9 +250,18 @@ impl AppRepositories {
             let message = format!("{} is read with credentials of Amarre's", source.url);
             return Err(SourceError::new(Code::A0303, message, hint));
         }
-        let _turn = self.turns.0.acquire().await;
+        let server = server_of(&source.url);
+        let mut places = vec![Room::new("looks", LOOKS_AT_ONCE)];
+        if self.servers().get(&server) == Some(&false) {
+            places.push(Room::new(format!("server {server}"), 1));
+        }
+        let (name, owner) = (asset.clone(), server.clone());
+        let _turn = self.turns.take(QueuedJob { name, owner, last: Some(now), places, ..QueuedJob::default() }).await;
         let (token, key) = (self.token(source), self.key(&source.url).await);
-        let found = match clone_and_read(source, token, key).await {
+        let found = clone_and_read(source, token, key).await;
+        let is_silent = found.as_ref().is_err_and(|error| error.code == Code::A0302);
+        self.servers().insert(server, !is_silent);
+        let found = match found {
             Ok(found) => as_asset(found),
             Err(error) => return Err(self.with_key(&source.url, error).await),
         };
@@ -278,24 +286,6 @@ impl AppRepositories {
         }
         drop(known);
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = sources.clone();
-    }
-
-    /// Begins to fetch those whose time has come. `wake` rings for each that has changed.
-    pub fn fetch_due(&self, now: Timestamp, wake: &Arc<Notify>) {
-        let mut known = self.lock();
-        let mut free = FETCHES_MAX.saturating_sub(known.values().filter(|one| one.state.is_fetching).count());
-        for (name, one) in known.iter_mut() {
-            one.state.limited = one.limited(now);
-            let is_due = one.next() <= now && !one.state.is_fetching;
-            if is_due && free > 0 {
-                free -= 1;
-                one.state.is_fetching = true;
-                one.state.asked = Some(now);
-                one.asks.push_back(now);
-                one.asks.drain(..one.asks.len().saturating_sub(ASKS_MAX));
-                self.begin(name.clone(), one.repository.clone(), wake.clone());
-            }
-        }
     }
 
     /// The private key for a repository over ssh, made where there is none yet. `None`: it is not reached over ssh.
@@ -345,8 +335,12 @@ impl AppRepositories {
                 Err(error) => Err(all.with_key(repository.url(), error).await),
             };
             let mut known = all.lock();
+            let is_silent = outcome.as_ref().is_err_and(|error| error.code == Code::A0302);
+            all.servers().insert(server_of(repository.url()), !is_silent);
+            let is_awaited = known.values().any(|one| one.is_waiting);
             let Some(one) = known.get_mut(&name) else { return };
             one.state.is_fetching = false;
+            one.silences = if is_silent { one.silences.saturating_add(1) } else { 0 };
             all.ended.notify_waiters();
             let before = one.state.clone();
             match outcome {
@@ -356,7 +350,7 @@ impl AppRepositories {
             if let Some(error) = one.state.error.as_ref().filter(|_| before.error != one.state.error) {
                 tracing::warn!("{error}");
             }
-            if before != one.state {
+            if before != one.state || is_awaited {
                 wake.notify_one();
             }
         });
@@ -391,17 +385,6 @@ impl AppRepositories {
             next = next.max(one.limited(now));
         }
         next
-    }
-
-    /// When the next server is to be asked; `None`: there is none.
-    pub fn next(&self) -> Option<Timestamp> {
-        let known = self.lock();
-        known.values().filter(|one| !one.state.is_fetching).map(KnownApp::next).min()
-    }
-
-    /// Whether a server is being asked.
-    pub fn is_fetching(&self) -> bool {
-        self.lock().values().any(|one| one.state.is_fetching)
     }
 
     /// What is known of all, by manifest.
@@ -578,26 +561,10 @@ impl KnownApp {
     /// With what an earlier process has fetched.
     fn remembered(repository: AppRepository) -> Self {
         let fetched = repository.remembered();
-        let mut one = Self { repository, asset: None, state: AppState::default(), asks: VecDeque::new() };
+        let (state, asks) = (AppState::default(), VecDeque::new());
+        let mut one = Self { repository, asset: None, state, asks, silences: 0, is_waiting: false };
         fetched.into_iter().for_each(|fetched| one.take(fetched));
         one
-    }
-
-    /// When its server is to be asked.
-    fn next(&self) -> Timestamp {
-        let usual = self.state.asked.map_or(Timestamp(0), |asked| asked + INTERVAL);
-        usual.max(self.room().unwrap_or_default())
-    }
-
-    /// When it may be asked, after it was asked as often as may be.
-    fn room(&self) -> Option<Timestamp> {
-        self.asks.front().filter(|_| self.asks.len() >= ASKS_MAX).map(|oldest| *oldest + COUNTED)
-    }
-
-    /// When it is asked, where it was to be asked by now.
-    fn limited(&self, now: Timestamp) -> Option<Timestamp> {
-        let is_wanted = self.state.asked.is_none_or(|asked| now - asked >= INTERVAL);
-        self.room().filter(|room| is_wanted && now < *room)
     }
 
     fn take(&mut self, fetched: FetchedCommit) {
@@ -621,56 +588,4 @@ fn repository(place: &AppFolder, source: &AppSource, token: Option<Secret>, ssh_
     };
     let clone = Path::new(&place.folder).join(format!("{digest}.git"));
     AppRepository::new(access, source.reference.clone(), source.path.clone(), clone, place.program.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A folder of clones whose fetches all fail at once, and a repository in it.
-    async fn asked_by(ask: impl Fn(&AppRepositories, Timestamp)) -> (AppRepositories, AppSource, Vec<Timestamp>) {
-        let folder = tempfile::tempdir().unwrap();
-        let place = AppFolder { folder: folder.path().to_owned(), program: PathBuf::from("/bin/false") };
-        let all = AppRepositories::new(place);
-        let source = AppSource {
-            url: GitUrl::parse("https://git.example.org/a/b.git").unwrap(),
-            reference: "main".to_owned(),
-            path: String::new(),
-            token: None,
-            host_key: None,
-        };
-        all.recall(&BTreeMap::from([("shop".to_owned(), source.clone())]));
-        let mut asked = BTreeSet::new();
-        // A quarter of an hour, second by second.
-        for now in (0..900).map(|second| Timestamp(1_800_000_000_000 + second * 1_000)) {
-            ask(&all, now);
-            all.fetch_due(now, &Arc::default());
-            all.idle().await;
-            asked.extend(all.state(&source).unwrap().asked);
-        }
-        (all, source, asked.into_iter().collect())
-    }
-
-    #[tokio::test]
-    async fn a_server_is_asked_once_a_minute() {
-        let (_, _, asked) = asked_by(|_, _| ()).await;
-        assert_eq!(asked.len(), 15);
-    }
-
-    #[tokio::test]
-    async fn who_asks_all_the_time_asks_a_server_thirty_times_in_ten_minutes() {
-        let (all, source, asked) = asked_by(|all, _| all.ask_again()).await;
-        assert_eq!(asked.len(), 2 * ASKS_MAX);
-        for (one, next) in asked.iter().zip(&asked[ASKS_MAX..]) {
-            assert!(*next - *one >= COUNTED, "{one:?} {next:?}");
-        }
-        // It is said when it is asked next; a push says the same.
-        let until = asked[ASKS_MAX] + COUNTED;
-        let now = *asked.last().unwrap() + Millis::seconds(60);
-        all.fetch_due(now, &Arc::default());
-        assert_eq!(all.state(&source).unwrap().limited, Some(until));
-        let told = all.pushed("refs/heads/main", &["https://git.example.org/a/b.git"], now);
-        assert_eq!(told, Some(until));
-        assert_eq!(all.pushed("refs/heads/other", &["https://git.example.org/a/b.git"], now), None);
-    }
 }

@@ -4,3 +4,4 @@ pub mod fetch;
 mod write;
 mod whole;
 mod rewritten;
+mod fair;
