@@ -41,7 +41,7 @@ pub fn plan(input: &Input<'_>, wants: &Wants) -> Plan {
     let mut plan = diff::decide::decide(input, wants);
     diff::reason::name_rollbacks(input, &mut plan);
     safety::flapping::hold_back(input, &mut plan);
-    safety::cloud_limits::hold_back(input, wants, &mut plan);
+    safety::cloud_limits::hold_back(input, &mut plan);
     safety::defer::hold_back(input, wants, &mut plan);
     safety::lent::hold_back(input, &mut plan);
     safety::protect::hold_back(input, wants, &mut plan);

@@ -272,7 +272,7 @@ async fn engine(folder: &TempDir, clock: &Arc<ShiftedClock>, (cloud, more): (&Cl
         }
     };
     let text = format!(
-        "ssh_keys: {{ops: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ops}}\npolicy: {{instances: ['*']}}\nclouds: {{lab: {{{account}, {more}}}}}\n"
+        "pools: {{}}\nssh_keys: {{ops: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ops}}\npolicy: {{instances: ['*']}}\nclouds: {{lab: {{{account}, {more}}}}}\n"
     );
     engine_of(folder, clock, &text, ledger).await
 }

@@ -3,15 +3,18 @@
 //! | a create, or a change of size | verdict |
 //! |---|---|
 //! | its vendor does not offer it | held |
-//! | more servers are wanted than `limits.instances` | no create at that cloud is made |
 //! | of a size that `limits.types` does not name | held |
-//! | with it, and those before it by name, the budget is exceeded, or its price is not known | held |
+//! | `limits.instances` has no room for all that its manifest asks for | the creates of this manifest are held |
+//! | with it, the budget is exceeded, or its price is not known | held |
+//!
+//! What is there, or may be, keeps its place. Then the manifest that asks for least is judged first, by cost where there is a budget, else
+//! by number; what is held takes no room, so that a manifest that asks for too much holds up itself and no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::savings::{MONTH_HOURS, ServerPrices};
 use crate::model::site::{CloudBudget, CloudSite};
-use crate::model::{Address, Arg, Change, Code, Gate, Hint, Kind, Note, Plan, Refusal, Text, Verb, Wants};
+use crate::model::{Address, Arg, Change, Code, Gate, Hint, Kind, Note, Plan, Refusal, Text, Verb};
 use crate::plan::input::Input;
 use crate::text;
 
@@ -19,7 +22,7 @@ use crate::text;
 const WARNED_PERCENT: i64 = 80;
 
 /// Holds what a cloud's limits and budget do not leave room for, and says the monthly sum.
-pub fn hold_back(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
+pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     for (name, cloud) in &input.site.clouds {
         let is_its = |address: &Address| address.kind == Kind::Server && address.provider == cloud.provider;
         let is_asked = |change: &Change| is_its(&change.address) && size(change).is_some();
@@ -30,7 +33,7 @@ pub fn hold_back(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
                     change.gate = Gate::Held(refusal.clone());
                 }
             }
-            let servers = Servers::of(input, wants, cloud);
+            let servers = Servers::of(input, cloud);
             servers.hold_back(name, plan);
         }
     }
@@ -69,20 +72,29 @@ struct Servers<'a> {
     cloud: &'a CloudSite,
     /// With what each costs a month, and in which currency, where that is known.
     there: BTreeMap<&'a Address, Option<(i64, &'a str)>>,
-    count: usize,
+    /// Those that the ledger knows and that are not seen: they may be there.
+    hidden: BTreeSet<&'a Address>,
+}
+
+/// What one manifest asks for at a cloud.
+struct ServerAsk {
+    service: String,
+    changes: Vec<usize>,
+    /// How many servers more than those that may be there.
+    creates: usize,
+    /// What they and the changes of size cost a month, where that is known.
+    month: i64,
 }
 
 impl<'a> Servers<'a> {
-    fn of(input: &'a Input<'a>, wants: &Wants, cloud: &'a CloudSite) -> Self {
+    fn of(input: &'a Input<'a>, cloud: &'a CloudSite) -> Self {
         let seen = input.world.of_kind(&cloud.provider, Kind::Server).filter(|(_, seen)| seen.owner.is_ours());
         let there: BTreeMap<&Address, Option<(i64, &str)>> =
             seen.map(|(address, _)| (address, priced(input, address))).collect();
-        let is_new = |address: &&Address| {
-            let is_its = address.kind == Kind::Server && address.provider == cloud.provider;
-            is_its && !there.contains_key(*address)
-        };
-        let count = there.len() + wants.map.keys().filter(is_new).count();
-        Self { input, cloud, there, count }
+        let known = input.facts.applied.keys().chain(input.facts.open_intents.keys());
+        let is_its = |address: &&Address| address.kind == Kind::Server && address.provider == cloud.provider;
+        let hidden = known.filter(is_its).filter(|address| !there.contains_key(*address)).collect();
+        Self { input, cloud, there, hidden }
     }
 
     fn hold_back(self, name: &str, plan: &mut Plan) {
@@ -91,64 +103,115 @@ impl<'a> Servers<'a> {
             .iter()
             .map(|(address, cost)| ((*address).clone(), cost.map(|(month, currency)| (month, currency.to_owned()))))
             .collect();
-        let mut asked: Vec<&mut Change> = plan
-            .changes
-            .iter_mut()
-            .filter(|change| change.address.kind == Kind::Server && change.address.provider == self.cloud.provider)
-            .filter(|change| size(change).is_some())
-            .collect();
-        asked.sort_by(|one, other| one.address.cmp(&other.address));
-        let quotes = asked.iter().map(|change| (change.address.clone(), quoted(self.input, &change.address)));
+        let is_its =
+            |change: &Change| change.address.kind == Kind::Server && change.address.provider == self.cloud.provider;
+        let asked = plan.changes.iter().filter(|change| is_its(change) && size(change).is_some());
+        let asked: Vec<Address> = asked.map(|change| change.address.clone()).collect();
+        let quotes = asked.iter().map(|address| (address.clone(), quoted(self.input, address)));
         let with_all: Costs = costs.clone().into_iter().chain(quotes).collect();
-        for change in asked {
-            let before = costs.insert(change.address.clone(), quoted(self.input, &change.address));
-            if change.refusal().is_some() {
-                put_back(&mut costs, &change.address, before);
-                continue;
-            }
-            let refusal = self.refusal(name, change, (&costs, &with_all));
-            if let Some(refusal) = refusal {
-                put_back(&mut costs, &change.address, before);
+        for change in plan.changes.iter_mut().filter(|change| is_its(change) && change.refusal().is_none()) {
+            if let Some(refusal) = self.of_other_type(name, change) {
                 change.gate = Gate::Held(refusal);
+            }
+        }
+        let all: BTreeSet<&Address> = self.there.keys().chain(&self.hidden).copied().chain(&asked).collect();
+        let (count, limit) = (all.len(), self.cloud.limits.instances);
+        let mut taken = self.there.len() + self.hidden.len();
+        for ask in self.asks(plan, &costs) {
+            let is_beyond = taken + ask.creates > limit;
+            for number in ask.changes {
+                let change = &mut plan.changes[number];
+                let is_create = matches!(change.verb, Verb::Create(_));
+                if is_create && is_beyond {
+                    change.gate = Gate::Held(self.too_many(name, count, &with_all));
+                    continue;
+                }
+                let before = costs.insert(change.address.clone(), quoted(self.input, &change.address));
+                if let Some(refusal) = self.too_dear(name, &costs) {
+                    put_back(&mut costs, &change.address, before);
+                    change.gate = Gate::Held(refusal);
+                } else if is_create && !self.hidden.contains(&change.address) {
+                    taken += 1;
+                }
             }
         }
         plan.notes.push(self.note(name, &costs));
     }
 
-    /// Why it is held, by what the servers cost with it, and with all that are asked for.
-    fn refusal(&self, name: &str, change: &Change, (costs, with_all): (&Costs, &Costs)) -> Option<Refusal> {
-        let limits = &self.cloud.limits;
+    /// What each manifest asks for, the smallest first.
+    fn asks(&self, plan: &Plan, costs: &Costs) -> Vec<ServerAsk> {
+        let mut asks: BTreeMap<&str, ServerAsk> = BTreeMap::new();
+        for (number, change) in plan.changes.iter().enumerate() {
+            let is_its = change.address.kind == Kind::Server && change.address.provider == self.cloud.provider;
+            if !is_its || size(change).is_none() || change.refusal().is_some() {
+                continue;
+            }
+            let ask = asks.entry(&change.service).or_insert_with(|| ServerAsk {
+                service: change.service.clone(),
+                changes: Vec::new(),
+                creates: 0,
+                month: 0,
+            });
+            let is_create = matches!(change.verb, Verb::Create(_));
+            ask.creates += usize::from(is_create && !self.hidden.contains(&change.address));
+            let before = costs.get(&change.address).and_then(|cost| cost.as_ref()).map_or(0, |(month, _)| *month);
+            let after = quoted(self.input, &change.address).map_or(i64::MAX, |(month, _)| month);
+            ask.month = ask.month.saturating_add(after.saturating_sub(before));
+            ask.changes.push(number);
+        }
+        let mut asks: Vec<ServerAsk> = asks.into_values().collect();
+        for ask in &mut asks {
+            ask.changes.sort_by(|one, other| plan.changes[*one].address.cmp(&plan.changes[*other].address));
+        }
+        asks.sort_by(|one, other| {
+            let sizes = |ask: &ServerAsk| {
+                let creates = i64::try_from(ask.creates).unwrap_or(i64::MAX);
+                if self.cloud.budget.is_some() { (ask.month, creates) } else { (creates, ask.month) }
+            };
+            (sizes(one), &one.service).cmp(&(sizes(other), &other.service))
+        });
+        asks
+    }
+
+    /// Why a create is held for the number of servers. `n`: how many there would be with all that are asked for.
+    fn too_many(&self, name: &str, n: usize, with_all: &Costs) -> Refusal {
+        let limit = self.cloud.limits.instances;
+        Refusal {
+            code: Code::A0750,
+            message: text!(
+                n;
+                "a server would be Amarre's at {name}, and {key} allows {limit}",
+                "{n} servers would be Amarre's at {name}, and {key} allows {limit}",
+                name,
+                key = format!("clouds.{name}.limits.instances"),
+                limit
+            ),
+            found: costs_found(with_all),
+            hints: vec![Hint::text(text!(
+                "an admin raises it in amarre.yaml: {what}",
+                what = format!("`limits: {{instances: {n}}}`")
+            ))],
+        }
+    }
+
+    /// Why a change is held for its size.
+    fn of_other_type(&self, name: &str, change: &Change) -> Option<Refusal> {
+        let (types, size) = (&self.cloud.limits.types, size(change)?);
+        if types.is_empty() || types.contains(size) {
+            return None;
+        }
+        let types: Vec<&str> = types.iter().map(String::as_str).collect();
+        Some(Refusal {
+            code: Code::A0751,
+            message: text!("{key} allows no {size}", key = format!("clouds.{name}.limits.types"), size),
+            found: Vec::new(),
+            hints: vec![Hint::text(text!("it allows {types}; an admin adds to it in amarre.yaml", types))],
+        })
+    }
+
+    /// Why a change is held for what the servers cost with it.
+    fn too_dear(&self, name: &str, costs: &Costs) -> Option<Refusal> {
         let key = |key: &str| format!("clouds.{name}.{key}");
-        let is_create = matches!(change.verb, Verb::Create(_));
-        if is_create && self.count > limits.instances {
-            let n = self.count;
-            return Some(Refusal {
-                code: Code::A0750,
-                message: text!(
-                    n;
-                    "a server would be Amarre's at {name}, and {key} allows {limit}",
-                    "{n} servers would be Amarre's at {name}, and {key} allows {limit}",
-                    name,
-                    key = key("limits.instances"),
-                    limit = limits.instances
-                ),
-                found: costs_found(with_all),
-                hints: vec![Hint::text(text!(
-                    "an admin raises it in amarre.yaml: {what}",
-                    what = format!("`limits: {{instances: {n}}}`")
-                ))],
-            });
-        }
-        let size = size(change).unwrap_or_default();
-        if !limits.types.is_empty() && !limits.types.contains(size) {
-            let types: Vec<&str> = limits.types.iter().map(String::as_str).collect();
-            return Some(Refusal {
-                code: Code::A0751,
-                message: text!("{key} allows no {size}", key = key("limits.types"), size),
-                found: Vec::new(),
-                hints: vec![Hint::text(text!("it allows {types}; an admin adds to it in amarre.yaml", types))],
-            });
-        }
         let budget = self.cloud.budget.as_ref()?;
         match sum(costs, budget) {
             Some(sum) if sum <= budget.month => None,
