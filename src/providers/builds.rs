@@ -19,7 +19,9 @@ pub struct BuildContext {
     pub folder: String,
     /// The Dockerfile in it, which is sent whatever is left out.
     pub dockerfile: Option<String>,
-    /// One more file at the top: its name, and its content.
+    /// The folder in what is sent that holds the files; empty: they are at the top.
+    pub below: String,
+    /// One file at the top that is sent in the place of whatever is called so: its name, and its content.
     pub beside: Option<(String, Arc<[u8]>)>,
 }
 

@@ -25,6 +25,8 @@ const KEYS_MAX: usize = 16;
 const SIGNATURE_BYTES: usize = 16;
 /// Keeps signatures of DNS marks apart from all else that is made with the key.
 const DNS_MARKS: &[u8] = b"amarre.dns-mark.v1";
+/// The same for what is built: names that nobody can guess.
+const BUILDS: &[u8] = b"amarre.build.v1";
 /// The same for the name by which people tell keys apart.
 const FINGERPRINT: &[u8] = b"amarre.key-fingerprint.v1";
 /// Before the key that only makes the marks of secrets.
@@ -130,6 +132,12 @@ impl MarkKey {
         Mark(hex::encode(&hmac(&self.0.secrets, &[value.as_bytes()]).finalize().into_bytes()[..8]))
     }
 
+    /// What nobody without the key can guess, for these parts in this order: 32 hex digits. As marks of secrets, it stays when a new
+    /// key signs: images and layers would be built again.
+    pub fn unguessable(&self, parts: &[&str]) -> String {
+        hex::encode(&derived(&self.0.secrets, BUILDS, parts).finalize().into_bytes()[..SIGNATURE_BYTES])
+    }
+
     /// The signature of a DNS mark over these parts, in this order.
     pub fn sign(&self, parts: &[&str]) -> String {
         hex::encode(&signature(&self.0.signs, parts).finalize().into_bytes()[..SIGNATURE_BYTES])
@@ -167,9 +175,13 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
     mac
 }
 
-/// Each part with its length before it: no two lists of parts are the same bytes.
 fn signature(key: &KeyBytes, parts: &[&str]) -> Hmac<Sha256> {
-    let derived = hmac(key, &[DNS_MARKS]).finalize().into_bytes();
+    derived(key, DNS_MARKS, parts)
+}
+
+/// Each part with its length before it: no two lists of parts are the same bytes.
+fn derived(key: &KeyBytes, purpose: &[u8], parts: &[&str]) -> Hmac<Sha256> {
+    let derived = hmac(key, &[purpose]).finalize().into_bytes();
     let mut mac = hmac(&derived, &[]);
     for part in parts {
         mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use self::fetch_turns::server_of;
 use super::base_images::BaseImages;
-use super::git::{AppRepository, FetchedCommit, RemoteAccess};
+use super::git::{AppRepository, FetchedCommit, FilesToSend, RemoteAccess};
 use super::{Snapshot, SourceError};
 use crate::secret::{Secret, private_file, ssh_key};
 use crate::turns::Seats;
@@ -452,23 +452,13 @@ impl AppRepositories {
     }
 
     /// Sends the files of a commit as a tar, in pieces.
-    pub fn open(
-        &self,
-        name: &str,
-        commit: String,
-        folder: String,
-        beside: Option<(String, Arc<[u8]>)>,
-        dockerfile: Option<String>,
-    ) -> mpsc::Receiver<io::Result<axum::body::Bytes>> {
+    pub fn open(&self, name: &str, wanted: FilesToSend) -> mpsc::Receiver<io::Result<axum::body::Bytes>> {
         let (pieces, taken) = mpsc::channel(PIECES_MAX);
         let repository = self.lock().get(name).map(|one| one.repository.clone());
         tokio::task::spawn_blocking(move || {
             let mut out = TarPieces { pieces: pieces.clone(), gathered: Vec::new() };
             let done = match repository {
-                Some(repository) => {
-                    let beside = beside.as_ref().map(|(name, content)| (name.as_str(), &**content));
-                    repository.write(&commit, &folder, beside, dockerfile.as_deref(), &mut out)
-                }
+                Some(repository) => repository.write(&wanted, &mut out),
                 None => Err(io::Error::other("its repository is not followed any more")),
             };
             if let Err(error) = done.and_then(|()| out.flush()) {

@@ -15,7 +15,7 @@ use std::path::Path;
 pub use apps::{AppFolder, AppRepositories, AppState, AppStates, TokenFinder, look_at};
 pub use edit::{CommitAuthor, Edit, moved};
 pub use folder::Folder;
-pub use git::Git;
+pub use git::{FilesToSend, Git};
 
 use amarre_core::model::{Assets, Code, Commit, Hint, History, Millis, Timestamp, words};
 

@@ -11,6 +11,7 @@
 
 mod bases;
 mod checkout;
+mod context;
 mod detect;
 mod framework;
 mod go;
@@ -33,6 +34,7 @@ use crate::model::{Code, Text};
 
 pub use bases::{at_digest, bases, perhaps, pinned};
 pub use checkout::Checkout;
+pub use context::{SENT_BELOW, from_below};
 pub use detect::detect;
 pub use framework::names as framework_names;
 pub use ignore::SentFiles;

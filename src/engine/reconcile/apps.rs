@@ -9,7 +9,7 @@ use crate::engine::{Engine, PassResult};
 use crate::ledger::StoredManifest;
 use crate::providers::{BuildContext, ContextPieces, OpenContexts, WatchBuilds};
 use crate::secret::Secret;
-use crate::source::{AppRepositories, AppState, TokenFinder};
+use crate::source::{AppRepositories, AppState, FilesToSend, TokenFinder};
 use amarre_core::apps::SecretForm;
 use amarre_core::manifest::Diagnostic;
 use amarre_core::model::{SecretName, Service};
@@ -20,7 +20,8 @@ pub struct AppContexts(pub AppRepositories);
 
 impl OpenContexts for AppContexts {
     fn open(&self, context: BuildContext) -> ContextPieces {
-        self.0.open(&context.source, context.commit, context.folder, context.beside, context.dockerfile)
+        let BuildContext { source, commit, folder, dockerfile, below, beside } = context;
+        self.0.open(&source, FilesToSend { commit, folder, dockerfile, below, beside })
     }
 
     fn base_digests(&self, service: &str) -> BTreeMap<String, String> {

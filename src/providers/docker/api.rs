@@ -26,9 +26,11 @@ use serde_json::Value as Json;
 
 use super::DockerConfig;
 use super::answer_limit::{self, ANSWER_BYTES_MAX, Meter};
+use super::events::event_time;
+use super::images::built_images::{self, BuiltImages, without_digits};
 use super::images::{self, Declared};
-use super::registry::{self, Registries};
-use super::transport::{self, ConnectError, Sender, TlsFiles};
+use super::registry::Registries;
+use super::transport::{self, ConnectError, Sender, TlsFiles, versioned};
 use crate::error_chain::{chain, root};
 use crate::providers::http::Counts;
 use crate::providers::rows::{ListForm, Listed, RowReader, Unlisted};
@@ -66,6 +68,8 @@ pub struct EngineApi {
     tls: Option<TlsFiles>,
     counts: Counts,
     registries: Registries,
+    /// What images that are built here are called there.
+    pub built: BuiltImages,
     /// The API version in use.
     pub version: (usize, usize),
     /// The engine's own version, for people.
@@ -109,7 +113,21 @@ impl EngineApi {
         let engine = words::said(&answer.version.unwrap_or_default());
         let (endpoint, tls) = (config.endpoint.clone(), config.tls.clone());
         let platform = words::said(&platform);
-        Ok(Self { docker, sender, endpoint, tls, counts, registries, version, engine, platform, root, connected_at })
+        let built = BuiltImages::new(config.key.clone());
+        Ok(Self {
+            built,
+            docker,
+            sender,
+            endpoint,
+            tls,
+            counts,
+            registries,
+            version,
+            engine,
+            platform,
+            root,
+            connected_at,
+        })
     }
 
     /// Whether the engine answers.
@@ -174,13 +192,17 @@ impl EngineApi {
     /// Every container, running or not.
     pub async fn containers(&self) -> Result<Listed<ContainerSummary>, ProviderError> {
         let form = ListForm { names: &["Id", "Names"], ..LIST };
-        self.list("listing containers", "/containers/json?all=true", form).await
+        let listed = self.list("listing containers", "/containers/json?all=true", form).await?;
+        Ok(built_images::shown_containers(listed))
     }
 
     /// One container; `None` when it is gone.
     pub async fn container(&self, id: &str) -> Result<Option<ContainerInspectResponse>, ProviderError> {
         let answer = self.docker.inspect_container(id, None).await;
-        self.found("GET", text!("inspecting {kind} {name}", kind = Kind::Container, name = id), answer)
+        let mut found =
+            self.found("GET", text!("inspecting {kind} {name}", kind = Kind::Container, name = id), answer)?;
+        built_images::shown_container(&mut found);
+        Ok(found)
     }
 
     /// Every network.
@@ -203,7 +225,7 @@ impl EngineApi {
     /// Every image with a name.
     pub async fn images(&self) -> Result<Listed<ImageSummary>, ProviderError> {
         let form = ListForm { names: &["Id", "RepoDigests", "RepoTags"], required: &["Labels"], ..LIST };
-        self.list("listing images", "/images/json", form).await
+        Ok(self.built.known_images(self.list("listing images", "/images/json", form).await?))
     }
 
     /// A list, row by row: its answer may be larger than others, and is not held as a whole.
@@ -412,7 +434,8 @@ impl EngineApi {
     /// Removes a name of an image, and the image with its last one. What is gone is fine, and so is what something uses
     /// after all: it stays.
     pub async fn remove_image(&self, name: &str) -> Result<(), ProviderError> {
-        let answer = self.docker.remove_image(name, None::<RemoveImageOptions>, None).await;
+        let at_engine = self.built.at_engine(name);
+        let answer = self.docker.remove_image(&at_engine, None::<RemoveImageOptions>, None).await;
         if let Err(Error::DockerResponseServerError { status_code: 409, .. }) = &answer {
             self.counts.add("DELETE", 409);
             return Ok(());
@@ -438,8 +461,9 @@ impl EngineApi {
         &self,
         name: &str,
         platform: Option<&str>,
-        body: ContainerCreateBody,
+        mut body: ContainerCreateBody,
     ) -> Result<(String, Vec<String>), ProviderError> {
+        body.image = body.image.map(|image| self.built.at_engine(&image));
         let options = CreateContainerOptionsBuilder::new().name(name);
         let options = platform.into_iter().fold(options, CreateContainerOptionsBuilder::platform).build();
         let answer = self.docker.create_container(Some(options), body).await;
@@ -603,12 +627,14 @@ impl EngineApi {
         let Error::DockerResponseServerError { status_code, message } = error else {
             self.counts.add(method, 0);
             let trouble = ConnectError::find(error).unwrap_or_else(|| ConnectError::plain(chain(error)));
-            let message = text!("{doing} got no answer: {why}", doing, why = Text::from(trouble.message));
+            let why = Text::from(without_digits(&trouble.message));
+            let message = text!("{doing} got no answer: {why}", doing, why);
             let code = trouble.code.unwrap_or(Code::A0502);
             return ProviderError::new(Class::OutcomeUnknown, code, message).hint(trouble.hint);
         };
         self.counts.add(method, *status_code);
-        let text = text!("{doing} was refused: {said}", doing, said = Text::from(words::said(message)));
+        let text =
+            text!("{doing} was refused: {said}", doing, said = Text::from(words::said(&without_digits(message))));
         if message.contains("Pool overlaps") {
             return ProviderError::new(Class::Taken(Taken::Subnet), Code::A0505, text);
         }
@@ -640,40 +666,9 @@ fn unchanged_is_fine(answer: Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-/// RFC 3339 → seconds since 1970 with nine decimals, in which `since` of events counts.
-fn event_time(text: &str) -> Option<String> {
-    let time: jiff::Timestamp = text.parse().ok()?;
-    Some(since_nanos(i64::try_from(time.as_nanosecond()).ok()?))
-}
-
-/// Nanoseconds since 1970 → the same.
-pub fn since_nanos(nanos: i64) -> String {
-    format!("{}.{:09}", nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000))
-}
-
 fn client(sender: &Sender) -> Result<Docker, ConnectError> {
     let version = ClientVersion { major_version: API_OLDEST.0, minor_version: API_OLDEST.1 };
     sender.docker(CALL_TIMEOUT_S, &version)
-}
-
-/// Paths carry the version, for the client library does not add it by itself.
-fn versioned(docker: Docker, version: (usize, usize)) -> Docker {
-    let prefix = format!("/v{}.{}", version.0, version.1);
-    docker.with_request_modifier(move |mut request| {
-        let mut parts = request.uri().clone().into_parts();
-        let path = parts.path_and_query.as_ref().map_or("/", axum::http::uri::PathAndQuery::as_str);
-        parts.path_and_query = format!("{prefix}{path}").parse().ok();
-        if let Ok(uri) = axum::http::Uri::from_parts(parts) {
-            *request.uri_mut() = uri;
-        }
-        if let Some(header) = request.headers_mut().get_mut("X-Registry-Auth")
-            && let Ok(decodable) = registry::for_urls(header.to_str().unwrap_or_default()).parse()
-        {
-            *header = decodable;
-            header.set_sensitive(true);
-        }
-        request
-    })
 }
 
 /// A piece that came; where the meter ended the stream, it says why.
@@ -691,6 +686,3 @@ fn no_answer(endpoint: &str, trouble: ConnectError) -> ProviderError {
     let hint = hint.unwrap_or_else(|| text!("is the engine running, and may this user reach it?"));
     ProviderError::new(Class::RetryLater, trouble.code.unwrap_or(Code::A0502), message).hint(hint)
 }
-
-/// Time between a lost event stream and the next try.
-pub const RESUBSCRIBE_AFTER: Duration = Duration::from_secs(2);

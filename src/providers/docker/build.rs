@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use super::answer_limit::Meter;
 use super::api::EngineApi;
+use super::images::built_images::without_digits;
 use super::{DockerProvider, brought, build_trace, cannot, files, ids_of_images, transport};
 use crate::providers::{BuildContext, Class, ContextPieces, ProviderError, Supplies, WatchBuilds, WatchedBuild};
 use amarre_core::apps;
@@ -35,8 +36,8 @@ const BUILDS_MAX: usize = 50;
 const OBJECT_BYTES_MAX: usize = 8 << 20;
 /// Lines of the log in an error.
 const LINES_SHOWN: usize = 3;
-/// Where a Dockerfile that Amarre wrote stands in what is sent.
-const MADE_DOCKERFILE: &str = ".amarre.Dockerfile";
+/// The argument by which BuildKit keeps the cache mounts of builds apart.
+const CACHE_ARGUMENT: &str = "BUILDKIT_CACHE_MOUNT_NS";
 
 /// The commit that an image was built from, as the Open Container Initiative calls it.
 const LABEL_REVISION: &str = "org.opencontainers.image.revision";
@@ -77,7 +78,14 @@ impl BuildOrder {
             files,
             image: image.to_owned(),
             dockerfile: text("dockerfile")?,
-            context: BuildContext { source, commit, folder: text("context")?, dockerfile: text("path"), beside: None },
+            context: BuildContext {
+                source,
+                commit,
+                folder: text("context")?,
+                dockerfile: text("path"),
+                below: String::new(),
+                beside: None,
+            },
             bases: entries.get("bases")?.strings().into_iter().map(str::to_owned).collect(),
             digests: texts("moved"),
             args: texts("args"),
@@ -86,16 +94,29 @@ impl BuildOrder {
         })
     }
 
-    /// With the Dockerfile beside the files, where the repository has none, or names images by tags that are known by digests.
-    pub fn with_dockerfile(mut self, bytes: &Arc<[u8]>, digests: BTreeMap<String, String>) -> Self {
+    /// With the Dockerfile in what is sent.
+    ///
+    /// | whose it is | where it stands | where the files stand |
+    /// |---|---|---|
+    /// | Amarre's, for a repository | at the top, by a name that nobody can guess | below a folder: `COPY . .` does not take it |
+    /// | of a manifest, `dockerfile_inline` | at the top, by a name that nobody can guess | at the top |
+    /// | one of the files | in its own place, with digests for the tags that are known | at the top |
+    pub fn with_dockerfile(mut self, bytes: &Arc<[u8]>, digests: BTreeMap<String, String>, name: String) -> Self {
         // What a manifest was read with comes before what is known by now.
         let digests = digests.into_iter().chain(std::mem::take(&mut self.digests));
         self.digests = digests.filter(|(image, _)| !image.contains('@') && self.bases.contains(image)).collect();
         let text = std::str::from_utf8(bytes).ok().map(|text| apps::pinned(text, &self.args, &self.digests));
-        let pinned = text.filter(|text| text.as_bytes() != &**bytes).map(|text| text.into_bytes().into());
-        if pinned.is_some() || self.context.dockerfile.is_none() {
-            self.context.beside = Some((MADE_DOCKERFILE.to_owned(), pinned.unwrap_or_else(|| bytes.clone())));
+        let is_made = self.context.dockerfile.is_none() && self.files.is_none();
+        let text = if is_made { text.map(|text| apps::from_below(&text)) } else { text };
+        let changed: Option<Arc<[u8]>> =
+            text.filter(|text| text.as_bytes() != &**bytes).map(|text| text.into_bytes().into());
+        if is_made {
+            self.context.below = apps::SENT_BELOW.to_owned();
         }
+        self.context.beside = match &self.context.dockerfile {
+            None => Some((name, changed.unwrap_or_else(|| bytes.clone()))),
+            Some(path) => changed.map(|changed| (path.clone(), changed)),
+        };
         self
     }
 
@@ -104,17 +125,21 @@ impl BuildOrder {
         self.digests.get(image).map_or_else(|| image.to_owned(), |digest| apps::at_digest(image, digest))
     }
 
-    fn query(&self) -> String {
+    /// `image`: its name at the engine; `cache`: the name space of its cache mounts.
+    fn query(&self, image: String, cache: String) -> String {
         // None of Amarre's own labels: containers inherit those of their image.
         let revision = Some(&self.context.commit).filter(|commit| !commit.is_empty());
         let labels = revision.map(|commit| (LABEL_REVISION.to_owned(), commit.clone())).into_iter().collect();
         let json = |map: &BTreeMap<String, String>| serde_json::to_string(map).unwrap_or_default();
-        let dockerfile = self.context.dockerfile.clone().filter(|_| self.context.beside.is_none());
+        let beside = self.context.beside.as_ref().map(|(name, _)| name.clone());
+        let dockerfile = self.context.dockerfile.clone().or(beside).unwrap_or_default();
+        let mut args = self.args.clone();
+        args.insert(CACHE_ARGUMENT.to_owned(), cache);
         let mut pairs = vec![
             ("version", "2".to_owned()),
-            ("t", self.image.clone()),
-            ("dockerfile", dockerfile.unwrap_or_else(|| MADE_DOCKERFILE.to_owned())),
-            ("buildargs", json(&self.args)),
+            ("t", image),
+            ("dockerfile", dockerfile),
+            ("buildargs", json(&args)),
             ("labels", json(&labels)),
             ("forcerm", "1".to_owned()),
         ];
@@ -248,7 +273,9 @@ impl DockerProvider {
             let message = format!("the Dockerfile of {image} is not known any more");
             ProviderError::new(Class::Conflict, Code::A0405, message)
         })?;
-        let order = order.with_dockerfile(&dockerfile.bytes, supplies.contexts.base_digests(&change.service));
+        let name = api.built.dockerfile(image);
+        let order = order.with_dockerfile(&dockerfile.bytes, supplies.contexts.base_digests(&change.service), name);
+        let cache = api.built.cache(&self.config.instance, &change.service);
         let before = ids_of_images(api).await?;
         let files = match &order.files {
             None => supplies.contexts.open(order.context.clone()),
@@ -262,7 +289,7 @@ impl DockerProvider {
         };
         let cancel = self.builds.begin(image, &change.service);
         let running = RunningBuild { builds: &self.builds, image };
-        let built = build(api, &self.builds, &order, (files, cancel)).await;
+        let built = build(api, &self.builds, (&order, cache), (files, cancel)).await;
         self.builds.end(image, built.as_ref().err());
         drop(running);
         built?;
@@ -301,13 +328,13 @@ fn in_one_piece(tar: Vec<u8>) -> ContextPieces {
 async fn build(
     api: &EngineApi,
     builds: &Builds,
-    order: &BuildOrder,
+    (order, cache): (&BuildOrder, String),
     (files, cancel): (ContextPieces, Arc<Notify>),
 ) -> Result<(), ProviderError> {
     let limit = Duration::from_millis(u64::try_from(order.timeout.0).unwrap_or_default());
     let built = async {
         bring_bases(api, builds, order).await?;
-        tokio::time::timeout(limit, run(api, builds, order, files)).await.unwrap_or_else(|_| {
+        tokio::time::timeout(limit, run(api, builds, (order, cache), files)).await.unwrap_or_else(|_| {
             let message = format!("building {} took longer than {}", order.image, order.timeout);
             Err(ProviderError::new(Class::Rejected, Code::A0774, message)
                 .hint("give it more time: `build: {timeout: 60m}`"))
@@ -344,10 +371,16 @@ async fn bring_bases(api: &EngineApi, builds: &Builds, order: &BuildOrder) -> Re
     Ok(())
 }
 
-async fn run(api: &EngineApi, builds: &Builds, order: &BuildOrder, files: ContextPieces) -> Result<(), ProviderError> {
+async fn run(
+    api: &EngineApi,
+    builds: &Builds,
+    (order, cache): (&BuildOrder, String),
+    files: ContextPieces,
+) -> Result<(), ProviderError> {
     let (sender, meter) = api.stream_sender()?;
     let (major, minor) = api.version;
-    let uri = format!("{}/v{major}.{minor}/build?{}", transport::NAME, order.query());
+    let query = order.query(api.built.at_engine(&order.image), cache);
+    let uri = format!("{}/v{major}.{minor}/build?{query}", transport::NAME);
     let trouble: Arc<Mutex<Option<String>>> = Arc::default();
     let pieces = futures_util::stream::unfold((files, trouble.clone()), |(mut files, trouble)| async {
         let piece = files.recv().await?;
@@ -396,12 +429,13 @@ async fn read_answer(
         while let Some(Ok(said)) = objects.next() {
             done = objects.byte_offset();
             is_made |= said.id.as_deref() == Some("moby.image.id");
-            error = error.or(said.error).or(said.message);
+            error = error.or(said.error).or(said.message).map(|error| without_digits(&error));
             if let Some(aux) = said.aux.as_ref().and_then(Json::as_str) {
                 let message = STANDARD.decode(aux).unwrap_or_default();
                 builds.hear(&order.image, |log| build_trace::read(&message, log));
             }
             if let Some(text) = said.stream {
+                let text = without_digits(&text);
                 let lines = text.lines().filter(|line| !line.is_empty());
                 lines.for_each(|line| builds.hear(&order.image, |log| log.say(line)));
             }

@@ -2,6 +2,7 @@
 //! base64: field 1 are steps (1 digest, 3 name, 4 cached, 5 started, 6 completed, 7 error; times are 1 seconds, 2 nanos), field 3
 //! are pieces of logs (1 digest of the step, 4 bytes).
 
+use super::images::built_images::without_digits;
 use amarre_core::model::Timestamp;
 use amarre_core::model::build_log::{BuildLog, StepNews};
 
@@ -23,7 +24,7 @@ fn step(message: &[u8], log: &mut BuildLog) {
     for (number, field) in fields(message) {
         match (number, field) {
             (1, ProtobufField::Bytes(bytes)) => id = String::from_utf8_lossy(bytes).into_owned(),
-            (3, ProtobufField::Bytes(bytes)) => name = String::from_utf8_lossy(bytes).into_owned(),
+            (3, ProtobufField::Bytes(bytes)) => name = without_digits(&String::from_utf8_lossy(bytes)),
             (4, ProtobufField::Number(number)) => news.is_cached = number != 0,
             (5, ProtobufField::Bytes(bytes)) => news.began = time(bytes),
             (6, ProtobufField::Bytes(bytes)) => news.ended = time(bytes),
@@ -56,7 +57,7 @@ fn printed(message: &[u8], log: &mut BuildLog) {
     for (number, field) in fields(message) {
         match (number, field) {
             (1, ProtobufField::Bytes(bytes)) => id = String::from_utf8_lossy(bytes).into_owned(),
-            (4, ProtobufField::Bytes(bytes)) => text = String::from_utf8_lossy(bytes).into_owned(),
+            (4, ProtobufField::Bytes(bytes)) => text = without_digits(&String::from_utf8_lossy(bytes)),
             (_, _) => (),
         }
     }

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::api::{self, EngineApi, Pieces};
+use super::api::{EngineApi, Pieces};
 use super::{DockerProvider, inspects};
 use crate::providers::{AttributeDrift, Attributed, Difference, WatchEvents};
 use amarre_core::model::{Address, Kind, Timestamp};
@@ -55,7 +55,7 @@ impl WatchEvents for DockerProvider {
                         wake.notify_one();
                         continue;
                     };
-                    heard_at = event.time_nano.map(api::since_nanos).or(heard_at);
+                    heard_at = event.time_nano.map(since_nanos).or(heard_at);
                     self.lists.note_event(&event);
                     if self.inspects.note_event(&event) {
                         if is_end(&event) {
@@ -68,7 +68,7 @@ impl WatchEvents for DockerProvider {
                 }
                 self.lists.events_end();
             }
-            tokio::time::sleep(api::RESUBSCRIBE_AFTER).await;
+            tokio::time::sleep(RESUBSCRIBE_AFTER).await;
         }
     }
 }
@@ -129,6 +129,20 @@ const EVENT_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Events by which somebody may have brought about what is put right.
 const ENDS: [&str; 6] = ["destroy", "stop", "die", "rename", "update", "pause"];
+
+/// Time between a lost event stream and the next try.
+const RESUBSCRIBE_AFTER: Duration = Duration::from_secs(2);
+
+/// RFC 3339 → seconds since 1970 with nine decimals, in which `since` of events counts.
+pub(super) fn event_time(text: &str) -> Option<String> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    Some(since_nanos(i64::try_from(time.as_nanosecond()).ok()?))
+}
+
+/// Nanoseconds since 1970 → the same.
+fn since_nanos(nanos: i64) -> String {
+    format!("{}.{:09}", nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000))
+}
 
 #[cfg(test)]
 mod tests {

@@ -129,7 +129,9 @@ pub(super) fn context(bundle: &Bundle, beside: Option<&(String, Arc<[u8]>)>) -> 
     if let Some((name, content)) = beside {
         tar.file(name, content, MODE_FILE, ROOT, 0);
     }
-    for (path, file) in &bundle.files {
+    // In the place of whatever is called so: engines take the last one of several.
+    let others = bundle.files.iter().filter(|(path, _)| beside.is_none_or(|(name, _)| name != *path));
+    for (path, file) in others {
         let mode = if file.executable { MODE_PROGRAM } else { MODE_FILE };
         tar.file(path, &file.bytes, mode, ROOT, 0);
     }

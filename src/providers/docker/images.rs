@@ -1,5 +1,7 @@
 //! Images as they are seen: what the registry has under a name, how far a pull is, how full the disk is.
 
+pub mod built_images;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};

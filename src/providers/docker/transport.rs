@@ -565,6 +565,26 @@ impl AsyncWrite for SshStream {
     }
 }
 
+/// Paths carry the version, for the client library does not add it by itself.
+pub(super) fn versioned(docker: Docker, version: (usize, usize)) -> Docker {
+    let prefix = format!("/v{}.{}", version.0, version.1);
+    docker.with_request_modifier(move |mut request| {
+        let mut parts = request.uri().clone().into_parts();
+        let path = parts.path_and_query.as_ref().map_or("/", axum::http::uri::PathAndQuery::as_str);
+        parts.path_and_query = format!("{prefix}{path}").parse().ok();
+        if let Ok(uri) = axum::http::Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+        if let Some(header) = request.headers_mut().get_mut("X-Registry-Auth")
+            && let Ok(decodable) = super::registry::for_urls(header.to_str().unwrap_or_default()).parse()
+        {
+            *header = decodable;
+            header.set_sensitive(true);
+        }
+        request
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,10 @@
 //! A commit of an app's repository: what detection looks at, and its files as a tar. Trees are read object by object; no working
 //! tree is ever written, so links and names have no effect here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use git2::{ObjectType, Oid, Repository, Tree, TreeEntry};
 
@@ -21,6 +22,21 @@ const CONTEXT_FILES_MAX: usize = 100_000;
 /// A file that Git LFS keeps elsewhere is a few lines that begin so.
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/v1";
 const LFS_BYTES_MAX: usize = 1024;
+
+/// What is sent of a commit.
+#[derive(Debug, Clone)]
+pub struct FilesToSend {
+    /// Which.
+    pub commit: String,
+    /// Which folder of it; empty = all of it.
+    pub folder: String,
+    /// The Dockerfile in it, which is sent whatever is left out.
+    pub dockerfile: Option<String>,
+    /// The folder in what is sent that holds the files; empty: they are at the top.
+    pub below: String,
+    /// One file at the top that is sent in the place of whatever is called so: its name, and its content.
+    pub beside: Option<(String, Arc<[u8]>)>,
+}
 
 /// What is known of a commit; `path` is the folder of the app.
 ///
@@ -56,6 +72,7 @@ impl CheckoutWalk<'_> {
         if depth > DEPTH_MAX {
             return Err(format!("{} is more than {DEPTH_MAX} folders deep", shown(path)));
         }
+        each_name_once(tree, path)?;
         for entry in tree.iter() {
             // What has no name in UTF-8 tells nothing of a framework.
             let Some(name) = file_name(entry.name_bytes()) else { continue };
@@ -93,6 +110,19 @@ impl CheckoutWalk<'_> {
     }
 }
 
+/// Git makes no tree in which a name stands twice; who makes one shows one file to who looks, and another one to who builds.
+fn each_name_once(tree: &Tree<'_>, path: &str) -> Result<(), String> {
+    let mut names = BTreeSet::new();
+    for entry in tree.iter() {
+        if let Some(name) = file_name(entry.name_bytes())
+            && !names.insert(name.to_owned())
+        {
+            return Err(format!("{} is in it twice", shown(&shown_path(path, name))));
+        }
+    }
+    Ok(())
+}
+
 /// A name that a file may have on a disk.
 fn file_name(bytes: &[u8]) -> Option<&str> {
     let name = std::str::from_utf8(bytes).ok()?;
@@ -100,21 +130,15 @@ fn file_name(bytes: &[u8]) -> Option<&str> {
     (!is_odd).then_some(name)
 }
 
-/// Writes the files of a folder at a commit as a tar, less what its `.dockerignore` leaves out, with one more file beside them.
+/// Writes the files of a folder at a commit as a tar, less what its `.dockerignore` leaves out, with one more file beside them. No
+/// path is in it twice: engines take the last one.
 ///
 /// # Errors
 /// The commit or the folder is not there, it is larger than what is sent, or it is not taken any more.
-pub(super) fn write(
-    repository: &Repository,
-    commit: Oid,
-    folder: &str,
-    beside: Option<(&str, &[u8])>,
-    dockerfile: Option<&str>,
-    out: impl Write,
-) -> io::Result<()> {
+pub(super) fn write(repository: &Repository, commit: Oid, wanted: &FilesToSend, out: impl Write) -> io::Result<()> {
     let broken = |error: git2::Error| io::Error::other(error.message().to_owned());
     let root = repository.find_commit(commit).and_then(|commit| commit.tree()).map_err(broken)?;
-    let tree = match folder {
+    let tree = match wanted.folder.as_str() {
         "" => root,
         folder => {
             let entry = root.get_path(Path::new(folder)).map_err(broken)?;
@@ -125,8 +149,10 @@ pub(super) fn write(
         let entry = tree.get_path(Path::new(path)).ok()?;
         Some(String::from_utf8_lossy(repository.find_blob(entry.id()).ok()?.content()).into_owned())
     };
-    let sent = SentFiles::new(dockerfile, of);
-    let is_sent = |path: &str| sent.has(path);
+    let sent = SentFiles::new(wanted.dockerfile.as_deref(), of);
+    let beside = wanted.beside.as_ref().map(|(name, content)| (name.as_str(), content));
+    let place = |path: &str| shown_path(&wanted.below, path);
+    let is_sent = |path: &str| sent.has(path) && beside.is_none_or(|(name, _)| name != place(path));
     let mut size = ContextSize::default();
     walk(repository, (&tree, "", 0), &is_sent, &mut |_, entry| {
         let (bytes, _) = repository.odb().and_then(|objects| objects.read_header(entry.id())).map_err(broken)?;
@@ -139,8 +165,8 @@ pub(super) fn write(
     walk(repository, (&tree, "", 0), &is_sent, &mut |path, entry| {
         let blob = repository.find_blob(entry.id()).map_err(broken)?;
         match entry.filemode() {
-            LINK => add_link(&mut tar, path, &String::from_utf8_lossy(blob.content())),
-            mode => add_file(&mut tar, path, blob.content(), mode == EXECUTABLE),
+            LINK => add_link(&mut tar, &place(path), &String::from_utf8_lossy(blob.content())),
+            mode => add_file(&mut tar, &place(path), blob.content(), mode == EXECUTABLE),
         }
     })?;
     tar.finish()
@@ -156,6 +182,7 @@ fn walk(
     if depth > DEPTH_MAX {
         return Err(io::Error::other(format!("it is more than {DEPTH_MAX} folders deep")));
     }
+    each_name_once(tree, path).map_err(io::Error::other)?;
     for entry in tree.iter() {
         let Some(name) = file_name(entry.name_bytes()) else { continue };
         let full = shown_path(path, name);
@@ -215,4 +242,87 @@ fn add_file(tar: &mut tar::Builder<impl Write>, path: &str, content: &[u8], is_e
 /// The engine lets no link lead out of what is sent; it is sent as it is.
 fn add_link(tar: &mut tar::Builder<impl Write>, path: &str, target: &str) -> io::Result<()> {
     tar.append_link(&mut header(0o777, tar::EntryType::Symlink, 0), path, target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A commit whose tree has these files at the top, in this order, each as often as it is named.
+    fn commit_of(repository: &Repository, files: &[(&str, &str)]) -> Oid {
+        let mut tree = Vec::new();
+        for (name, text) in files {
+            let blob = repository.blob(text.as_bytes()).unwrap();
+            tree.extend_from_slice(format!("100644 {name}\0").as_bytes());
+            tree.extend_from_slice(blob.as_bytes());
+        }
+        let tree = repository.odb().unwrap().write(ObjectType::Tree, &tree).unwrap();
+        let tree = repository.find_tree(tree).unwrap();
+        let who = git2::Signature::now("Mallory", "mallory@example.org").unwrap();
+        repository.commit(None, &who, &who, "files", &tree, &[]).unwrap()
+    }
+
+    fn wanted(dockerfile: Option<&str>, below: &str, beside: (&str, &str)) -> FilesToSend {
+        FilesToSend {
+            commit: String::new(),
+            folder: String::new(),
+            dockerfile: dockerfile.map(str::to_owned),
+            below: below.to_owned(),
+            beside: Some((beside.0.to_owned(), beside.1.as_bytes().into())),
+        }
+    }
+
+    /// Each entry: its path, and its text.
+    fn sent(repository: &Repository, commit: Oid, wanted: &FilesToSend) -> io::Result<Vec<(String, String)>> {
+        let mut bytes = Vec::new();
+        write(repository, commit, wanted, &mut bytes)?;
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let entries = archive.entries()?.map(|entry| {
+            let mut entry = entry?;
+            let path = entry.path()?.display().to_string();
+            Ok((path, io::read_to_string(&mut entry)?))
+        });
+        entries.collect()
+    }
+
+    #[test]
+    fn no_path_is_sent_twice_and_a_dockerfile_of_amarre_stands_beside_the_files() {
+        const OURS: &str = ".amarre-0123.Dockerfile";
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::init_bare(folder.path()).unwrap();
+        let commit = commit_of(&repository, &[(OURS, "FROM evil"), ("Dockerfile", "FROM x:1"), ("index.html", "page")]);
+        let texts = |wanted: &FilesToSend| {
+            let all = sent(&repository, commit, wanted).unwrap();
+            all.into_iter().map(|(path, text)| format!("{path}: {text}")).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            texts(&wanted(None, "source", (OURS, "FROM ours"))),
+            [
+                format!("{OURS}: FROM ours"),
+                format!("source/{OURS}: FROM evil"),
+                "source/Dockerfile: FROM x:1".to_owned(),
+                "source/index.html: page".to_owned(),
+            ]
+        );
+        // One of the files, with digests in place of tags.
+        assert_eq!(
+            texts(&wanted(Some("Dockerfile"), "", ("Dockerfile", "FROM x@sha256:00"))),
+            ["Dockerfile: FROM x@sha256:00".to_owned(), format!("{OURS}: FROM evil"), "index.html: page".to_owned()]
+        );
+        assert_eq!(
+            texts(&wanted(None, "", (OURS, "FROM ours"))),
+            [format!("{OURS}: FROM ours"), "Dockerfile: FROM x:1".to_owned(), "index.html: page".to_owned()]
+        );
+    }
+
+    #[test]
+    fn a_tree_in_which_a_name_stands_twice_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::init_bare(folder.path()).unwrap();
+        let commit = commit_of(&repository, &[("Dockerfile", "FROM x:1"), ("Dockerfile", "FROM evil")]);
+        let why = read(&repository, commit, "").err().unwrap_or_default();
+        assert!(why.contains("Dockerfile is in it twice"), "{why}");
+        let why = sent(&repository, commit, &wanted(None, "source", ("d", ""))).map(|_| ()).unwrap_err();
+        assert!(why.to_string().contains("is in it twice"), "{why}");
+    }
 }

@@ -36,6 +36,7 @@ use tokio::sync::watch;
 pub use self::session::RemoteAccess;
 pub use self::signature::Verify;
 
+pub use self::checkout::FilesToSend;
 use self::clone::{Depth, FetchFailure};
 use self::push::NotPushed;
 use self::session::{Asker, GitSession, SessionError};
@@ -399,18 +400,11 @@ impl AppRepository {
     ///
     /// # Errors
     /// They are not here, too large, or they are not taken any more.
-    pub fn write(
-        &self,
-        commit: &str,
-        folder: &str,
-        beside: Option<(&str, &[u8])>,
-        dockerfile: Option<&str>,
-        out: impl std::io::Write,
-    ) -> std::io::Result<()> {
+    pub fn write(&self, wanted: &FilesToSend, out: impl std::io::Write) -> std::io::Result<()> {
         let broken = |error: git2::Error| std::io::Error::other(error.message().to_owned());
         let repository = clone::open_existing(&self.settings.clone);
         let repository = repository.ok_or_else(|| std::io::Error::other("the clone of the repository is gone"))?;
-        checkout::write(&repository, Oid::from_str(commit).map_err(broken)?, folder, beside, dockerfile, out)
+        checkout::write(&repository, Oid::from_str(&wanted.commit).map_err(broken)?, wanted, out)
     }
 }
 
