@@ -53,7 +53,7 @@ pub struct DetectArgs {
     /// The repository, as `git clone` takes it
     #[arg(value_name = "URL")]
     pub url: String,
-    /// A branch, a tag or a commit
+    /// A branch or a tag
     #[arg(long = "ref", default_value = "main", value_name = "REF")]
     pub reference: String,
     /// The folder of the app
@@ -73,8 +73,11 @@ pub struct DetectArgs {
 /// `app key`
 #[derive(Debug, ClapArgs)]
 pub struct KeyArgs {
-    /// The repository, as `git clone` takes it: `git@github.com:acme/shop`
-    #[arg(value_name = "URL")]
+    /// Name of the app
+    #[arg(value_name = "APP")]
+    pub name: String,
+    /// Its repository, as `git clone` takes it: `git@github.com:acme/shop`; by default the one of its manifest
+    #[arg(value_name = "URL", default_value = "", hide_default_value = true)]
     pub url: String,
     /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
@@ -165,7 +168,7 @@ pub async fn app(args: &Args, command: &AppCommand, output: &Output) -> Result<u
         AppCommand::Deployments(all) => (AppPart::Deployments(all.name.as_deref(), all.limit), all.output),
         AppCommand::Deployment(one) => (AppPart::Deployment(&one.id), one.output),
         AppCommand::Stats(of) => (AppPart::Stats(of.name.as_deref()), of.output),
-        AppCommand::Key(of) => (AppPart::Key(&of.url), of.output),
+        AppCommand::Key(of) => (AppPart::Key(&of.name, &of.url), of.output),
         AppCommand::Logs(of) => return logs(args, of, output).await,
         AppCommand::Delete(which) => return destroy(args, which, output).await,
         AppCommand::Verb(verb) => return verbs::run(args, &verb.0, output).await,
@@ -181,9 +184,9 @@ pub async fn app(args: &Args, command: &AppCommand, output: &Output) -> Result<u
 
 /// `amarre app detect`: asks the repository's server, and nothing of Amarre.
 async fn detect(look: &DetectArgs, output: &Output) -> Result<u8, CommandFailure> {
-    let url = GitUrl::parse(&look.url).map_err(|(what, hint)| CommandFailure::new(Code::A0771, what, hint))?;
+    let url = GitUrl::parse_strictly(&look.url).map_err(|(what, hint)| CommandFailure::new(Code::A0771, what, hint))?;
     let (reference, path) = (look.reference.clone(), look.path.trim_matches('/').to_owned());
-    let source = AppSource { url, reference, path, token: None, host_key: None };
+    let source = AppSource { reference, path, ..AppSource::new("", url) };
     let checkout = look_at(&source).await.map_err(|error| {
         let hints = error.hints.iter().map(|hint| hint.text.to_string()).collect();
         CommandFailure { code: Some(error.code), message: error.message, hints }

@@ -162,6 +162,7 @@ pub fn source(config: &Config) -> Source {
         },
         reference: git.reference.clone(),
         path: git.path.clone(),
+        commit: None,
         interval: git.interval,
         verify: by_ssh.or(by_gpg),
         verify_all: git.verify_all,

@@ -77,7 +77,7 @@ pub enum AppPart<'a> {
     /// What its build has printed.
     DeploymentLog(&'a str, bool),
     /// The line that a forge takes for a repository.
-    Key(&'a str),
+    Key(&'a str, &'a str),
 }
 
 /// What a command asks about pools.
@@ -300,14 +300,14 @@ impl Link {
                 let query = match part {
                     AppPart::Deployments(app, limit) => format!("{}&limit={limit}", of(app)),
                     AppPart::Stats(app) => of(app),
-                    AppPart::Key(url) => format!("&url={}", name(url)),
+                    AppPart::Key(app, url) => format!("&app={}&url={}", name(app), name(url)),
                     AppPart::List | AppPart::One(_) | AppPart::Deployment(_) => String::new(),
                     AppPart::BuildLog(_, all) | AppPart::DeploymentLog(_, all) => format!("&all={all}"),
                 };
                 let path = match part {
                     AppPart::Deployments(..) => "/api/v1/deployments/text".to_owned(),
                     AppPart::Stats(_) => "/api/v1/deployments/stats/text".to_owned(),
-                    AppPart::Key(_) => "/api/v1/app-key/text".to_owned(),
+                    AppPart::Key(..) => "/api/v1/app-key/text".to_owned(),
                     AppPart::Deployment(id) => format!("/api/v1/deployments/{}/text", name(id)),
                     AppPart::DeploymentLog(id, _) => format!("/api/v1/deployments/{}/log/text", name(id)),
                     AppPart::List => "/api/v1/apps/text".to_owned(),
@@ -324,7 +324,7 @@ impl Link {
                     AppPart::BuildLog(app, all) => builds::log(&local.handle, &picture, app, style, all).await,
                     AppPart::Deployments(app, limit) => apps::deployments(&picture, app, usize::from(limit), style),
                     AppPart::Stats(app) => apps::stats(&picture, app),
-                    AppPart::Key(url) => apps::deploy_key(&local.handle, url).await,
+                    AppPart::Key(app, url) => apps::deploy_key(&local.handle, app, url).await,
                     AppPart::Deployment(id) => apps::deployment(&picture, id, style),
                     AppPart::DeploymentLog(id, all) => {
                         builds::deployment_log(&local.handle, &picture, id, style, all).await

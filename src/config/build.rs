@@ -11,6 +11,7 @@ use super::ovh::LoginSection;
 use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
 use crate::secret::Secret;
+use amarre_core::model::repository_place::RepositoryPattern;
 use amarre_core::model::site::{
     Authors, CertificateCare, Challenge, Defaults, EVERY_ZONE, HostSite, ImageCare, Listener, ManifestLimits, Mode,
     NginxPolicy, NpmSite, Policy, PublicAddress, Reach, ascii_name, is_record_word,
@@ -376,7 +377,8 @@ impl File {
             capabilities: file.capabilities.as_ref().map_or(usual.capabilities, |said| capabilities(&said.list())),
             machine_scripts: file.machine_scripts.unwrap_or(usual.machine_scripts),
             instances: list(&file.instances, usual.instances),
-            repositories: list(&file.repositories, usual.repositories),
+            repositories: places("repositories", file.repositories.as_ref(), usual.repositories)?,
+            dockerfiles: places("dockerfiles", file.dockerfiles.as_ref(), usual.dockerfiles)?,
             follow_links: file.follow_links.unwrap_or(usual.follow_links),
         })
     }
@@ -672,4 +674,17 @@ pub(super) fn servers(key: &str, texts: &[String]) -> Result<Vec<SocketAddr>, Co
         })?);
     }
     Ok(servers)
+}
+
+/// Patterns of repositories and folders; what is none would silently stand for nothing.
+fn places(word: &str, said: Option<&Vec<String>>, usual: Vec<String>) -> Result<Vec<String>, ConfigError> {
+    let Some(said) = said else { return Ok(usual) };
+    for text in said {
+        RepositoryPattern::parse(text).map_err(|why| {
+            let message = format!("policy.{word}: `{text}` is no pattern of repositories: {why}");
+            let hint = "write `https://github.com/acme/*`, `git@github.com:acme/*`, `./services/shop` or `*`";
+            ConfigError::new(Code::A0201, message, hint)
+        })?;
+    }
+    Ok(said.clone())
 }

@@ -317,6 +317,7 @@ pub(super) struct PolicyFile {
     pub(super) machine_scripts: Option<bool>,
     pub(super) instances: Option<Vec<String>>,
     pub(super) repositories: Option<Vec<String>>,
+    pub(super) dockerfiles: Option<Vec<String>>,
     pub(super) follow_links: Option<bool>,
 }
 
@@ -336,6 +337,7 @@ impl PolicyFile {
             ("capabilities", self.capabilities.is_some()),
             ("devices", self.devices.is_some()),
             ("docker_socket", self.docker_socket.is_some()),
+            ("dockerfiles", self.dockerfiles.is_some()),
             ("follow_links", self.follow_links.is_some()),
             ("host_namespaces", self.host_namespaces.is_some()),
             ("host_network", self.host_network.is_some()),

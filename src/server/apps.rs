@@ -154,13 +154,14 @@ async fn deployment_log_text(
     text_answer(Some(builds::deployment_log(&handle, &handle.last_pass().0, &id, style.style(), log.all).await))
 }
 
-/// Which repository.
+/// Which app, and which repository: by default the one of its manifest.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct KeyQuery {
+    app: String,
     url: String,
 }
 
 async fn key_text(State(handle): State<Handle>, Query(of): Query<KeyQuery>) -> Response {
-    text_answer(Some(commands::deploy_key(&handle, &of.url).await))
+    text_answer(Some(commands::deploy_key(&handle, &of.app, &of.url).await))
 }

@@ -85,6 +85,7 @@ pub type AppStates = BTreeMap<String, (AppSource, AppState)>;
 #[derive(Debug, Clone)]
 struct KnownApp {
     repository: AppRepository,
+    source: AppSource,
     /// Its newest commit, as a source has it.
     asset: Option<Asset>,
     state: AppState,
@@ -257,13 +258,13 @@ impl AppRepositories {
         }
         let (name, owner) = (asset.clone(), server.clone());
         let _turn = self.turns.take(QueuedJob { name, owner, last: Some(now), places, ..QueuedJob::default() }).await;
-        let (token, key) = (self.token(source), self.key(&source.url).await);
+        let (token, key) = (self.token(source), self.key(source).await);
         let found = clone_and_read(source, token, key).await;
         let is_silent = found.as_ref().is_err_and(|error| error.code == Code::A0302);
         self.servers().insert(server, !is_silent);
         let found = match found {
             Ok(found) => as_asset(found),
-            Err(error) => return Err(self.with_key(&source.url, error).await),
+            Err(error) => return Err(self.with_key(source, error).await),
         };
         let mut looks = looks();
         looks.retain(|_, (at, _)| now - *at < INTERVAL);
@@ -280,8 +281,9 @@ impl AppRepositories {
         let mut known = self.lock();
         known.retain(|name, one| wanted.contains(name) || one.state.is_fetching);
         for source in sources.values() {
-            let repository = repository(place, source, self.token(source), key_path(place, &source.url));
-            let one = known.entry(source.asset()).or_insert_with(|| KnownApp::remembered(repository.clone()));
+            let repository = repository(place, source, self.token(source), key_path(place, source));
+            let new = || KnownApp::remembered(repository.clone(), source.clone());
+            let one = known.entry(source.asset()).or_insert_with(new);
             one.repository = repository;
         }
         drop(known);
@@ -289,8 +291,8 @@ impl AppRepositories {
     }
 
     /// The private key for a repository over ssh, made where there is none yet. `None`: it is not reached over ssh.
-    async fn key(&self, url: &GitUrl) -> Option<PathBuf> {
-        let path = key_path(self.place.as_deref()?, url)?;
+    async fn key(&self, source: &AppSource) -> Option<PathBuf> {
+        let path = key_path(self.place.as_deref()?, source)?;
         let _turn = self.making_keys.lock().await;
         if !path.exists()
             && let Err(error) = new_key(&path).await
@@ -301,20 +303,20 @@ impl AppRepositories {
         Some(path)
     }
 
-    /// The line that a forge takes as the deploy key of a repository.
+    /// The line that a forge takes as the deploy key of the repository of an app.
     ///
     /// # Errors
     /// It is not reached over ssh, or no key can be made; in words for people.
-    pub async fn deploy_key(&self, url: &GitUrl) -> Result<String, String> {
-        match self.key(url).await {
+    pub async fn deploy_key(&self, source: &AppSource) -> Result<String, String> {
+        match self.key(source).await {
             Some(path) => ssh_key::public_line(&path).await,
             None => Err("no key could be made: it is for repositories over ssh, and needs ssh-keygen".to_owned()),
         }
     }
 
     /// Who is not let in is told which key to let in.
-    async fn with_key(&self, url: &GitUrl, error: SourceError) -> SourceError {
-        match self.deploy_key(url).await {
+    async fn with_key(&self, source: &AppSource, error: SourceError) -> SourceError {
+        match self.deploy_key(source).await {
             Ok(line) if error.code == Code::A0303 => {
                 let hint = format!("let this key read it, as a deploy key of the repository: {line}");
                 SourceError { hints: vec![Hint::text(hint)], ..error }
@@ -323,16 +325,16 @@ impl AppRepositories {
         }
     }
 
-    fn begin(&self, name: String, repository: AppRepository, wake: Arc<Notify>) {
+    fn begin(&self, name: String, (repository, source): (AppRepository, AppSource), wake: Arc<Notify>) {
         let all = self.clone();
         let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that have ended.
         while fetches.try_join_next().is_some() {}
         fetches.spawn(async move {
-            all.key(repository.url()).await;
+            all.key(&source).await;
             let outcome = match repository.fetch().await {
                 Ok(fetched) => Ok(fetched),
-                Err(error) => Err(all.with_key(repository.url(), error).await),
+                Err(error) => Err(all.with_key(&source, error).await),
             };
             let mut known = all.lock();
             let is_silent = outcome.as_ref().is_err_and(|error| error.code == Code::A0302);
@@ -372,8 +374,7 @@ impl AppRepositories {
     pub fn pushed(&self, reference: &str, urls: &[&str], now: Timestamp) -> Option<Timestamp> {
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let follows = |source: &AppSource| {
-            let names = ["refs/heads/", "refs/tags/", ""].map(|start| format!("{start}{}", source.reference));
-            names.iter().any(|name| name == reference)
+            source.names().iter().any(|name| name == reference)
                 && urls.iter().any(|url| place(url).is_some_and(|told| Some(told) == place(&source.url.to_string())))
         };
         let pushed: BTreeSet<String> = names.values().filter(|source| follows(source)).map(AppSource::asset).collect();
@@ -480,10 +481,12 @@ async fn new_key(path: &Path) -> io::Result<()> {
     std::fs::rename(&draft, path)
 }
 
-/// Where the key for a repository over ssh is: forges take a key for one repository only.
-fn key_path(place: &AppFolder, url: &GitUrl) -> Option<PathBuf> {
-    let GitUrl::Ssh { host, path, .. } = url else { return None };
-    let digest = hex::encode(&Sha256::digest(format!("{host} {path}"))[..8]);
+/// Where the key of an app for its repository over ssh is. Forges take a key for one repository only; and who may write another
+/// manifest with the same URL was not let in.
+fn key_path(place: &AppFolder, source: &AppSource) -> Option<PathBuf> {
+    let GitUrl::Ssh { host, port, path, .. } = &source.url else { return None };
+    let parts = format!("{} {host} {} {path}", source.app, port.unwrap_or(22));
+    let digest = hex::encode(&Sha256::digest(parts)[..8]);
     Some(place.folder.join("keys").join(digest))
 }
 
@@ -549,10 +552,10 @@ impl Write for TarPieces {
 
 impl KnownApp {
     /// With what an earlier process has fetched.
-    fn remembered(repository: AppRepository) -> Self {
+    fn remembered(repository: AppRepository, source: AppSource) -> Self {
         let fetched = repository.remembered();
         let (state, asks) = (AppState::default(), VecDeque::new());
-        let mut one = Self { repository, asset: None, state, asks, silences: 0, is_waiting: false };
+        let mut one = Self { repository, source, asset: None, state, asks, silences: 0, is_waiting: false };
         fetched.into_iter().for_each(|fetched| one.take(fetched));
         one
     }
@@ -577,5 +580,5 @@ fn repository(place: &AppFolder, source: &AppSource, token: Option<Secret>, ssh_
         host_key: source.host_key.clone(),
     };
     let clone = Path::new(&place.folder).join(format!("{digest}.git"));
-    AppRepository::new(access, source.reference.clone(), source.path.clone(), clone, place.program.clone())
+    AppRepository::new(access, source, clone, place.program.clone())
 }

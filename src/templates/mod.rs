@@ -44,7 +44,7 @@ pub enum Is {
     Tls,
     /// A git repository: `https://github.com/acme/shop`, `git@github.com:acme/shop`.
     Repository,
-    /// A branch, a tag or a commit.
+    /// A branch or a tag.
     Ref,
 }
 
@@ -78,7 +78,7 @@ impl Is {
             Is::Place => "a volume's name or a path",
             Is::Tls => "letsencrypt, none or the name of a certificate",
             Is::Repository => "the address of a git repository",
-            Is::Ref => "a branch, a tag or a commit",
+            Is::Ref => "a branch or a tag",
         }
     }
 }

@@ -181,7 +181,9 @@ impl Life {
         config["source"] = json!({"git": {"url": self.git, "path": "services", "token": {"secret": "git"}}});
         config["reconcile"] =
             json!({"interval": "1s", "heartbeat": {"url": {"file": "secrets/heartbeat"}, "every": "10s"}});
-        config["policy"] = json!({"secrets": {"*": ["*"]}, "repositories": ["*"], "targets": {"lab": ["127.0.0.1:1"]}});
+        config["policy"] = json!({
+            "secrets": {"*": ["*"]}, "repositories": ["*"], "dockerfiles": ["*"], "targets": {"lab": ["127.0.0.1:1"]},
+        });
         config["pools"] = json!({});
         config["state"] = json!("./state/amarre.db");
         // There is no listener: the report has no address in it.

@@ -95,6 +95,7 @@ pub fn site() -> Site {
     policy.networks.push("container:*".to_owned());
     policy.targets.insert("*".to_owned(), vec!["*".to_owned()]);
     policy.repositories = vec!["*".to_owned()];
+    policy.dockerfiles = vec!["*".to_owned()];
     policy.capabilities = ["ALL".to_owned()].into();
     (policy.privileged, policy.docker_socket, policy.host_network, policy.host_namespaces) = (true, true, true, true);
     site

@@ -121,6 +121,43 @@ pub fn probes(escape: &Escape) -> Vec<Probe> {
             let compose = format!("services: {{a: {{image: \"{text}\"}}}}\n");
             ("name: app\ncompose: ./compose.yaml\n".to_owned(), Some(compose))
         }],
+        "built" => vec![
+            (format!("name: app\nimage: \"{text}\"\n"), None),
+            (format!("name: app\nimage: x:1\njobs: {{j: {{image: \"{text}\"}}}}\n"), None),
+            (
+                "name: app\ncompose: ./compose.yaml\n".to_owned(),
+                Some(format!("services: {{a: {{image: \"{text}\"}}}}\n")),
+            ),
+        ],
+        "repository" => vec![
+            (format!("{{kind: App, name: app, git: {{url: \"{text}\"}}}}\n"), None),
+            (format!("kind: App\nname: app\ngit:\n  url: \"{text}\"\n  ref: v1\n  path: web\n"), None),
+        ],
+        "git" => vec![(format!("kind: App\nname: app\ngit:\n  url: https://git.example.org/acme/x\n  {text}\n"), None)],
+        "argument" => {
+            let item = format!("\"{}=x\"", text.trim_matches('"'));
+            vec![
+                (
+                    format!(
+                        "kind: App\nname: app\ngit: {{url: 'https://git.example.org/acme/x'}}\nbuild: {{args: {{{text}: x}}}}\n"
+                    ),
+                    None,
+                ),
+                (
+                    format!(
+                        "kind: App\nname: app\ngit: {{url: 'https://git.example.org/acme/x'}}\nbuild: {{args: [{item}]}}\n"
+                    ),
+                    None,
+                ),
+                (format!("name: app\nbuild: {{context: ./built, args: {{{text}: x}}}}\n"), None),
+                stack_of(&format!("    build: {{context: ./built, args: [{item}]}}")),
+            ]
+        }
+        "dockerfile" => vec![
+            (format!("name: app\nbuild: {text}\n"), None),
+            (format!("name: app\ncontainers: {{a: {{build: {text}}}}}\n"), None),
+            stack_of(&format!("    build: {text}")),
+        ],
         other => panic!("no section {other}"),
     }
 }
@@ -131,6 +168,11 @@ fn is_hosts(address: &str) -> bool {
     let ip = address.parse::<IpAddr>().map(|ip| ip.to_canonical());
     let hosts = ["203.0.113.10", "192.168.1.10"].map(|ip| ip.parse::<IpAddr>().unwrap());
     ip.is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified() || hosts.contains(&ip)) || address.contains("localhost")
+}
+
+/// A Compose file with one service that is built.
+fn stack_of(keys: &str) -> Probe {
+    ("name: app\ncompose: ./compose.yaml\n".to_owned(), Some(format!("services:\n  a:\n{keys}\n")))
 }
 
 /// A Compose file names secrets as text in its environment.
@@ -166,6 +208,20 @@ fn site_of(escape: &Escape) -> Site {
     }
     if escape.section == "logging" {
         site.policy.log_drivers = vec!["*".to_owned()];
+    }
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    match escape.section.as_str() {
+        "repository" | "git" => {
+            site.policy.repositories = texts(&[
+                "https://git.example.org/acme/*",
+                "https://*.acme.example/*",
+                "http://127.0.0.1:8080/acme/*",
+                "git@git.example.org:acme/*",
+                "ssh://git@git.example.org/acme/*",
+            ]);
+        }
+        "argument" | "dockerfile" => site.policy.repositories = texts(&["*"]),
+        _ => (),
     }
     site.policy.host_network = escape.section == "hostnet";
     site
@@ -207,7 +263,9 @@ pub fn operators(mut site: Site) -> Site {
 /// names that its configuration uses, and targets that no visitor is to reach.
 #[test]
 fn operators_may_use_all_but_what_breaks_npm_or_amarre_or_is_for_no_visitor() {
-    const KEPT: [&str; 8] = ["A0106", "A0108", "A0212", "A0260", "A0261", "A0275", "A0279", "A0767"];
+    const KEPT: [&str; 13] = [
+        "A0106", "A0108", "A0196", "A0212", "A0260", "A0261", "A0269", "A0275", "A0279", "A0291", "A0767", "A0779", "A0780",
+    ];
     const FOR_NO_VISITOR: [&str; 17] = [
         ":81",
         ":2375",
@@ -303,6 +361,19 @@ fn everyday_uses_need_no_right() {
         ),
         of("logging", "{driver: splunk, options: {splunk-url: \"https://splunk.lan:8088\", splunk-token: abc}}"),
         of("container", "cap_add: [CHOWN, net_bind_service]"),
+        of("repository", "https://git.example.org/acme/x.git"),
+        of("repository", "https://GIT.example.org:443/acme/group/x/"),
+        of("repository", "https://a.b.acme.example/x"),
+        of("repository", "git@git.example.org:acme/x"),
+        of("repository", "ssh://git@git.example.org/acme/x"),
+        of("git", "ref: main"),
+        of("git", "ref: release/2.x"),
+        of("git", "ref: refs/tags/v1"),
+        of("git", "commit: 0123456789abcdef0123456789abcdef01234567"),
+        of("built", "amarre/app:9fb65dc1a78f"),
+        of("built", "amarre/app/worker:9fb65dc1a78f"),
+        of("built", "ghcr.io/amarre/shop:1"),
+        of("built", "cafe:1"),
         of("route", "http://192.168.1.20:5000"),
         of("route", "https://10.1.2.3:8443"),
         of("manifest", "{kind: Route, name: app, routes: [{domain: app, to: \"http://grafana.lan:3000\"}]}"),

@@ -3,19 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// Every image that a Dockerfile names, in order: at `FROM`, at `COPY --from`, and the frontend that `# syntax` asks for. Arguments
-/// that are known are filled in; stages of its own are none.
+/// The images that a Dockerfile names as people write it, in order: at `FROM`, at `COPY --from`, and the frontend that `# syntax` asks for. Arguments
+/// that are known are filled in; stages of its own are none. A convenience, so that images stay what they were: a text that is made
+/// for it hides images from this, and `policy.dockerfiles` says which may be built.
 pub fn bases(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<String> {
     let mut known = BTreeSet::new();
-    let named = named(dockerfile, args).into_iter().filter(|named| named.is_certain).map(|named| named.image);
+    let named = named(dockerfile, args).into_iter().map(|named| named.image);
     named.filter(|image| known.insert(image.clone())).collect()
-}
-
-/// Beside [`bases`], every image that another frontend, to which a here-document or a `\\` at the end of a line is none, could find
-/// in the same text. For the policy alone.
-pub fn perhaps(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<String> {
-    let named = named(dockerfile, args).into_iter().filter(|named| !named.is_certain);
-    named.map(|named| named.image).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The same Dockerfile with a digest in place of the tag of each image that has one here: what it is built from is what it was built
@@ -23,7 +17,7 @@ pub fn perhaps(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<String>
 pub fn pinned(dockerfile: &str, args: &BTreeMap<String, String>, digests: &BTreeMap<String, String>) -> String {
     let mut text = dockerfile.to_owned();
     // From the end, so that what is before stays where it is.
-    for NamedImage { at, image, .. } in named(dockerfile, args).into_iter().filter(|named| named.is_certain).rev() {
+    for NamedImage { at, image } in named(dockerfile, args).into_iter().rev() {
         if let Some(digest) = digests.get(&image) {
             text.replace_range(at, &at_digest(&image, digest));
         }
@@ -49,8 +43,6 @@ fn untagged(image: &str) -> &str {
 struct NamedImage {
     at: Range<usize>,
     image: String,
-    /// It is there for every frontend.
-    is_certain: bool,
 }
 
 fn named(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<NamedImage> {
@@ -58,8 +50,10 @@ fn named(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<NamedImage> {
     let mut text = DockerfileLines::default();
     for line in dockerfile.lines().map(str::trim) {
         let place = text.place(line);
+        if place == LinePlace::Document {
+            continue;
+        }
         let is_first = place == LinePlace::Instruction;
-        found.is_certain = place != LinePlace::Document;
         let comment = line.strip_prefix('#').map(|rest| rest.trim().replace(' ', "").to_ascii_lowercase());
         if comment.is_some_and(|comment| comment.starts_with("syntax=")) {
             found.add(line.split_once('=').map_or("", |(_, image)| image.trim()));
@@ -77,11 +71,6 @@ fn named(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<NamedImage> {
             "from" if is_first => {
                 found.add(words.first().copied().unwrap_or_default());
                 found.stages.push(words.get(2).map(|name| name.to_ascii_lowercase()).unwrap_or_default());
-            }
-            // `from redis import Redis` is a program's.
-            "from" if words.len() == 1 || words.len() == 3 && words[1].eq_ignore_ascii_case("as") => {
-                found.is_certain = false;
-                found.add(words[0]);
             }
             "copy" | "add" | "run" => flags_of(line).for_each(|image| found.add(image)),
             _ if !is_first => flags_of(line).for_each(|image| found.add(image)),
@@ -155,8 +144,6 @@ fn here_document(word: &str) -> Option<String> {
 struct NamedImages<'a> {
     text: &'a str,
     images: Vec<NamedImage>,
-    /// Whether the line that is read is one for every frontend.
-    is_certain: bool,
     args: BTreeMap<String, String>,
     stages: Vec<String>,
 }
@@ -171,8 +158,7 @@ impl<'a> NamedImages<'a> {
             || filled.parse::<usize>().is_ok_and(|at| at < self.stages.len());
         if !filled.is_empty() && filled != "scratch" && !is_stage {
             let start = written.as_ptr().addr() - self.text.as_ptr().addr();
-            let (at, is_certain) = (start..start + written.len(), self.is_certain);
-            self.images.push(NamedImage { at, image: filled, is_certain });
+            self.images.push(NamedImage { at: start..start + written.len(), image: filled });
         }
     }
 }
@@ -198,10 +184,6 @@ mod tests {
         assert_eq!(of("FROM a\nRUN python3 - <<EOF\nfrom redis import Redis\nEOF\nCOPY --from=b / /"), "a b");
         // What is no instruction names no stage behind which an image could hide.
         assert_eq!(of("FROM a\nRUN : \\\nfrom scratch as evil/x\nCOPY --from=evil/x / /"), "a evil/x");
-        let perhaps = |text: &str| perhaps(text, &args).join(" ");
-        assert_eq!(perhaps("FROM a\nRUN cat <<E\nFROM evil/x\nfrom redis import Redis\nE\n"), "evil/x");
-        assert_eq!(perhaps("# escape=`\nFROM a\nRUN x \\\nFROM evil/x as y\n"), "evil/x");
-        assert_eq!(perhaps("FROM a\nRUN cat <<E\nCOPY --from=evil/x / /\nE\n"), "evil/x");
         assert_eq!(of(""), "");
     }
 

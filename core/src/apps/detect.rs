@@ -31,6 +31,8 @@ const LANGUAGES: [AppLanguage; 7] = [
     AppLanguage::Rust,
     AppLanguage::Node,
 ];
+/// What it is called where nothing else is said.
+const DOCKERFILE: &str = "Dockerfile";
 /// How far below apps are looked for.
 const DEPTH_MAX: usize = 3;
 /// More choices are no help.
@@ -58,23 +60,29 @@ const ASIDE: [&str; 12] = [
 /// # Repeats
 /// The same files and the same wish give the same answer.
 pub fn detect(repository: &Repository, wish: &Wish<'_>) -> Detection {
-    let app = repository.folder(wish.path);
-    match found(&app, wish) {
+    match found(repository, wish) {
         Ok(app) => Detection::Found(Box::new(app)),
         Err(questions) => Detection::Asked(questions),
     }
 }
 
-fn found(app: &RepositoryFolder<'_>, wish: &Wish<'_>) -> Result<DetectedApp, Vec<AppQuestion>> {
+/// The Dockerfile that [`detect`] takes in place of one that Amarre writes: its path.
+pub fn own_dockerfile(repository: &Repository, wish: &Wish<'_>) -> Option<String> {
+    let app = repository.folder(wish.path);
+    let is_taken = wish.dockerfile.is_some()
+        || wish.framework.is_none() && app.has(DOCKERFILE)
+        || wish.framework == Some("dockerfile");
+    is_taken.then(|| wish.dockerfile.unwrap_or(DOCKERFILE).trim_start_matches("./").to_owned())
+}
+
+fn found(repository: &Repository, wish: &Wish<'_>) -> Result<DetectedApp, Vec<AppQuestion>> {
+    let app = &repository.folder(wish.path);
     if app.paths().next().is_none() {
         let text = text!("the repository has no folder {path}", path = wish.path);
         return Err(vec![AppQuestion { code: Code::A0771, text, choices: Vec::new() }]);
     }
-    if wish.dockerfile.is_some()
-        || wish.framework.is_none() && app.has("Dockerfile")
-        || wish.framework == Some("dockerfile")
-    {
-        return dockerfile(app, wish);
+    if let Some(path) = own_dockerfile(repository, wish) {
+        return dockerfile(app, &path, wish);
     }
     let mut findings = AppFindings::default();
     let framework = match wish.framework {
@@ -258,8 +266,7 @@ fn folders_with_apps(app: &RepositoryFolder<'_>) -> Vec<(String, String)> {
 }
 
 /// An app that says itself how it is built.
-fn dockerfile(app: &RepositoryFolder<'_>, wish: &Wish<'_>) -> Result<DetectedApp, Vec<AppQuestion>> {
-    let path = wish.dockerfile.unwrap_or("Dockerfile").trim_start_matches("./");
+fn dockerfile(app: &RepositoryFolder<'_>, path: &str, wish: &Wish<'_>) -> Result<DetectedApp, Vec<AppQuestion>> {
     let Some(text) = app.text(path) else {
         let text = text!("the repository has no file {path}", path);
         return Err(ask(Code::A0771, text, Vec::new()));

@@ -32,16 +32,18 @@ use std::collections::BTreeMap;
 
 use crate::model::{Code, Text};
 
-pub use bases::{at_digest, bases, perhaps, pinned};
+pub use bases::{at_digest, bases, pinned};
 pub use checkout::Checkout;
 pub use context::{SENT_BELOW, from_below};
-pub use detect::detect;
+pub use detect::{detect, own_dockerfile};
 pub use framework::names as framework_names;
 pub use ignore::SentFiles;
 pub use repository::{FILES_MAX, Repository, TEXT_BYTES_MAX, is_read};
 
 /// The code of an app whose database nothing names.
 pub const DATABASE_UNSET: Code = Code::A0777;
+/// The code of a ref that is no branch and no tag, and of a commit that lies on none.
+pub const NOT_OF_A_BRANCH: Code = Code::A0779;
 /// The code of a commit that cannot be built.
 pub const NOT_BUILDABLE: Code = Code::A0775;
 

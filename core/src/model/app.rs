@@ -21,8 +21,12 @@ pub struct App {
 pub struct AppSource {
     /// The repository.
     pub url: GitUrl,
-    /// A branch, a tag or a commit.
+    /// The app: what only its own key reads is no other's.
+    pub app: String,
+    /// A branch or a tag, also with `refs/heads/` or `refs/tags/` before it.
     pub reference: String,
+    /// The id of a commit that the branch or tag has; `None`: its newest.
+    pub commit: Option<String>,
     /// The folder of the app in it; empty = all of it.
     pub path: String,
     /// For HTTP: the secret that holds a token.
@@ -32,13 +36,39 @@ pub struct AppSource {
 }
 
 impl AppSource {
+    /// All of a repository, as its branch `main` has it.
+    pub fn new(app: &str, url: GitUrl) -> Self {
+        let (app, reference) = (app.to_owned(), "main".to_owned());
+        Self { url, app, reference, commit: None, path: String::new(), token: None, host_key: None }
+    }
+
     /// The name of what was fetched of it, among the other files of a source. No file has a name with `://` in it. What one
     /// manifest reads with its token, or of a server that it knows, is not another's.
     pub fn asset(&self) -> String {
         let token = self.token.as_ref().map(|SecretName(name)| name.as_str()).unwrap_or_default();
         let host_key = self.host_key.as_deref().unwrap_or_default();
-        let place = format!("app://{}#{}:{}", self.url, self.reference, self.path);
-        [place.as_str(), token, host_key].join("\n").trim_end().to_owned()
+        let commit = self.commit.as_ref().map(|commit| format!("@{commit}")).unwrap_or_default();
+        let place = format!("app://{}#{}{commit}:{}", self.url, self.reference, self.path);
+        let app = if matches!(self.url, GitUrl::Ssh { .. }) { self.app.as_str() } else { "" };
+        [place.as_str(), token, host_key, app].join("\n").trim_end().to_owned()
+    }
+
+    /// The names that its branch or tag may have at the server, the first one that is there counts. No other ref is asked for: what
+    /// strangers propose is below `refs/pull`, `refs/merge-requests` and the like.
+    pub fn names(&self) -> Vec<String> {
+        const BEGINNINGS: [&str; 2] = ["refs/heads/", "refs/tags/"];
+        match BEGINNINGS.iter().any(|beginning| self.reference.starts_with(beginning)) {
+            true => vec![self.reference.clone()],
+            false => BEGINNINGS.map(|beginning| format!("{beginning}{}", self.reference)).into(),
+        }
+    }
+
+    /// `main`, or `main at 5e1c0aa`.
+    pub fn shown_reference(&self) -> String {
+        let short = |commit: &String| commit.get(..7).unwrap_or(commit).to_owned();
+        self.commit
+            .as_ref()
+            .map_or_else(|| self.reference.clone(), |commit| format!("{} at {}", self.reference, short(commit)))
     }
 
     /// Whether it is read with credentials.

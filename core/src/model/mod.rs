@@ -19,6 +19,7 @@ pub mod service;
 mod side_by_side;
 pub mod site;
 pub mod source;
+pub mod repository_place;
 pub mod time;
 pub mod value;
 pub mod words;

@@ -456,8 +456,10 @@ pub struct Policy {
     pub images: Vec<String>,
     /// Patterns of servers that are there and that manifests may name by `id`: `CLOUD:PROJECT/ID`.
     pub instances: Vec<String>,
-    /// Patterns of repositories from which apps are built.
+    /// Patterns of repositories and folders from which images are built.
     pub repositories: Vec<String>,
+    /// Patterns of those whose own Dockerfiles are built.
+    pub dockerfiles: Vec<String>,
     /// Containers may have every right over the host.
     pub privileged: bool,
     /// Containers may speak to Docker.
@@ -510,6 +512,7 @@ impl Default for Policy {
             machine_scripts: false,
             instances: Vec::new(),
             repositories: Vec::new(),
+            dockerfiles: Vec::new(),
             follow_links: false,
         }
     }
@@ -524,6 +527,7 @@ const OPENINGS: [Opening; 23] = [
     ("capabilities", |policy| policy.capabilities = BTreeSet::from(["ALL".to_owned()])),
     ("devices", |policy| policy.devices = vec!["*".to_owned()]),
     ("docker_socket", |policy| policy.docker_socket = true),
+    ("dockerfiles", |policy| policy.dockerfiles = vec!["*".to_owned()]),
     ("follow_links", |policy| policy.follow_links = true),
     ("host_namespaces", |policy| policy.host_namespaces = true),
     ("host_network", |policy| policy.host_network = true),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::repository_place::RepositoryPlace;
 use super::time::Timestamp;
 
 /// Files beside the manifests, by path as shown (`services/cloud/php.ini`): Compose files, `.env` files, what is
@@ -232,6 +233,17 @@ impl GitUrl {
             Some((scheme, _)) => Err((format!("{scheme}:// is not supported"), EXAMPLES.to_owned())),
             None => scp(text),
         }
+    }
+
+    /// Reads the URL of a repository that policy judges, in its one spelling: what was compared is what is requested.
+    ///
+    /// # Errors
+    /// As [`GitUrl::parse`], and what could be read in two ways.
+    pub fn parse_strictly(text: &str) -> Result<Self, (String, String)> {
+        Self::parse(text)?;
+        let place = RepositoryPlace::parse(text.trim());
+        let place = place.map_err(|why| (format!("the URL is not plain: {why}"), EXAMPLES.to_owned()))?;
+        Self::parse(&place.to_string())
     }
 
     /// Whether what is sent can be read on the way, or goes no further than this machine.

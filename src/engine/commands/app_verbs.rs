@@ -25,7 +25,7 @@ pub static APP_NEW: VerbRow = VerbRow {
     args: &[
         required(typed(arg("app", ArgShape::Text), "", "NAME", "Name of the app")),
         required(typed(arg("url", ArgShape::Text), "", "URL", "Its repository, as `git clone` takes it")),
-        typed(arg("ref", ArgShape::TextOrNull), "ref", "REF", "A branch, a tag or a commit; `main` by default"),
+        typed(arg("ref", ArgShape::TextOrNull), "ref", "REF", "A branch or a tag; `main` by default"),
         typed(arg("path", ArgShape::TextOrNull), "path", "FOLDER", "Folder of the app, in a repository with several"),
         typed(arg("framework", ArgShape::TextOrNull), "framework", "NAME", "Framework, instead of detection"),
         typed(
@@ -56,7 +56,7 @@ pub static APP_DEPLOY: VerbRow = VerbRow {
             arg("ref", ArgShape::TextOrNull),
             "ref",
             "REF",
-            "Deploy this branch, tag or commit from now on; Amarre writes it into the manifest",
+            "Deploy this branch or tag, or this commit of the followed one, from now on; Amarre writes it into the manifest",
         ),
         typed(
             arg("pull", ArgShape::Flag),

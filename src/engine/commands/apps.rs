@@ -67,18 +67,26 @@ pub fn deployment(picture: &PassResult, id: &str, style: Style) -> CommandAnswer
     }
 }
 
-/// The line that a forge takes as the deploy key of a repository over ssh.
-pub async fn deploy_key(handle: &Handle, url: &str) -> CommandAnswer {
-    let made = match GitUrl::parse(url) {
-        Ok(url) => handle
-            .deploy_key(&url)
+/// The line that a forge takes as the deploy key of an app's repository over ssh; without `url` of the one that its manifest names.
+pub async fn deploy_key(handle: &Handle, app: &str, url: &str) -> CommandAnswer {
+    let picture = handle.last_pass().0;
+    let known = picture.apps.get(app).map(|(source, _)| source.clone()).filter(|_| url.is_empty());
+    let source = match known {
+        Some(source) => Ok(source),
+        None if url.is_empty() => return no_app(&picture, app),
+        None => GitUrl::parse_strictly(url).map(|url| AppSource::new(app, url)),
+    };
+    let made = match &source {
+        Ok(source) => handle
+            .deploy_key(source)
             .await
             .map_err(|why| (why, "is it an address as git@github.com:acme/shop?".to_owned())),
-        Err(wrong) => Err(wrong),
+        Err(wrong) => Err(wrong.clone()),
     };
     match made {
         Ok(line) => {
-            let document = json!({"schema": "amarre.app-key/v1", "url": url, "key": line});
+            let url = source.map(|source| source.url.to_string()).unwrap_or_default();
+            let document = json!({"schema": "amarre.app-key/v1", "app": app, "url": url, "key": line});
             CommandAnswer { document, text: format!("{line}\n"), exit: 0 }
         }
         Err((why, hint)) => refused(Code::A0771, &why, &hint),
@@ -119,7 +127,12 @@ pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
     };
     if let Some(reference) = args.given("ref") {
         let Some((source, _)) = picture.apps.get(name) else { return Err(Some(no_app(&picture, name))) };
-        let wanted = AppSource { reference: reference.to_owned(), ..source.clone() };
+        // The id of a commit is one of the branch or tag that is followed.
+        let is_commit = reference.len() == 40 && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let wanted = match is_commit {
+            true => AppSource { commit: Some(reference.to_owned()), ..source.clone() },
+            false => AppSource { reference: reference.to_owned(), commit: None, ..source.clone() },
+        };
         let written = git_line(&wanted);
         let message = format!("deploy {reference} of {name}");
         write_keys(handle, &picture, name, ("git", &written), message, args).await?;
@@ -219,6 +232,7 @@ fn git_line(source: &AppSource) -> String {
     if source.reference != "main" {
         parts.push(format!("ref: {}", quoted(&source.reference)));
     }
+    parts.extend(source.commit.iter().map(|commit| format!("commit: {}", quoted(commit))));
     if !source.path.is_empty() {
         parts.push(format!("path: {}", quoted(&source.path)));
     }
@@ -248,7 +262,7 @@ pub struct NewApp {
     pub name: String,
     /// The repository, as `git clone` takes it.
     pub url: String,
-    /// A branch, a tag or a commit; empty: `main`.
+    /// A branch or a tag; empty: `main`.
     pub reference: String,
     /// The folder of the app; empty: the whole repository.
     pub path: String,
@@ -278,14 +292,13 @@ impl NewApp {
     /// # Errors
     /// The URL is none; what is wrong, and how to write it.
     pub fn manifest(&self) -> Result<String, (String, String)> {
-        let url = GitUrl::parse(&self.url)?;
+        let url = GitUrl::parse_strictly(&self.url)?;
         let filled = |text: &str, usual: &str| if text.is_empty() { usual.to_owned() } else { text.to_owned() };
         let source = AppSource {
-            url,
             reference: filled(&self.reference, "main"),
             path: self.path.clone(),
             token: (!self.token.is_empty()).then(|| SecretName(self.token.clone())),
-            host_key: None,
+            ..AppSource::new(&self.name, url)
         };
         let mut text = format!("kind: App\nname: {}\n{}", scalar(&self.name), git_line(&source));
         if !self.framework.is_empty() {

@@ -21,9 +21,10 @@ use crate::ledger::runs::Event;
 use crate::secret::KeepSecrets;
 use crate::source::{Edit, Snapshot, Source, SourceError};
 use amarre_core::manifest::{Diagnostic, Loaded, Severity, SourceFile};
+use amarre_core::model::app::AppSource;
 use amarre_core::model::power::Override;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Assets, GitUrl, Millis, Requests, Site, Timestamp};
+use amarre_core::model::{Address, Assets, Millis, Requests, Site, Timestamp};
 
 /// Commands that may queue for the loop.
 const COMMANDS_MAX: usize = 64;
@@ -226,12 +227,12 @@ impl Handle {
         self.source.apps().pushed(reference, urls, self.now())
     }
 
-    /// The line that a forge takes as the deploy key of a repository.
+    /// The line that a forge takes as the deploy key of the repository of an app.
     ///
     /// # Errors
     /// It is not reached over ssh, or no key can be made; in words for people.
-    pub async fn deploy_key(&self, url: &GitUrl) -> Result<String, String> {
-        self.source.apps().deploy_key(url).await
+    pub async fn deploy_key(&self, source: &AppSource) -> Result<String, String> {
+        self.source.apps().deploy_key(source).await
     }
 
     /// The source, as shown to people.

@@ -246,7 +246,8 @@ fn app(row: &AppRow) -> Json {
     let found = row.build.iter().flat_map(|build| &build.reasons);
     json!({
         "name": row.name,
-        "repository": row.source.url.to_string(), "ref": row.source.reference, "path": row.source.path,
+        "repository": row.source.url.to_string(), "ref": row.source.reference,
+        "pinned": row.source.commit, "path": row.source.path,
         "state": row.stage.state.word(),
         "why": (!row.stage.why.is_empty()).then(|| row.stage.why.to_string()), "code": row.stage.code,
         "deployment": row.deployment.as_ref().map(|newest| newest.id),
@@ -295,7 +296,7 @@ pub fn app_text(row: &AppRow, style: Style) -> String {
     let code = row.stage.code.map(|code| format!(" ({code})")).unwrap_or_default();
     let mut out = format!("{}  {}{why}{code}\n", row.name, style.paint(tone(row.stage.state), row.stage.state.word()));
     let folder = if row.source.path.is_empty() { String::new() } else { format!(", folder {}", row.source.path) };
-    out.push_str(&format!("from {}, {}{folder}\n", row.source.url, row.source.reference));
+    out.push_str(&format!("from {}, {}{folder}\n", row.source.url, row.source.shown_reference()));
     if let Some(build) = &row.build {
         let at = exact_time(build.commit.at, language);
         out.push_str(&format!(

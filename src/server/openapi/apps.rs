@@ -72,7 +72,8 @@ pub(in crate::server) fn deployment_log() -> Operation {
 
 pub(in crate::server) fn app_key_text() -> Operation {
     Operation::answer("app_key_text", "The line that lets Amarre read a repository")
-        .parameter(in_query("url", "The repository", &text()))
+        .parameter(in_query("app", "The app: a key is one app's", &text()))
+        .parameter(in_query("url", "Its repository; by default the one of its manifest", &text()))
         .only(Role::Viewer)
 }
 
@@ -140,7 +141,8 @@ fn commit() -> Json {
 
 fn app_keys() -> Json {
     json!({
-        "name": text(), "repository": text(), "ref": text(), "path": text(), "state": {"enum": states()},
+        "name": text(), "repository": text(), "ref": text(), "path": text(),
+        "pinned": described("The commit that its manifest names", or_null(text())), "state": {"enum": states()},
         "why": or_null(text()), "code": or_null(text()), "framework": or_null(text()), "image": or_null(text()),
         "deployment": described("The newest one", or_null(count())), "commit": or_null(commit()),
         "found": list(object(json!({"what": text(), "value": text(), "because": text()}), json!({}))),

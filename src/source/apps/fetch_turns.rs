@@ -44,7 +44,7 @@ impl AppRepositories {
                 one.state.asked = Some(now);
                 one.asks.push_back(now);
                 one.asks.drain(..one.asks.len().saturating_sub(ASKS_MAX));
-                self.begin(name.clone(), one.repository.clone(), wake.clone());
+                self.begin(name.clone(), (one.repository.clone(), one.source.clone()), wake.clone());
             }
         }
     }
@@ -151,7 +151,9 @@ mod tests {
         let all = AppRepositories::new(place);
         let source = AppSource {
             url: GitUrl::parse("https://git.example.org/a/b.git").unwrap(),
+            app: "shop".to_owned(),
             reference: "main".to_owned(),
+            commit: None,
             path: String::new(),
             token: None,
             host_key: None,
@@ -190,7 +192,15 @@ mod tests {
             let source = |name: &str| {
                 let server = if name.starts_with('a') { "dead" } else { "good" };
                 let url = GitUrl::parse(&format!("https://{server}.example.org/x/{name}.git")).unwrap();
-                AppSource { url, reference: "main".to_owned(), path: String::new(), token: None, host_key: None }
+                AppSource {
+                    url,
+                    app: name.to_owned(),
+                    reference: "main".to_owned(),
+                    commit: None,
+                    path: String::new(),
+                    token: None,
+                    host_key: None,
+                }
             };
             let names = (1..=8).map(|n| format!("a{n}")).chain((1..=3).map(|n| format!("z{n}")));
             let sources: BTreeMap<String, AppSource> = names.map(|name| (name.clone(), source(&name))).collect();

@@ -45,6 +45,8 @@ pub(super) enum FetchFailure {
     Here(String),
     /// The server has no such branch, tag or commit; `true`: it is empty.
     NoSuchRef(bool),
+    /// The branch or tag does not have the commit, as far back as it was fetched.
+    NotInRef,
 }
 
 /// The ids of the commits before one, the newest first, along first parents and as far as they are here.
@@ -145,6 +147,24 @@ pub(super) fn bring(
         }
         Err(error) => Err(FetchFailure::Here(error.message().to_owned())),
     }
+}
+
+/// Fetches as [`bring`] does, and answers a commit that lies below what was fetched: further back only where it has to be. Other
+/// commits that the server may have, or the clone, count for nothing: strangers could have made them.
+pub(super) fn bring_commit(
+    repository: &Repository,
+    session: &Arc<GitSession>,
+    names: &[String],
+    (commit, depth): (Oid, Depth),
+) -> Result<Oid, FetchFailure> {
+    let depths = if depth == Depth::Far { &[Depth::Far][..] } else { &[Depth::Usual, Depth::Far] };
+    for depth in depths {
+        let newest = bring(repository, session, names, *depth)?;
+        if is_rewritten(repository, commit, newest) == Some(false) {
+            return Ok(commit);
+        }
+    }
+    Err(FetchFailure::NotInRef)
 }
 
 /// The commit stored under a key.

@@ -53,6 +53,8 @@ struct FetchOrder {
     /// The folder of manifests in the repository.
     path: String,
     names: Vec<String>,
+    /// One that lies below what `names` stand for.
+    commit: Option<String>,
     depth: Depth,
     memory_bytes: u64,
 }
@@ -63,7 +65,7 @@ enum FetchMessage {
     Failed { failed: FetchFailure, trouble: Option<SessionError> },
 }
 
-/// Fetches the commit under the first of `names` that the server has.
+/// Fetches the commit under the first of `names` that the server has, or the one below it that is followed.
 pub(super) fn bring(
     settings: &GitSettings,
     folder: &Path,
@@ -83,6 +85,7 @@ pub(super) fn bring(
         folder: folder.to_owned(),
         path: settings.path.clone(),
         names: names.to_vec(),
+        commit: settings.commit.clone(),
         depth,
         memory_bytes: settings.memory_bytes,
     };
@@ -162,7 +165,7 @@ fn carry_out(order: FetchOrder) -> FetchMessage {
     };
     let is_memory = match &failed {
         FetchFailure::Server(why) | FetchFailure::Here(why) => is_memory(why),
-        FetchFailure::NoSuchRef(_) => false,
+        FetchFailure::NoSuchRef(_) | FetchFailure::NotInRef => false,
     };
     let trouble = if is_memory { Some(too_large(&settings)) } else { trouble };
     FetchMessage::Failed { failed, trouble }
@@ -180,6 +183,7 @@ fn settings(order: FetchOrder) -> Result<GitSettings, String> {
             host_key: order.host_key,
         },
         path: order.path,
+        commit: order.commit,
         memory_bytes: order.memory_bytes,
         clone: order.folder,
         // Not needed for fetching and reading.
@@ -200,7 +204,13 @@ fn brought(
 ) -> Result<Oid, (FetchFailure, Option<SessionError>)> {
     let repository = clone::open(folder).map_err(|failed| (failed, None))?;
     let session = Arc::new(GitSession::new(settings.access.clone(), repository.path().to_owned(), asker));
-    let commit = clone::bring(&repository, &session, names, depth).map_err(|failed| (failed, session.error()))?;
+    let brought = match &settings.commit {
+        None => clone::bring(&repository, &session, names, depth),
+        Some(id) => Oid::from_str(id)
+            .map_err(|error| FetchFailure::Here(error.message().to_owned()))
+            .and_then(|commit| clone::bring_commit(&repository, &session, names, (commit, depth))),
+    };
+    let commit = brought.map_err(|failed| (failed, session.error()))?;
     match read(&repository, commit, &settings.path) {
         Err(why) if is_memory(&why) => Err((FetchFailure::Here(why), None)),
         // Other problems are found by the daemon's own reading.

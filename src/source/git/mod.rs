@@ -43,6 +43,7 @@ use self::session::{Asker, GitSession, SessionError};
 use self::tree::UnfitCommit;
 use super::edit::{self, Edit};
 use super::{Snapshot, SourceError, SourceReading};
+use amarre_core::model::app::AppSource;
 use amarre_core::model::{Code, Commit, GitRef, GitUrl, Hint, Millis, Timestamp};
 
 /// The longest name of a branch, tag or commit.
@@ -61,6 +62,8 @@ pub struct GitSettings {
     pub reference: GitRef,
     /// The folder of manifests in the repository; empty = all of it.
     pub path: String,
+    /// The id of a commit of the followed ref; `None`: its newest.
+    pub commit: Option<String>,
     /// How often the server is asked.
     pub interval: Millis,
     /// Whose commits count; `None` = those of everybody who may push.
@@ -298,13 +301,14 @@ impl FetchOutcome {
 
 /// What can be done about the repository of an app that cannot be fetched.
 fn app_hint(code: Code) -> &'static str {
-    const HINTS: [(Code, &str); 6] = [
+    const HINTS: [(Code, &str); 7] = [
         (Code::A0303, "is the URL right? for a private repository write `git: {token: {secret: NAME}}`"),
         (Code::A0304, "ask who runs it for its host key, and put it into the known_hosts of Amarre's user"),
         (Code::A0305, "push it, or correct `git.ref`"),
         (Code::A0307, "keep what is generated, and large files, out of the repository"),
         (Code::A0316, "keep what is generated, and large files, out of the repository"),
         (Code::A0775, "what runs stays as it is until a commit fixes it"),
+        (Code::A0779, "write the branch or tag that has it into `git.ref`, or a newer commit into `git.commit`"),
     ];
     let usual = "is the server up, and `git.url` right? the daemon tries again by itself";
     HINTS.into_iter().find(|(known, _)| *known == code).map_or(usual, |(_, hint)| hint)
@@ -317,7 +321,8 @@ const APP_MEMORY_BYTES: u64 = 1 << 30;
 #[derive(Debug, Clone)]
 pub struct AppRepository {
     settings: Arc<GitSettings>,
-    /// A branch, a tag or a commit.
+    /// What the followed ref may be called.
+    names: Vec<String>,
     reference: String,
 }
 
@@ -333,14 +338,16 @@ pub struct FetchedCommit {
 
 impl AppRepository {
     /// Nothing is called or created before the first use.
-    pub fn new(access: RemoteAccess, reference: String, path: String, clone: PathBuf, program: PathBuf) -> Self {
-        let followed = GitRef::Branch(reference.clone());
+    pub fn new(access: RemoteAccess, source: &AppSource, clone: PathBuf, program: PathBuf) -> Self {
+        let followed = GitRef::Branch(source.reference.clone());
+        let (path, commit) = (source.path.clone(), source.commit.clone());
         let (interval, memory_bytes) = (Millis(0), APP_MEMORY_BYTES);
         let (verify, verify_all) = (None, false);
         let settings = GitSettings {
             access,
             reference: followed,
             path,
+            commit,
             interval,
             verify,
             verify_all,
@@ -348,12 +355,7 @@ impl AppRepository {
             clone,
             program,
         };
-        Self { settings: Arc::new(settings), reference }
-    }
-
-    /// Where it is.
-    pub fn url(&self) -> &GitUrl {
-        &self.settings.access.url
+        Self { settings: Arc::new(settings), names: source.names(), reference: source.shown_reference() }
     }
 
     /// The commit that the server has, and what is looked at of it.
@@ -368,8 +370,7 @@ impl AppRepository {
                 // Where it cannot be made, the clone cannot either, and says so.
                 let _ = std::fs::create_dir_all(parent);
             }
-            let names = ["refs/heads/", "refs/tags/", ""].map(|start| format!("{start}{}", of.reference));
-            let (repository, commit) = of.settings.bring(&names, &asker).map_err(|(error, _)| error)?;
+            let (repository, commit) = of.settings.bring(&of.names, &asker).map_err(|(error, _)| error)?;
             let read = of.read(&repository, commit)?;
             // Without it the next process has to ask the server first.
             let _ = clone::remember(&repository, &of.settings.key("app"), commit);
@@ -537,6 +538,7 @@ impl GitSettings {
         tried.map_err(|(failed, trouble)| match (&failed, trouble) {
             (_, Some(trouble)) => (self.explain(&trouble), false),
             (FetchFailure::NoSuchRef(is_empty), None) => (self.no_such_ref(*is_empty), true),
+            (FetchFailure::NotInRef, None) => (self.not_in_ref(), true),
             (FetchFailure::Server(why), None) => (self.explain(&SessionError::NoAnswer(why.clone())), false),
             (FetchFailure::Here(_), None) => (self.local_error(&failed), false),
         })
@@ -665,10 +667,17 @@ impl GitSettings {
         no_such(&if is_empty { format!("{url} is empty") } else { format!("{url} has no {}", self.reference) })
     }
 
+    fn not_in_ref(&self) -> SourceError {
+        let (commit, name) = (self.commit.as_deref().unwrap_or_default(), self.reference.name());
+        let (url, far) = (&self.access.url, clone::DEPTH_FAR);
+        let message = format!("{name} of {url} has no commit {commit} among its newest {far}");
+        SourceError::new(Code::A0779, message, Hint::text(app_hint(Code::A0779)))
+    }
+
     fn local_error(&self, failed: &FetchFailure) -> SourceError {
         let why = match failed {
             FetchFailure::Server(why) | FetchFailure::Here(why) => why.as_str(),
-            FetchFailure::NoSuchRef(_) => "something is missing in it",
+            FetchFailure::NoSuchRef(_) | FetchFailure::NotInRef => "something is missing in it",
         };
         let message = format!("the clone in {} cannot be used: {why}", self.clone.display());
         SourceError::new(

@@ -20,7 +20,10 @@ async fn start() -> (Rig, Forge, String) {
     let http = forge.http(None).await;
     let url = http.url();
     let mut rig = Rig::start().await;
-    rig.settings.insert("policy".to_owned(), json!({"repositories": ["http://127.0.0.1:*"]}));
+    rig.settings.insert(
+        "policy".to_owned(),
+        json!({"repositories": ["http://127.0.0.1:*"], "dockerfiles": ["http://127.0.0.1:*"]}),
+    );
     rig.configure();
     (rig, forge, url)
 }
@@ -169,7 +172,8 @@ const DOCKERFILE: &str = "FROM nginx:1.30-alpine\nCOPY public /srv/www\nEXPOSE 8
 async fn a_compose_project_is_built_from_its_folder_and_follows_it() {
     bases::nginx();
     let mut rig = Rig::start().await;
-    rig.settings.insert("policy".to_owned(), json!({"repositories": ["./services/site"]}));
+    rig.settings
+        .insert("policy".to_owned(), json!({"repositories": ["./services/site"], "dockerfiles": ["./services/site"]}));
     rig.configure();
     let folder = rig.folder.path().join("services/site");
     std::fs::create_dir_all(folder.join("public")).unwrap();

@@ -27,6 +27,7 @@ pub fn settings(state: &TempDir, url: &str) -> GitSettings {
         },
         reference: GitRef::Branch("main".to_owned()),
         path: "services".to_owned(),
+        commit: None,
         interval: MINUTE,
         verify: None,
         verify_all: false,
@@ -508,4 +509,33 @@ async fn a_broken_clone_is_cloned_again() {
     }
     let git = Git::new(settings);
     assert_eq!(good(fetched(&git, NOW).await).revision, head);
+}
+
+/// What policy compared is what is asked: a server that sends elsewhere is not obeyed.
+#[tokio::test]
+async fn no_redirect_is_followed() {
+    use axum::http::{StatusCode, Uri, header};
+    use axum::response::IntoResponse;
+
+    let (forge, http, state) = with_http().await;
+    forge.commit("Alice Martin", "add one", "services/one.yaml", "name: one\n");
+    for status in [301_u16, 302, 303, 307, 308] {
+        let target = http.url();
+        let elsewhere = move |uri: Uri| async move {
+            let rest = uri.path_and_query().map(|rest| rest.as_str().replacen("/acme/x", "", 1)).unwrap_or_default();
+            (StatusCode::from_u16(status).unwrap(), [(header::LOCATION, format!("{target}{rest}"))]).into_response()
+        };
+        let router = axum::Router::new().fallback(elsewhere);
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let at = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let git = Git::new(GitSettings {
+            clone: state.path().join(format!("{status}.git")),
+            ..settings(&state, &format!("http://{at}/acme/x"))
+        });
+        let (code, why) = refused(&fetched(&git, NOW).await);
+        assert_eq!(code, "A0302");
+        assert!(why.contains(&format!("{status}, the repository is elsewhere: {}", http.url())), "{why}");
+    }
+    assert_eq!(http.asked(), [""; 0]);
 }

@@ -598,7 +598,7 @@ fn config(makings: &Makings<'_>) -> Config {
         "npm": {"main": {"url": npm.server.url(), "identity": "amarre@amarre.demo", "secret": "changeme-npm", "container": "npm"}},
         "ovh": {"endpoint": ovh.endpoint(), "application_key": "a", "application_secret": "b", "consumer_key": "c"},
         "network": {"pools": ["10.77.0.0/16"]},
-        "policy": {"repositories": ["./*"]},
+        "policy": {"repositories": ["./*"], "dockerfiles": ["./*"]},
         "certificates": {"dns_credentials": {"application_key": "key", "application_secret": "secret", "consumer_key": "for-npm"}},
     });
     if let Some(reach) = setting.reach {
@@ -612,7 +612,7 @@ fn config(makings: &Makings<'_>) -> Config {
         text["policy"] = json!({
             "privileged": true, "docker_socket": true, "host_network": true, "host_namespaces": true,
             "devices": ["*"], "capabilities": ["ALL"], "host_paths": ["/srv"], "volumes": ["*"], "volume_drivers": ["*"],
-            "networks": ["*"], "subnets": ["0.0.0.0/0"], "ports": ["1-65535"], "runtimes": ["*"], "log_drivers": ["*"], "instances": ["*"], "repositories": ["*"], "targets": {"*": ["*"]}, "names": {"*": ["*"]}, "secrets": {"*": ["*"]},
+            "networks": ["*"], "subnets": ["0.0.0.0/0"], "ports": ["1-65535"], "runtimes": ["*"], "log_drivers": ["*"], "instances": ["*"], "repositories": ["*"], "dockerfiles": ["*"], "targets": {"*": ["*"]}, "names": {"*": ["*"]}, "secrets": {"*": ["*"]},
             "records": [
                 "A", "AAAA", "CNAME", "TXT", "CAA", "SRV", "apex", "wildcard", "_acme-challenge", "_dmarc", "_domainkey",
                 "_mta-sts", "_*",
@@ -622,7 +622,7 @@ fn config(makings: &Makings<'_>) -> Config {
     if setting.has_data {
         let data = folder.path().join("data");
         text["hosts"]["default"]["data"] = json!(data);
-        text["policy"] = json!({"host_paths": [data], "volumes": ["*"], "follow_links": setting.follows_links, "repositories": ["*"]});
+        text["policy"] = json!({"host_paths": [data], "volumes": ["*"], "follow_links": setting.follows_links, "repositories": ["*"], "dockerfiles": ["*"]});
     }
     if setting.by_operators {
         text["policy"] = json!({"authors": "operators"});

@@ -18,7 +18,7 @@ const BAD: &str = "FROM nginx:1.30-alpine\nRUN echo it is broken && exit 7\nEXPO
 /// Lets apps be built from repositories like this.
 pub fn apps_from(rig: &Rig, pattern: &str) {
     let mut config = rig.json_file("amarre.yaml");
-    config["policy"] = json!({"repositories": [pattern]});
+    config["policy"] = json!({"repositories": [pattern], "dockerfiles": [pattern]});
     rig.file("amarre.yaml", &format!("{config:#}"));
 }
 
@@ -105,13 +105,16 @@ async fn goes_on_line(rig: &Rig, url: &str, commit: &str, (alice, vera): (&mut B
 }
 
 /// Each step was an event, and is counted.
-async fn assert_counted(rig: &Rig) {
+async fn assert_counted(rig: &Rig, who: &mut Browser) {
     let events = rig.run(&["events", "shop", "--kind", "deployment"]).await;
     assert!(events.out.contains("(break it) by Bob: failed"), "{events:?}");
     let running = "amarre_app_state{app=\"shop\",state=\"running\"} 1";
-    let metrics = async || rig.get("/metrics").await.unwrap().1;
-    eventually(60, "it runs again", async || metrics().await.contains(running)).await;
-    let metrics = metrics().await;
+    let mut metrics = String::new();
+    eventually(60, "it runs again", async || {
+        metrics = who.get("/metrics").await.body;
+        metrics.contains(running)
+    })
+    .await;
     for line in [
         "amarre_app_state{app=\"shop\",state=\"failed\"} 0",
         "amarre_deployments_total{app=\"shop\",result=\"failed\"} 1",
@@ -180,7 +183,7 @@ async fn an_app_goes_on_line_from_its_url_and_back_and_away() {
     becomes(&rig, &[&rows[..], &["fix it: running"]].concat()).await;
     assert_eq!(alice.send("/services/shop/deployments", "/apps/shop/frob", &[]).await.status, 404);
 
-    assert_counted(&rig).await;
+    assert_counted(&rig, &mut alice).await;
 
     // The manifest goes, and the app with it.
     let page = alice.get("/services/shop/delete").await;
@@ -315,7 +318,7 @@ async fn a_private_repository_is_read_with_a_key_of_its_own() {
     let (rig, forge, _) = start().await;
     forge.commit("Alice Martin", "first page", "Dockerfile", GOOD);
     let ssh = forge.ssh().await;
-    apps_from(&rig, "ssh://*");
+    apps_from(&rig, "ssh://*@*:*");
     let host_key = |name: &str| {
         let line = ssh.host_key(name);
         line.rsplit_once(' ').unwrap().0.to_owned()
@@ -328,7 +331,10 @@ async fn a_private_repository_is_read_with_a_key_of_its_own() {
     };
     // The key is not known yet: the error says which one to let in.
     manifest(&host_key("host"));
-    let line = rig.run(&["app", "key", &ssh.url()]).await.out;
+    let line = rig.run(&["app", "key", "shop", &ssh.url()]).await.out;
+    // Who writes another manifest with the same URL is not let in by it.
+    let other = rig.run(&["app", "key", "other", &ssh.url()]).await.out;
+    assert!(other.starts_with("ssh-ed25519 ") && other != line, "{other}");
     assert!(line.starts_with("ssh-ed25519 "), "{line}");
     eventually(60, "the key that is to be let in", async || {
         let refused = rig.run(&["plan"]).await;
@@ -351,7 +357,7 @@ async fn a_private_repository_is_read_with_a_key_of_its_own() {
         manifest(wrong);
         assert!(rig.run(&["validate"]).await.out.contains("`host_key`"), "{wrong}");
     }
-    let key = rig.run(&["app", "key", "https://git.example.org/x"]).await;
+    let key = rig.run(&["app", "key", "shop", "https://git.example.org/x"]).await;
     assert!(key.code != 0 && key.out.contains("A0771"), "{key:?}");
 }
 
@@ -423,4 +429,120 @@ async fn a_base_image_stays_what_it_was_until_a_person_moves_on() {
     assert_eq!(base(&rig).await["digest"], moved);
     let plan = rig.run(&["plan", "--detailed-exitcode"]).await;
     assert_eq!(plan.code, 0, "{plan:?}");
+}
+
+#[tokio::test]
+async fn no_answer_has_the_name_by_which_the_engine_knows_an_image() {
+    let (rig, forge, url) = start().await;
+    forge.commit("Alice Martin", "first page", "Dockerfile", GOOD);
+    rig.file("services/shop.yaml", &format!("kind: App\nname: shop\ngit: {{url: '{url}'}}\n"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    becomes(&rig, &["first page: running"]).await;
+    let images = rig.docker.images();
+    let names = images.iter().flat_map(|image| image["RepoTags"].as_array().cloned().unwrap_or_default());
+    let names: Vec<String> = names.filter_map(|name| Some(name.as_str()?.to_owned())).collect();
+    let built: Vec<&String> = names.iter().filter(|name| name.starts_with("amarre/shop:")).collect();
+    assert_eq!(built.len(), 1, "{names:?}");
+    let (shown, secret) = built[0].rsplit_once('-').unwrap();
+    assert_eq!((shown.len(), secret.len()), ("amarre/shop:9fb65dc1a78f".len(), 32));
+    let mut said = String::new();
+    for args in [
+        &["status", "-o", "json"] as &[&str],
+        &["plan", "-o", "json"],
+        &["app", "show", "shop", "-o", "json"],
+        &["app", "build-log", "shop", "--all"],
+        &["app", "deployments", "-o", "json"],
+        &["events", "shop", "-o", "json"],
+        &["history", "-o", "json"],
+        &["explain", "shop"],
+        &["status", "shop"],
+    ] {
+        let ended = rig.run(args).await;
+        said.push_str(&format!("{args:?}\n{}{}\n", ended.out, ended.err));
+    }
+    let mut vera = person(&rig, "vera", "admin").await;
+    for path in ["/", "/services/shop", "/services/shop/deployments", "/deployments/1", "/timeline", "/api/v1/status"] {
+        said.push_str(&vera.get(path).await.body);
+    }
+    said.push_str(&rig.log());
+    assert!(said.contains(shown), "what is shown in its place is {shown}: {said}");
+    let at = said.find(secret);
+    assert_eq!(at, None, "{}", &said[at.unwrap_or_default().saturating_sub(300)..]);
+    // Nor can another manifest use what is shown.
+    rig.file("services/copy.yaml", &format!("name: copy\nimage: '{shown}'\nport: 8080\n"));
+    let refused = rig.run(&["validate"]).await;
+    assert!(refused.code != 0 && refused.out.contains("A0291"), "{refused:?}");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn a_dockerfile_of_its_own_needs_its_word_and_is_built_by_nothing_else() {
+    let (rig, forge, url) = start().await;
+    forge.write("index.html", "<h1>page</h1>\n");
+    forge.commit("Alice Martin", "a page", "Dockerfile", GOOD);
+    let policy = |words: &Json| {
+        let mut config = rig.json_file("amarre.yaml");
+        config["policy"] = words.clone();
+        rig.file("amarre.yaml", &format!("{config:#}"));
+    };
+    let app = |more: &str| {
+        rig.file("services/shop.yaml", &format!("kind: App\nname: shop\ngit: {{url: '{url}'}}\n{more}"));
+    };
+    policy(&json!({"repositories": ["http://127.0.0.1:*"]}));
+    for more in ["", "framework: dockerfile\n", "framework: auto\n", "build: {dockerfile: Dockerfile}\n"] {
+        app(more);
+        let refused = rig.run(&["plan"]).await;
+        let said = format!("{}{}", refused.out, refused.err);
+        assert!(said.contains("A0290") && said.contains("`framework:`"), "{more}: {said}");
+        assert!(said.contains(&format!("add `{url}` to `policy.dockerfiles`")), "{more}: {said}");
+    }
+    app("framework: static\n");
+    let planned = rig.run(&["plan"]).await;
+    assert!(planned.out.contains("build") && planned.out.contains("HTML"), "{planned:?}");
+    app("");
+    policy(&json!({"repositories": ["http://127.0.0.1:*"], "dockerfiles": ["http://127.0.0.1:*/repo.git"]}));
+    let planned = rig.run(&["plan"]).await;
+    assert!(planned.out.contains("build"), "{planned:?}");
+    policy(&json!({"repositories": ["http://127.0.0.1:*"], "dockerfiles": ["http://*a/x"]}));
+    let refused = rig.run(&["plan"]).await;
+    assert!(refused.err.contains("A0201") && refused.err.contains("whole labels"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_commit_counts_where_a_branch_or_a_tag_has_it() {
+    let (rig, forge, url) = start().await;
+    let first = forge.commit("Alice Martin", "first page", "Dockerfile", GOOD);
+    let first = first.trim();
+    forge.run(&["tag", "v1"]);
+    forge.commit("Alice Martin", "second page", "Dockerfile", &GOOD.replace("all is well", "second"));
+    forge.run(&["push", "-q", "origin", "v1"]);
+    // What a stranger proposes: the server has it, and no branch or tag does.
+    forge.run(&["checkout", "-q", "-b", "strange", first]);
+    let strange = forge.commit("Mallory", "mine", "Dockerfile", &GOOD.replace("all is well", "mine"));
+    let strange = strange.trim();
+    forge.run(&["push", "-q", "origin", &format!("{strange}:refs/pull/1/head")]);
+    forge.run(&["push", "-q", "origin", "--delete", "strange"]);
+    forge.run(&["--git-dir", &forge.bare().display().to_string(), "config", "uploadpack.allowAnySHA1InWant", "true"]);
+    let app = |keys: &str| {
+        rig.file("services/shop.yaml", &format!("kind: App\nname: shop\ngit: {{url: '{url}', {keys}}}\n"));
+    };
+    for (keys, subject) in [
+        (format!("commit: {first}"), "first page"),
+        ("ref: main".to_owned(), "second page"),
+        (format!("ref: v1, commit: {first}"), "first page"),
+        ("ref: refs/tags/v1".to_owned(), "first page"),
+        ("ref: refs/heads/main".to_owned(), "second page"),
+    ] {
+        app(&keys);
+        let shown = rig.run(&["plan", "-o", "json"]).await;
+        assert_eq!(shown.code, 0, "{keys}: {shown:?}");
+        let shown = rig.run(&["app", "show", "shop"]).await;
+        assert!(shown.out.contains(subject), "{keys}: {shown:?}");
+    }
+    for keys in [format!("commit: {strange}"), format!("ref: v1, commit: {strange}")] {
+        app(&keys);
+        let shown = rig.run(&["plan"]).await;
+        let said = format!("{}{}", shown.out, shown.err);
+        assert!(said.contains("A0779") && said.contains("has no commit"), "{keys}: {said}");
+    }
 }

@@ -61,6 +61,7 @@ pub fn permissive() -> Site {
             are_host_paths_named: true,
             instances: texts(&["*"]),
             repositories: texts(&["https://git.example.org/*"]),
+            dockerfiles: texts(&["https://git.example.org/*"]),
             volumes: texts(&["*"]),
             networks: texts(&["*"]),
             subnets: vec!["0.0.0.0/0".parse().unwrap()],

@@ -15,12 +15,14 @@ use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, no_effect};
 use crate::manifest::yaml::tree::{Entry, NodeData};
 use crate::model::app::{Build, bases_asset};
-use crate::model::suggestion::matches;
+use crate::model::repository_place::allowing;
 use crate::model::{Bundle, BundleFile, Code, Commit, Millis, Text};
 use crate::text;
 
 /// The key of the policy.
 pub(crate) const WORD: &str = "repositories";
+/// The key of the policy for Dockerfiles that Amarre did not write.
+const DOCKERFILES: &str = "dockerfiles";
 /// Where nothing is said; large builds of Rust or Java on a small machine take this.
 pub(crate) const TIMEOUT: Millis = Millis::minutes(20);
 const TIMEOUT_MAX: Millis = Millis::minutes(120);
@@ -28,6 +30,8 @@ const TIMEOUT_MAX: Millis = Millis::minutes(120);
 const CONTEXT_BYTES_MAX: usize = 8 << 20;
 const MIB: usize = 1 << 20;
 const DOCKERFILE: &str = "Dockerfile";
+/// Of all arguments together: they are in the request, and in each layer's history.
+const ARGS_BYTES_MAX: usize = 64 << 10;
 /// What says where what is built is called after.
 const NAME_CHARS_MAX: usize = 40;
 
@@ -65,6 +69,7 @@ impl BuildKeys {
 fn args(inner: &mut Reader<'_>) -> BTreeMap<String, String> {
     let scope = inner.scope;
     let Some(entry) = inner.entry("args").filter(|entry| !entry.value.is_null()) else { return BTreeMap::new() };
+    let spot = entry.key_spot;
     let pairs = merge::pairs(&entry.value, &|_, _, _| ());
     let mut args = BTreeMap::new();
     for entry in pairs.entries() {
@@ -75,9 +80,42 @@ fn args(inner: &mut Reader<'_>) -> BTreeMap<String, String> {
             scope.error_hint(Code::A0104, entry.key_spot, message, hint);
             continue;
         }
+        if let Some((message, hint)) = not_an_argument(&entry.key) {
+            scope.error_hint(Code::A0780, entry.key_spot, message, hint);
+            continue;
+        }
         args.extend(scope.text(&entry.value, &label).map(|value| (entry.key.clone(), value.text)));
     }
+    let size: usize = args.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > ARGS_BYTES_MAX {
+        let (size, most) = (size.div_ceil(1 << 10).to_string(), (ARGS_BYTES_MAX >> 10).to_string());
+        let message = text!("`build.args` come to {size} KiB, at most {most}", size, most);
+        scope.error_hint(Code::A0162, spot, message, text!("put long texts into files of the build"));
+        return BTreeMap::new();
+    }
     args
+}
+
+/// Why something is no name of an argument. BuildKit obeys some itself, and leaves a proxy out of what it knows a layer by: what a
+/// proxy of one app answered would be in the layers of others.
+fn not_an_argument(name: &str) -> Option<(Text, Text)> {
+    let upper = name.to_ascii_uppercase();
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    if upper.ends_with("_PROXY") {
+        let message = text!("`build.args` name a proxy: {name}", name = shown(name));
+        let hint =
+            text!("leave it out: builds share layers, whatever proxy they came by; the engine itself may have one");
+        return Some((message, hint));
+    }
+    if upper.starts_with("BUILDKIT_") || upper == "SOURCE_DATE_EPOCH" {
+        let message = text!("`build.args` speak to BuildKit itself: {name}", name = shown(name));
+        return Some((message, text!("leave it out")));
+    }
+    let is_name = !name.is_empty() && name.len() <= 200 && name.bytes().all(fits);
+    (!is_name).then(|| {
+        let message = text!("`build.args` have a name that is none: {name}", name = shown(name));
+        (message, text!("letters, digits, `_`, `.` and `-`"))
+    })
 }
 
 /// What goes into an image beside its files.
@@ -119,13 +157,45 @@ pub(crate) fn moved(scope: &Scope<'_>, bases: &[String]) -> BTreeMap<String, Str
 
 /// Whether what is at a place may be built: it runs as root meanwhile.
 pub(crate) fn allowed(scope: &Scope<'_>, place: &str, spot: Spot, example: &str) {
-    let named = scope.site.policy.repositories.iter().find(|pattern| matches(pattern, place));
-    if let Some(pattern) = named {
+    if let Some(pattern) = allowing(&scope.site.policy.repositories, place) {
         return policy::allowed(scope, spot, WORD, place, AllowedBy::Policy(format!("{WORD}: {pattern}")));
     }
     let message = text!("policy forbids to build from {place}", place = shown(place));
     let hint = text!("ask the operator to add it to `policy.{word}`, as in `{example}`", word = WORD, example);
     policy::report_closed(scope, &Closed { code: Code::A0776, spot, word: WORD, item: place, message, hint });
+}
+
+/// Whether a Dockerfile may be built that Amarre did not write: its author chooses the images that it is made from, what the engine
+/// fetches itself for `ADD`, what is mounted, and which program reads it. Reading it tells none of that for certain.
+pub(crate) fn dockerfile_allowed(
+    scope: &Scope<'_>,
+    place: &str,
+    path: Option<&str>,
+    (spot, way): (Spot, Text),
+) -> bool {
+    if let Some(pattern) = allowing(&scope.site.policy.dockerfiles, place) {
+        let by = AllowedBy::Policy(format!("{DOCKERFILES}: {pattern}"));
+        policy::allowed(scope, spot, DOCKERFILES, place, by);
+        return true;
+    }
+    let message = match path {
+        Some(path) => {
+            text!("policy forbids the Dockerfile of {place}: {path}", place = shown(place), path = shown(path))
+        }
+        None => text!("policy forbids a Dockerfile for {place}: `dockerfile_inline`", place = shown(place)),
+    };
+    let item = format!("`{}`", shown(place));
+    let hint = text!("{way}, or ask the operator to add {item} to `policy.{word}`", way, item, word = DOCKERFILES);
+    policy::report_closed(scope, &Closed { code: Code::A0290, spot, word: DOCKERFILES, item: place, message, hint });
+    false
+}
+
+/// The images of a Dockerfile that Amarre pulls before, with its accounts, and keeps as they were: those that `policy.images` allows.
+/// What else it names the engine fetches itself, as anybody would.
+pub(crate) fn bases_of(scope: &Scope<'_>, text: &str, keys: &BuildKeys) -> Vec<String> {
+    let mut bases = apps::bases(text, &keys.args);
+    bases.retain(|image| images::is_open(scope, image));
+    bases
 }
 
 /// Reads `build`: the folder itself, or a map.
@@ -157,6 +227,10 @@ pub(super) fn read(scope: &Scope<'_>, entry: &Entry) -> Option<Build> {
         scope.error_hint(Code::A0140, inline.spot, message, text!("leave one of them out"));
         return None;
     }
+    let place = format!("./{folder}");
+    let own = inline.is_none().then(|| keys.dockerfile.as_ref().map_or(DOCKERFILE, |text| text.text.as_str()));
+    let way = text!("have Amarre write one: kind `App` with a `framework`");
+    dockerfile_allowed(scope, &place, own, (context.spot, way));
     let (path, text) = match inline {
         Some(inline) => (None, inline.text),
         None => {
@@ -165,7 +239,7 @@ pub(super) fn read(scope: &Scope<'_>, entry: &Entry) -> Option<Build> {
         }
     };
     let files = files(scope, &folder, path.as_deref(), &context)?;
-    built(scope, (&folder, files), (path, &text), keys, spot)
+    built(scope, (&folder, files), (path, &text), keys)
 }
 
 /// A Git URL, as Compose takes one for a context.
@@ -258,12 +332,8 @@ fn built(
     (folder, files): (&str, Bundle),
     (path, text): (Option<String>, &str),
     keys: BuildKeys,
-    spot: Spot,
 ) -> Option<Build> {
-    let bases = apps::bases(text, &keys.args);
-    for image in bases.iter().chain(&apps::perhaps(text, &keys.args)) {
-        images::judge(scope, &PlacedText { text: image.clone(), spot });
-    }
+    let bases = bases_of(scope, text, &keys);
     let moved = moved(scope, &bases);
     let parts =
         ImageParts { files: &files.digest, dockerfile: text, path: path.as_deref(), keys: &keys, moved: &moved };
@@ -292,7 +362,7 @@ fn called(scope: &Scope<'_>, folder: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
     let is_plain = !last.is_empty() && last.len() <= NAME_CHARS_MAX && last.chars().all(is_plain);
     let is_own = folder == folder_of(scope.file) || last == scope.name;
-    if is_plain && !is_own { format!("{}-{last}", scope.name) } else { scope.name.clone() }
+    if is_plain && !is_own { format!("{}/{last}", scope.name) } else { scope.name.clone() }
 }
 
 /// Keys of the Compose Spec for other builders, and one that people look for, with what to do instead.

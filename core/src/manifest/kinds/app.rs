@@ -82,6 +82,15 @@ fn parse(mut reader: Reader<'_>, service: Service) -> Option<Service> {
     };
     let (found, made) = match checkout {
         Some(checkout) => {
+            if let Some(path) = apps::own_dockerfile(&checkout.repository(), &wish) {
+                let names = apps::framework_names().into_iter().filter(|name| *name != "dockerfile");
+                let names = names.collect::<Vec<_>>().join(", ");
+                let way = text!(
+                    "write down a `framework:` and no `build.dockerfile`, so that Amarre writes one: {names}",
+                    names
+                );
+                build::dockerfile_allowed(scope, &source.url.to_string(), Some(&path), (spot, way)).then_some(())?;
+            }
             let found = detect(scope, &checkout, &wish, framework.as_ref().map_or(spot, |text| text.spot))?;
             let made = made(scope, &checkout, &found, build, spot)?;
             database_is_set(scope, &reader, &found, spot).then_some(())?;
@@ -144,11 +153,12 @@ fn git(reader: &mut Reader<'_>) -> Option<AppSource> {
     let mut inner = Reader::open(scope, node, "`git`", "git.")?;
     let url = inner.required("url", text!("as in {example}", example = "`url: https://github.com/acme/shop`"));
     let reference = inner.text("ref");
+    let commit = inner.text("commit");
     let path = inner.text("path");
     let token = inner.node("token").and_then(|node| container::secret(scope, node, "`git.token`"));
     let host_key = inner.text("host_key").and_then(|text| pool::host_key(scope, &text));
     inner.finish(&nothing_else);
-    let url = url.and_then(|text| match GitUrl::parse(&text.text) {
+    let url = url.and_then(|text| match GitUrl::parse_strictly(&text.text) {
         Ok(url) => Some(url),
         Err((what, _)) => {
             // The URL may have a password in it: it is not repeated.
@@ -169,21 +179,15 @@ fn git(reader: &mut Reader<'_>) -> Option<AppSource> {
         let hint = text!("take `git.host_key` out: over HTTPS a certificate says who the server is");
         scope.error_hint(Code::A0106, node.spot, text!("a host key is for ssh"), hint);
     }
-    let reference = reference.map_or(Some("main".to_owned()), |text| {
-        let is_name = |text: &str| {
-            let is_odd = |char: char| char.is_control() || " ~^:?*[\\".contains(char);
-            !text.is_empty()
-                && text.len() <= 200
-                && !text.starts_with('-')
-                && !text.contains("..")
-                && !text.contains(is_odd)
-        };
-        if is_name(&text.text) {
-            return Some(text.text);
+    let reference = reference.map_or(Some("main".to_owned()), |text| branch_or_tag(scope, text))?;
+    let commit = match commit {
+        None => None,
+        Some(text) if is_commit_id(&text.text) => Some(text.text.to_ascii_lowercase()),
+        Some(text) => {
+            scope.not_allowed(&text, "`git.commit`", text!("the id of a commit, with all its 40 digits"));
+            return None;
         }
-        scope.not_allowed(&text, "`git.ref`", text!("a branch, a tag, or a commit with all its 40 digits"));
-        None
-    })?;
+    };
     let path = path.map_or(Some(String::new()), |text| {
         let trimmed = text.text.trim_start_matches("./").trim_matches('/');
         let is_plain = !text.text.contains(char::is_control);
@@ -194,7 +198,43 @@ fn git(reader: &mut Reader<'_>) -> Option<AppSource> {
         scope.not_allowed(&text, "`git.path`", text!("a folder of the repository, as in `apps/web`"));
         None
     })?;
-    Some(AppSource { url, reference, path, token, host_key })
+    Some(AppSource { url, app: scope.name.clone(), reference, commit, path, token, host_key })
+}
+
+fn is_commit_id(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Only those who may push to a repository make its branches and tags. Everything else that a server has may be strangers': what they
+/// propose, and any commit of a fork.
+fn branch_or_tag(scope: &Scope<'_>, text: PlacedText) -> Option<String> {
+    let name = text.text.as_str();
+    let is_odd = |char: char| char.is_control() || " ~^:?*[\\".contains(char);
+    let is_name = !name.is_empty()
+        && name.len() <= 200
+        && !name.starts_with(['-', '/'])
+        && !name.ends_with('/')
+        && !["..", "//", "@{"].iter().any(|odd| name.contains(odd))
+        && !name.contains(is_odd);
+    // `FETCH_HEAD`, `ORIG_HEAD` and others are what git calls so itself.
+    let is_gits = name == "@" || name.ends_with("HEAD") && !name.contains('/');
+    let is_below = |folder: &str| name.strip_prefix(folder).is_some_and(|rest| !rest.is_empty());
+    let is_other = name.starts_with("refs/") && !is_below("refs/heads/") && !is_below("refs/tags/");
+    let hint = if is_commit_id(name) {
+        text!(
+            "write the branch or tag that has it, and the commit beside it: {example}",
+            example = format!("`ref: main, commit: {name}`")
+        )
+    } else if is_name && !is_gits && !is_other {
+        return Some(text.text);
+    } else {
+        text!(
+            "write a branch or a tag, as in `main`, `v1.2` or `refs/tags/v1.2`; anybody may have made what lies elsewhere"
+        )
+    };
+    let message = text!("`git.ref` is neither a branch nor a tag: {name}", name = shown(name));
+    scope.error_hint(apps::NOT_OF_A_BRANCH, text.spot, message, hint);
+    None
 }
 
 fn framework(reader: &mut Reader<'_>) -> Option<PlacedText> {
@@ -256,14 +296,14 @@ fn made(
         scope.error_hint(apps::NOT_BUILDABLE, spot, message, hint);
         return None;
     }
-    let (dockerfile_path, text) = match &found.dockerfile {
-        Dockerfile::Own(path, text) => (Some(path.clone()), text.as_str()),
-        Dockerfile::Made(text) => (None, text.as_str()),
+    let (dockerfile_path, text, bases) = match &found.dockerfile {
+        Dockerfile::Own(path, text) => (Some(path.clone()), text.as_str(), build::bases_of(scope, text, &keys)),
+        Dockerfile::Made(text) => {
+            let bases = apps::bases(text, &keys.args);
+            bases.iter().for_each(|image| images::judge(scope, &PlacedText { text: image.clone(), spot }));
+            (None, text.as_str(), bases)
+        }
     };
-    let bases = apps::bases(text, &keys.args);
-    for image in bases.iter().chain(&apps::perhaps(text, &keys.args)) {
-        images::judge(scope, &PlacedText { text: image.clone(), spot });
-    }
     let tree = checkout.trees.get(&found.context)?;
     let (path, moved) = (dockerfile_path.as_deref(), build::moved(scope, &bases));
     let image =
@@ -381,7 +421,8 @@ fn schema() -> Json {
         &["url"],
         vec![
             ("url", text(), "The repository, as `git clone` takes it"),
-            ("ref", text(), "A branch, a tag or a commit; main if not set"),
+            ("ref", text(), "A branch or a tag; main if not set"),
+            ("commit", text(), "The id of a commit that the branch or tag has; its newest if not set"),
             ("path", text(), "The folder of the app in it"),
             (
                 "token",

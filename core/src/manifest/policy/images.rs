@@ -9,6 +9,8 @@ use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::{PlacedText, Scope};
 
+/// What is built here is called below this.
+const BUILT_BELOW: &str = "amarre/";
 /// The key of the policy.
 const WORD: &str = "images";
 /// What is meant where no registry is named, and no owner.
@@ -32,6 +34,17 @@ pub(crate) fn judge(scope: &Scope<'_>, text: &PlacedText) {
     }
     let is_id = is_id(image);
     let parts = ReferenceParts::of(image);
+    if let Some(built) = parts.built_here() {
+        if is_called_after(built, &scope.name) {
+            let by = AllowedBy::rule(text!("it is built for this manifest"));
+            return policy::allowed(scope, text.spot, WORD, image, by);
+        }
+        let message = text!("{image} is an image that is built for another manifest", image = shown(image));
+        let hint = text!("build it here, by `build` or kind `App`, or bring it to a registry and name it there");
+        // No word opens it.
+        scope.error_hint(Code::A0291, text.spot, message, hint);
+        return;
+    }
     if !is_id && !parts.is_good() {
         let hint = text!("as in `nginx:1.27`, `ghcr.io/owner/name:tag` or `name@sha256:…`");
         scope.not_allowed(text, "`image`", hint);
@@ -39,7 +52,7 @@ pub(crate) fn judge(scope: &Scope<'_>, text: &PlacedText) {
     }
     // The engine takes an id as that of an image that is there, whatever its name.
     let is_named = |pattern: &&String| match is_id {
-        true => *pattern == "*" || pattern.starts_with("sha256:") && matches(pattern, image),
+        true => pattern.starts_with("sha256:") && matches(pattern, image),
         false => is_allowed(pattern, image),
     };
     if let Some(pattern) = scope.site.policy.images.iter().find(is_named) {
@@ -63,9 +76,26 @@ fn is_allowed(pattern: &str, image: &str) -> bool {
     ReferenceParts::of_pattern(pattern).allows(&parts)
 }
 
-/// Whether the engine looks for an image with this id, or one that begins so.
+/// Whether the engine looks for an image with this id, or one that begins so. Such an image may be another manifest's.
 fn is_id(image: &str) -> bool {
-    image.split_once(':').is_some_and(|(algorithm, _)| matches!(algorithm, "sha256" | "sha384" | "sha512"))
+    let is_algorithm = |text: &str| matches!(text, "sha256" | "sha384" | "sha512");
+    image.split_once(':').is_some_and(|(algorithm, _)| is_algorithm(algorithm))
+        || !image.is_empty() && image.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether policy lets a manifest use an image, for what says nothing otherwise.
+pub(crate) fn is_open(scope: &Scope<'_>, image: &str) -> bool {
+    let parts = ReferenceParts::of(image);
+    parts.is_good()
+        && !is_id(image)
+        && parts.built_here().is_none()
+        && scope.site.policy.images.iter().any(|pattern| is_allowed(pattern, image))
+}
+
+/// `shop`, or `shop/worker`, where a service has several.
+fn is_called_after(built: &str, name: &str) -> bool {
+    let own = built.strip_prefix(name).filter(|_| !name.is_empty());
+    own.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl<'a> ReferenceParts<'a> {
@@ -97,6 +127,14 @@ impl<'a> ReferenceParts<'a> {
         let is_official = registry == USUAL_REGISTRY && !name.contains('/') && name != "*";
         let repository = if is_official { format!("{USUAL_OWNER}/{name}") } else { name.to_owned() };
         Self { registry, repository, version: digest.or(tag) }
+    }
+
+    /// What follows `amarre/` in the name of an image that is built here, in each form in which engines read it.
+    fn built_here(&self) -> Option<&str> {
+        const HUB: [&str; 4] = ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
+        let is_hub = HUB.iter().any(|name| self.registry.eq_ignore_ascii_case(name));
+        let name = self.repository.strip_prefix("library/").unwrap_or(&self.repository);
+        name.strip_prefix(BUILT_BELOW).filter(|_| is_hub)
     }
 
     fn allows(&self, image: &ReferenceParts<'_>) -> bool {

@@ -6,7 +6,7 @@
 //!
 //! | what | of one | together | word |
 //! |---|---|---|---|
-//! | bytes of labels, environment and commands | container: a 128th (A0162) | an engine (A0162) | `limits.labels` |
+//! | bytes of labels, environment, commands and arguments of builds | container: a 128th (A0162) | an engine (A0162) | `limits.labels` |
 //! | bytes of nginx's lines | manifest: a 16th (A0163) | an NPM (A0163) | `limits.advanced` |
 //! | host names and records | (200 routes of 100 names) | everything (A0164) | `limits.names` |
 
@@ -37,6 +37,8 @@ fn sizes(service: &Service) -> Share {
     let containers: usize = service.all_containers().map(texts).sum();
     let volumes = service.volumes.values().flat_map(|volume| volume.labels.iter().chain(&volume.options));
     let volumes: usize = volumes.map(|(name, text)| name.len() + text.len()).sum();
+    let args = service.builds().flat_map(|build| &build.args);
+    let args: usize = args.map(|(name, text)| name.len() + text.len()).sum();
     let records = if let Dns::Records(records) = &service.dns { records.len() } else { 0 };
     let domains = service.routes.iter().map(|route| &route.domains);
     let domains = domains.chain(service.answered.iter().map(|host| &host.domains));
@@ -47,7 +49,7 @@ fn sizes(service: &Service) -> Share {
     Share {
         file: service.origin.file.to_string(),
         host: service.host.clone(),
-        labels: containers + volumes,
+        labels: containers + volumes + args,
         advanced: lines.map(String::len).sum(),
         names: domains.map(Vec::len).sum::<usize>() + records,
         claims: BTreeSet::new(),
