@@ -44,6 +44,9 @@ const WRONG_TOKEN: &str = "token";
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=2592000");
 /// The longest answer that is kept for its idempotency key.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Why a client on this machine is asked who it is.
+const ALSO_HERE: &str =
+    "this needs a token, on this machine too, as long as images are built by Dockerfiles that are not Amarre's";
 /// The prefix of routes about one service.
 const OF_SERVICE: &str = "/api/v1/services/{name}";
 
@@ -158,7 +161,7 @@ impl Listening {
 pub enum Permission {
     /// Nothing: health, and the pages of errors.
     Nothing,
-    /// An account that may read; on this machine every client may.
+    /// An account that may read; on this machine every client may, unless [`AccessControl::admits_anonymous`] says otherwise.
     Look,
     /// An account of any role; on this machine every client may.
     LookAsMember,
@@ -275,6 +278,11 @@ impl AccessControl {
             repeats,
             known,
         }
+    }
+
+    /// Whether a client without a name may read: on this machine only, and not while a build by a Dockerfile of others could ask, too.
+    pub fn admits_anonymous(&self) -> bool {
+        self.listening.is_local() && !self.handle.builds_dockerfiles()
     }
 
     /// Counts a request of an account; `works`: it causes work.
@@ -430,7 +438,10 @@ pub async fn guard_route(State(door): State<RouteGuard>, mut request: Request, n
         }
         (Ok(Some(who)), _) => who,
         (Ok(None), Permission::Nothing) => Identity::anonymous(),
-        (Ok(None), Permission::Look | Permission::LookAsMember) if access.listening.is_local() => Identity::anonymous(),
+        (Ok(None), Permission::Look | Permission::LookAsMember) if access.admits_anonymous() => Identity::anonymous(),
+        (Ok(None), Permission::Look | Permission::LookAsMember) if access.listening.is_local() => {
+            return unknown(ALSO_HERE);
+        }
         (Ok(None), Permission::Look | Permission::LookAsMember | Permission::Role(_)) => {
             return unknown("this needs a token");
         }

@@ -48,7 +48,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<S
     // What a code means is public; what has it is for those who see services.
     let sees_services = match &visitor.session {
         Some(_) => visitor.may(Role::Viewer),
-        None => web.access.listening.is_local(),
+        None => web.access.admits_anonymous(),
     };
     let cases = match sees_services {
         true => attention::with_code(&picture, code, web.handle.now(), &visitor),

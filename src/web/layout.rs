@@ -269,7 +269,7 @@ impl PageFrame {
         let has_clouds = site.is_some_and(|site| !site.clouds.is_empty());
         let has_pools = site.is_some_and(|site| site.lends_machines);
         let is_demo = picture.context.as_ref().is_some_and(|context| !context.stage.demo.is_empty());
-        let is_shown = visitor.session.is_some() || web.access.listening.is_local();
+        let is_shown = visitor.session.is_some() || web.access.admits_anonymous();
         let is_member = visitor.session.as_ref().is_some_and(|session| session.user.role == Role::Member);
         let entries = if is_shown { entries(visitor, has_clouds, has_pools) } else { Vec::new() };
         Self {

@@ -21,6 +21,8 @@ struct LoginPage {
     email: String,
     back: String,
     error: Option<String>,
+    /// Said where pages are open otherwise.
+    is_also_here: bool,
 }
 
 #[derive(Template)]
@@ -48,7 +50,8 @@ fn back(fields: &FormFields) -> String {
 
 async fn login(web: &Web, visitor: &RequestContext, fields: &FormFields, error: Option<String>) -> Response {
     let frame = PageFrame::new(web, visitor, "", visitor.words.get("login-title"), "/login".to_owned()).await;
-    super::page(&LoginPage { frame, email: field(fields, "email"), back: back(fields), error })
+    let is_also_here = web.access.listening.is_local() && !web.access.admits_anonymous();
+    super::page(&LoginPage { frame, email: field(fields, "email"), back: back(fields), error, is_also_here })
 }
 
 /// `GET /login`

@@ -208,7 +208,7 @@ async fn site_guard(State(web): State<Web>, request: Request, next: Next) -> Res
     let headers = request.headers().clone();
     let (path, method) = (request.uri().path().to_owned(), request.method().clone());
     let from = request.extensions().get::<From>().map(|ConnectInfo(from)| from.ip().to_string());
-    let needs_session = !web.access.listening.is_local() && is_page(&path);
+    let needs_session = !web.access.admits_anonymous() && is_page(&path);
     if needs_session || !is_for_members(&path) {
         let visitor = RequestContext::new(&headers, &web).await;
         match &visitor.session {

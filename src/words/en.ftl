@@ -241,6 +241,7 @@ login-wrong = { $n ->
 }
 login-locked = Too many passwords were wrong. Try again in { $time }.
 login-no-account = No account yet? The first start printed a link for it.
+login-also-here = An image is built here by a Dockerfile that Amarre did not write. Its author can ask what listens on this machine, so the pages ask who you are. Without an account, take the link that amarre run printed at its start.
 setup-title = Welcome
 setup-text = The account of an administrator, who can add other users.
 setup-name = Name, as in commits

@@ -250,6 +250,7 @@ login-wrong = { $n ->
 }
 login-locked = Trop de mots de passe incorrects. Réessayer dans { $time }.
 login-no-account = Pas encore de compte ? Le premier démarrage a affiché un lien pour le créer.
+login-also-here = Une image est construite ici par un Dockerfile qu’Amarre n’a pas écrit. Son auteur peut interroger ce qui écoute sur cette machine : les pages demandent donc qui vous êtes. Sans compte, prenez le lien qu’amarre run a affiché à son démarrage.
 setup-title = Bienvenue
 setup-text = Le compte d’un administrateur, qui peut ajouter d’autres utilisateurs.
 setup-name = Nom, comme dans les commits

@@ -83,6 +83,13 @@ pub fn bases_asset(service: &str) -> String {
     format!("bases://{service}")
 }
 
+impl Build {
+    /// Whether somebody else than Amarre wrote the Dockerfile.
+    pub fn is_of_own_dockerfile(&self) -> bool {
+        self.dockerfile_path.is_some() || self.files.is_some()
+    }
+}
+
 /// How an image is built.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Build {

@@ -964,7 +964,7 @@ impl Found<'_> {
 
     fn app(&mut self, app: &App) {
         let App { source, build: _ } = app;
-        let AppSource { url, reference: _, path: _, token, host_key: _ } = source;
+        let AppSource { url, app: _, reference: _, commit: _, path: _, token, host_key: _ } = source;
         self.add(Use::Repository(url.to_string()));
         self.uses.extend(token.iter().filter_map(secret_use));
     }

@@ -2,6 +2,8 @@
 //! moves on. Whether a registry has newer ones is asked now and then, beside the loop: nothing waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::engine::{Engine, PassResult};
 use crate::ledger::KeptBuild;
@@ -15,6 +17,8 @@ pub struct KeptBuilds {
     is_loaded: bool,
     /// Images, and when each build began.
     kept: BTreeSet<(String, Timestamp)>,
+    /// Whether an image is built, or about to be, by a Dockerfile that is not Amarre's.
+    pub(super) of_dockerfiles: Arc<AtomicBool>,
 }
 
 impl Engine {

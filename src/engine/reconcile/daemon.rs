@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use notify::Watcher;
@@ -85,10 +86,16 @@ pub struct Handle {
     started: Timestamp,
     interval: Millis,
     goes_on: bool,
+    builds_dockerfiles: Arc<AtomicBool>,
     keeper: Option<Arc<dyn KeepSecrets>>,
 }
 
 impl Handle {
+    /// Whether an image is built, or about to be, by a Dockerfile that is not Amarre's: its author reaches what listens on this machine.
+    pub fn builds_dockerfiles(&self) -> bool {
+        self.builds_dockerfiles.load(Ordering::SeqCst)
+    }
+
     /// With a place for the secrets that people hand over.
     #[must_use]
     pub fn keeping(self, keeper: Arc<dyn KeepSecrets>) -> Self {
@@ -323,6 +330,7 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
         started: engine.clock.now(),
         interval: engine.interval,
         goes_on: behaviour.watches,
+        builds_dockerfiles: engine.builds.of_dockerfiles.clone(),
         keeper: None,
     };
     let shutdown = Arc::new(Notify::new());

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::apps::AppContexts;
 use super::effective_manifests::DesiredManifests;
 use super::lane;
 use super::lane::{LaneJob, Tools};
 use crate::engine::{Engine, RunMode};
+use amarre_core::model::app::Build;
 use amarre_core::model::plan::ReasonCode;
 use amarre_core::model::pool::{machine_address, machine_of};
-use amarre_core::model::{Address, Change, Fields, Kind, Plan, Verb, Wants};
+use amarre_core::model::{Address, Change, Fields, Kind, Plan, Service, Verb, Wants};
 use amarre_core::plan::desired::bind_mounts::Check;
 
 /// The changes that a lane was given.
@@ -74,6 +76,7 @@ impl Engine {
         desired: &DesiredManifests,
         checks: &BTreeMap<Address, Check>,
     ) {
+        self.guard_loopback(desired);
         let known = desired.payloads();
         for (service, changes) in ready {
             let payloads = self.payloads(&changes, wants, &known).await;
@@ -87,6 +90,14 @@ impl Engine {
             let lane = self.lanes.spawn(lane::run_lane(job, tools));
             self.busy.insert(lane.id(), service);
         }
+    }
+
+    /// Whoever writes a Dockerfile reads by `ADD` what listens on the host's loopback: from before the first lane builds one until the
+    /// last one has ended, a reader there needs a token.
+    fn guard_loopback(&self, desired: &DesiredManifests) {
+        let is_wanted = desired.services.values().flat_map(Service::builds).any(Build::is_of_own_dockerfile);
+        let may_still_run = self.builds.of_dockerfiles.load(Ordering::SeqCst) && !self.busy.is_empty();
+        self.builds.of_dockerfiles.store(is_wanted || may_still_run, Ordering::SeqCst);
     }
 
     /// The tools of one lane.

@@ -43,6 +43,7 @@ pub(in crate::server) fn app() -> Operation {
 
 pub(in crate::server) fn build_log() -> Operation {
     of_app(Operation::document("build_log", "What the newest build of an app or service did, step by step", "BuildLog"))
+        .only(Role::Viewer)
 }
 
 pub(in crate::server) fn deployments_of_app() -> Operation {
@@ -68,6 +69,7 @@ pub(in crate::server) fn deployment() -> Operation {
 
 pub(in crate::server) fn deployment_log() -> Operation {
     of_deployment(Operation::document("deployment_log", "What its build did, step by step", "BuildLog"))
+        .only(Role::Viewer)
 }
 
 pub(in crate::server) fn app_key_text() -> Operation {

@@ -149,15 +149,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = AppFolder { folder: folder.path().to_owned(), program: PathBuf::from("/bin/false") };
         let all = AppRepositories::new(place);
-        let source = AppSource {
-            url: GitUrl::parse("https://git.example.org/a/b.git").unwrap(),
-            app: "shop".to_owned(),
-            reference: "main".to_owned(),
-            commit: None,
-            path: String::new(),
-            token: None,
-            host_key: None,
-        };
+        let source = AppSource::new("shop", GitUrl::parse("https://git.example.org/a/b.git").unwrap());
         all.recall(&BTreeMap::from([("shop".to_owned(), source.clone())]));
         let mut asked = BTreeSet::new();
         // A quarter of an hour, second by second.
@@ -192,15 +184,7 @@ mod tests {
             let source = |name: &str| {
                 let server = if name.starts_with('a') { "dead" } else { "good" };
                 let url = GitUrl::parse(&format!("https://{server}.example.org/x/{name}.git")).unwrap();
-                AppSource {
-                    url,
-                    app: name.to_owned(),
-                    reference: "main".to_owned(),
-                    commit: None,
-                    path: String::new(),
-                    token: None,
-                    host_key: None,
-                }
+                AppSource::new(name, url)
             };
             let names = (1..=8).map(|n| format!("a{n}")).chain((1..=3).map(|n| format!("z{n}")));
             let sources: BTreeMap<String, AppSource> = names.map(|name| (name.clone(), source(&name))).collect();

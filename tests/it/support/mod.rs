@@ -22,6 +22,7 @@ use amarre::secret::Secrets;
 use amarre_core::model::Payloads;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,8 +30,8 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 
 /// Between two checks of a condition that is waited for.
 const POLL: Duration = Duration::from_millis(100);
@@ -120,20 +121,32 @@ pub fn inspect(kind: &str, name: &str) -> Json {
 
 /// Status and body of `GET path` with this `Host`; `None` without an answer.
 pub async fn get(address: SocketAddr, host: &str, path: &str) -> Option<(u16, String)> {
-    let ask = async {
-        let mut stream = TcpStream::connect(address).await.ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.ok()?;
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        let body =
-            if head.to_lowercase().contains("transfer-encoding: chunked") { unchunked(body) } else { body.into() };
-        Some((status, body))
-    };
-    tokio::time::timeout(ANSWER_TIMEOUT, ask).await.ok().flatten()
+    tokio::time::timeout(ANSWER_TIMEOUT, async { answer(TcpStream::connect(address).await.ok()?, host, path).await })
+        .await
+        .ok()
+        .flatten()
+}
+
+/// The same over the socket, whose owner may ask everything.
+pub async fn get_as_owner(socket: &Path, path: &str) -> Option<(u16, String)> {
+    tokio::time::timeout(ANSWER_TIMEOUT, async {
+        answer(UnixStream::connect(socket).await.ok()?, "localhost", path).await
+    })
+    .await
+    .ok()
+    .flatten()
+}
+
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, host: &str, path: &str) -> Option<(u16, String)> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.ok()?;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    let body = if head.to_lowercase().contains("transfer-encoding: chunked") { unchunked(body) } else { body.into() };
+    Some((status, body))
 }
 
 fn unchunked(body: &str) -> String {

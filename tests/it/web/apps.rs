@@ -431,6 +431,49 @@ async fn a_base_image_stays_what_it_was_until_a_person_moves_on() {
     assert_eq!(plan.code, 0, "{plan:?}");
 }
 
+/// What a person asks the server on loopback, without showing anything: the status of each answer.
+async fn asked(rig: &Rig, paths: &[&str]) -> Vec<u16> {
+    let mut all = Vec::new();
+    for path in paths {
+        all.push(rig.get(path).await.unwrap().0);
+    }
+    all
+}
+
+#[tokio::test]
+async fn on_loopback_a_token_is_needed_while_an_own_dockerfile_is_built() {
+    const READ: [&str; 5] = ["/api/v1/status", "/api/v1/plan", "/metrics", "/api/v1/apps", "/api/v1/services/shop"];
+    const OPEN: [&str; 4] = ["/healthz", "/readyz", "/errors/A0290", "/login"];
+    let (rig, forge, url) = start().await;
+    forge.commit("Alice Martin", "first page", "Dockerfile", GOOD);
+    rig.docker.image(ImageSpec::new("x:1"));
+    rig.file("services/other.yaml", "name: other\nimage: 'x:1'\nport: 8080\n");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let said = rig.log();
+    assert!(said.contains("/setup?token="), "the link to the first account: {said}");
+    assert_eq!(asked(&rig, &READ[..4]).await, [200; 4]);
+    assert_eq!(asked(&rig, &["/", "/api/v1/apps/shop/build-log", "/api/v1/logs"]).await, [200, 401, 401]);
+
+    rig.file("services/shop.yaml", &format!("kind: App\nname: shop\ngit: {{url: '{url}'}}\n"));
+    becomes(&rig, &["first page: running"]).await;
+    assert_eq!(asked(&rig, &READ).await, [401; 5]);
+    assert_eq!(asked(&rig, &OPEN).await, [200; 4]);
+    let (_, why) = rig.get("/api/v1/status").await.unwrap();
+    assert!(why.contains("A1010") && why.contains("on this machine too"), "{why}");
+    let mut stranger = Browser::with_address(rig.port);
+    let page = stranger.get("/").await;
+    assert_eq!((page.status, page.location()), (303, "/login?back=/"));
+    stranger.get("/login").await.shows("An image is built here by a Dockerfile that Amarre did not write");
+    let mut vera = person(&rig, "vera", "viewer").await;
+    assert_eq!(vera.get("/").await.status, 200);
+
+    // It is open again once nothing of that kind is there.
+    std::fs::remove_file(rig.path().join("services/shop.yaml")).unwrap();
+    assert_eq!(rig.run(&["apply", "--yes", "--confirm-deletes", "1"]).await.code, 0);
+    eventually(60, "all is as before", async || asked(&rig, &READ[..4]).await == [200; 4]).await;
+    assert_eq!(end(daemon).await, 0);
+}
+
 #[tokio::test]
 async fn no_answer_has_the_name_by_which_the_engine_knows_an_image() {
     let (rig, forge, url) = start().await;
