@@ -96,7 +96,11 @@ async fn a_static_site_is_built_served_and_follows_its_repository() {
     assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
     rig.assert_serves("site", "<h1>one</h1>").await;
     rig.quiet().await;
-    assert_eq!(images(&rig).len(), 1);
+    let built = images(&rig);
+    assert_eq!(built.len(), 1);
+    // The Dockerfile that Amarre wrote is sent beside the files, and is not among them.
+    let files = docker(&["run", "--rm", "--entrypoint", "busybox", &built[0], "find", "/srv/www", "-type", "f"]);
+    assert_eq!(files.trim(), "/srv/www/index.html");
 
     // The next commit goes out; one that changes nothing of what is sent builds nothing.
     forge.commit("Alice Martin", "second page", "index.html", "<h1>two</h1>\n");
