@@ -7,7 +7,7 @@ use std::path::Path;
 use amarre_core::manifest::{SourceFile, load, uses_of_text};
 use amarre_core::model::manifest_kind::ManifestKind;
 use amarre_core::model::site::{NginxPolicy, Policy, Site};
-use amarre_core::model::uses::{self, Claim, PolicyWord, TokenScope, Use, UseKind};
+use amarre_core::model::uses::{self, PolicyWord, TokenScope, Use, UseClaim, UseKind};
 use amarre_core::model::{Assets, Service};
 use amarre_testkit::generate::{Ground, all_keys, generate, keys_of};
 use serde_json::Value as Json;
@@ -20,10 +20,11 @@ const SOURCES: u64 = 600;
 const NOTHING: &str = "nothing";
 
 /// What the generator has no world for: [`one_of_each_kind_uses_what_its_row_lists`] reads such manifests.
-const NOT_DRAWN: [(&str, &str); 4] = [
+const NOT_DRAWN: [(&str, &str); 5] = [
     ("Stream.to", "container of"),
     ("container.network_mode", "network"),
     ("location.to", "container of"),
+    ("place.ipv4_address", "address"),
     ("route.to", "container of"),
 ];
 
@@ -130,6 +131,10 @@ fn one_of_each_kind_uses_what_its_row_lists() {
             "{name: job, image: 'web:1', network_mode: 'container:vpn'}".to_owned(),
             "container container_name host image log_driver network",
         ),
+        (
+            "{name: job, image: 'web:1', networks: {net: {ipv4_address: 172.20.40.9}}}".to_owned(),
+            "address container container_name host image log_driver network",
+        ),
         ("{kind: Stream, name: ssh, port: 2222, to: 'web/web:22'}".to_owned(), "container_of host port"),
         ("{kind: Network, name: net, subnet: 172.20.40.0/24}".to_owned(), "host subnet"),
         ("{kind: Record, name: r, type: TXT, value: x}".to_owned(), "name"),
@@ -176,8 +181,8 @@ fn every_use_names_its_word_or_why_it_needs_none() {
             PolicyWord::Needless(why) => assert!(why.contains(' '), "{kind:?}"),
         }
         match (row.claim, row.tokens) {
-            (Claim::Shared(why), _) | (_, TokenScope::Everybody(why)) => assert!(why.contains(' '), "{kind:?}"),
-            (Claim::One, TokenScope::ByName | TokenScope::NoService) => (),
+            (UseClaim::Shared(why), _) | (_, TokenScope::Everybody(why)) => assert!(why.contains(' '), "{kind:?}"),
+            (UseClaim::One, TokenScope::ByName | TokenScope::NoService) => (),
         }
     }
 }

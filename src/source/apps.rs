@@ -338,7 +338,7 @@ impl AppRepositories {
             };
             let mut known = all.lock();
             let is_silent = outcome.as_ref().is_err_and(|error| error.code == Code::A0302);
-            all.servers().insert(server_of(repository.url()), !is_silent);
+            all.servers().insert(server_of(&source.url), !is_silent);
             let is_awaited = known.values().any(|one| one.is_waiting);
             let Some(one) = known.get_mut(&name) else { return };
             one.state.is_fetching = false;

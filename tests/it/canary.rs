@@ -181,11 +181,10 @@ impl Life {
         config["source"] = json!({"git": {"url": self.git, "path": "services", "token": {"secret": "git"}}});
         config["reconcile"] =
             json!({"interval": "1s", "heartbeat": {"url": {"file": "secrets/heartbeat"}, "every": "10s"}});
-        config["policy"] = json!({
-            "secrets": {"*": ["*"]}, "repositories": ["*"], "dockerfiles": ["*"], "targets": {"lab": ["127.0.0.1:1"]},
-        });
-        config["pools"] = json!({});
-        config["state"] = json!("./state/amarre.db");
+        let all = ["*"];
+        config["policy"] =
+            json!({"secrets": {"*": all}, "repositories": all, "dockerfiles": all, "targets": {"*": all}});
+        (config["pools"], config["state"]) = (json!({}), json!("./state/amarre.db"));
         // There is no listener: the report has no address in it.
         config["notifications"] = json!({
             "slack": {"slack": canary("slack"), "after": "0s", "on": ["attention", "applied", "drift"]},

@@ -64,7 +64,7 @@ impl ManifestKind {
             UseKind::Name,
             UseKind::Record,
             UseKind::File,
-            UseKind::Server,
+            UseKind::CloudServer,
             UseKind::MadeServer,
             UseKind::Project,
             UseKind::SshKey,

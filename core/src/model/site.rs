@@ -523,7 +523,7 @@ type Opening = (&'static str, fn(&mut Policy));
 
 /// Every word that `authors: operators` opens, and what it is then. `targets` and `names` keep a part closed, so that
 /// their lists cannot say it: `core/src/manifest/policy` asks [`Policy::is_opened`].
-const OPENINGS: [Opening; 23] = [
+const OPENINGS: [Opening; 24] = [
     ("capabilities", |policy| policy.capabilities = BTreeSet::from(["ALL".to_owned()])),
     ("devices", |policy| policy.devices = vec!["*".to_owned()]),
     ("docker_socket", |policy| policy.docker_socket = true),

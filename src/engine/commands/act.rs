@@ -79,7 +79,7 @@ impl Subject {
     pub const fn uses(self) -> Option<UseKind> {
         match self {
             Subject::Service(_) | Subject::Pool(_) | Subject::App(_) => Some(UseKind::Service),
-            Subject::Instances(_) => Some(UseKind::Server),
+            Subject::Instances(_) => Some(UseKind::CloudServer),
             Subject::Other | Subject::None => None,
         }
     }

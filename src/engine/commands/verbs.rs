@@ -663,7 +663,7 @@ mod tests {
                     // Verbs that make something name it, too.
                     assert!(is_name, "{}: its first argument is no name of a manifest", row.word);
                 }
-                Some(UseKind::Server) => {
+                Some(UseKind::CloudServer) => {
                     assert!(matches!(shape, Some(ArgShape::Texts | ArgShape::Single)), "{}", row.word);
                 }
                 Some(other) => panic!("{}: how does an account for some services use {other:?}?", row.word),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::engine::{Context, Engine, PassResult};
 use crate::ledger::{Ledger, StoreError};
 use amarre_core::manifest::{self, Diagnostic, SourceFile};
+use amarre_core::model::kinds::Removal;
 use amarre_core::model::service::Reconcile;
 use amarre_core::model::site::Share;
 use amarre_core::model::world::Applied;
@@ -32,7 +33,10 @@ pub async fn fill(ledger: &Ledger, site: &mut Site) -> Result<(), StoreError> {
 /// The servers that Amarre made, by their vendor's id. Whoever removed the manifest of one leaves it to others.
 fn made_servers(facts: &Facts, gone: &BTreeMap<String, Reconcile>) -> BTreeMap<Address, String> {
     let is_made = |(address, row): &(&Address, &Applied)| {
-        address.kind == Kind::Server && !row.vendor_id.is_empty() && !gone.contains_key(&row.service)
+        address.kind.is_instance()
+            && address.kind.traits().removal == Removal::Purge
+            && !row.vendor_id.is_empty()
+            && !gone.contains_key(&row.service)
     };
     let made = facts.applied.iter().filter(is_made);
     let by_id = |(address, row): (&Address, &Applied)| {

@@ -29,8 +29,8 @@ use super::ovh::api::{OvhApi, OvhError};
 use super::servers::{self, MadeServers};
 use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, ReadPrices, Supplies};
 use crate::secret::OvhLogin;
-use amarre_core::model::savings::{vendor_amount, vendor_currency};
 use amarre_core::model::instance::not_shelved;
+use amarre_core::model::savings::{vendor_amount, vendor_currency};
 use amarre_core::model::{
     Address, Change, Code, Fields, Gap, GapScope, Kind, KindSchema, Owner, ProviderId, Readiness, Seen, Text,
     Timestamp, Value,

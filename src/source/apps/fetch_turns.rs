@@ -82,7 +82,7 @@ impl KnownApp {
     }
 
     fn server(&self) -> String {
-        server_of(self.repository.url())
+        server_of(&self.source.url)
     }
 
     /// Its turn at a fetch. `answered`: whether its server answered when it was asked last. What was fetched by an earlier process was an

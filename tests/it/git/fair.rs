@@ -18,7 +18,7 @@ const SILENT: usize = 8;
 
 fn source(server: &Git, name: &str) -> AppSource {
     let url = GitUrl::parse(&server.url(name)).unwrap();
-    AppSource { url, reference: "main".to_owned(), path: String::new(), token: None, host_key: None }
+    AppSource::new(name, url)
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn repositories_of_a_silent_server_hold_up_no_other() {
     all.recall(&sources);
     // Minute by minute, while the silent server keeps the first of its repositories waiting. `FAIR_MINUTES=10` has real ones, as
     // `scripts/long` does: each fetch from the silent server is then given up in its time.
-    let real = std::env::var("FAIR_MINUTES").ok().and_then(|text| text.parse::<i64>().ok());
+    let real = std::env::var_os("FAIR_MINUTES").and_then(|text| text.to_str()?.parse::<i64>().ok());
     let mut passes = tokio::time::interval(Duration::from_secs(60));
     let (start, wake) = (Timestamp(1_800_000_000_000), Arc::new(Notify::new()));
     for minute in 0..real.unwrap_or(5) {

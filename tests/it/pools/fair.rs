@@ -59,7 +59,8 @@ impl Two {
             (address != GOOD).then_some(MachineFault::Silent)
         })));
         let parts = parts_of((&folder, &clock, &Arc::default()), "instance: lab\npools: {}\n", 0).await;
-        let provider = SshProvider::new("lab".to_owned(), Arc::new(SimulatedMachines(machines.clone())));
+        let provider =
+            SshProvider::new("lab".to_owned(), parts.key.clone(), Arc::new(SimulatedMachines(machines.clone())));
         let engine = Engine::new(EngineParts { providers: vec![Arc::new(provider)], ..parts });
         Self { _folder: folder, clock, machines, engine, asked }
     }
@@ -159,7 +160,8 @@ async fn machines_that_say_nothing_hold_up_no_other_pool() {
 /// Real minutes, `FAIR_MINUTES=10` as `scripts/long` has it: each machine that says nothing takes its connection for five seconds.
 #[tokio::test]
 async fn minute_by_minute_the_healthy_machine_is_lent_beside_silent_ones() {
-    let minutes = std::env::var("FAIR_MINUTES").ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+    let minutes =
+        std::env::var_os("FAIR_MINUTES").and_then(|text| text.to_str()?.parse::<u64>().ok()).unwrap_or_default();
     let mut two = Two::start().await;
     let machines = two.machines.clone();
     let impatient = tokio::spawn(async move {

@@ -117,7 +117,7 @@ impl Room {
     pub fn write_other(&self, name: &str, text: Option<&str>) {
         let path = self.folder.path().join(format!("services/{name}.yaml"));
         match text {
-            Some(text) => write_settled(path, text.to_owned()),
+            Some(text) => write_settled(path, text),
             None => std::fs::remove_file(path).unwrap(),
         }
     }
