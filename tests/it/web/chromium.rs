@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use amarre_sim::docker::ImageSpec;
 use tokio::process::Command;
 
 use super::apps::apps_from;
@@ -109,10 +110,15 @@ async fn no_page_is_wider_than_the_screen() {
     rig.file("services/wrong.yaml", "name: wrong\nimage: checked:1\nport: 81\n");
     let forge = Forge::new();
     let subject = "A subject that is as long as some people write theirs, and still goes on a bit";
-    forge.commit("Alice Martin", subject, "Dockerfile", &format!("FROM web:1\nRUN echo {}\n", "long ".repeat(60)));
+    // Amarre writes the Dockerfile: with one of its own, who is not signed in would see no page here.
+    forge.commit("Alice Martin", subject, "index.html", &format!("<p>{}</p>\n", "long ".repeat(60)));
+    rig.docker.image(ImageSpec::new("nginx:1.30-alpine"));
     let http = forge.http(None).await;
     apps_from(&rig, "http://127.0.0.1:*");
-    rig.file("services/built.yaml", &format!("kind: App\nname: built\ngit: {{url: '{}'}}\nport: 80\n", http.url()));
+    rig.file(
+        "services/built.yaml",
+        &format!("kind: App\nname: built\ngit: {{url: '{}'}}\nframework: static\nport: 8080\n", http.url()),
+    );
     let daemon = rig.daemon(&["--yes"], &[]).await;
     assert_eq!(add(&rig, "alice.martin@a-longer-name.example.org", "admin").await.code, 0);
     let is_synced = async |name: &str| rig.json(&format!("/api/v1/services/{name}")).await["sync"] == "Synced";

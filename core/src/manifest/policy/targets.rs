@@ -57,11 +57,13 @@ pub(crate) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &PlacedText
 
 /// Judges the machine of a pool, whose address is in its one form: as a target, and none of a host's own addresses, nor of a container there.
 pub(crate) fn machine(scope: &Scope<'_>, address: &str, port: u16, spot: Spot) {
+    /// What engines call the machine that they are on.
+    const OF_ENGINES: [&str; 3] = ["gateway.docker.internal", "host.containers.internal", "host.docker.internal"];
     let site = scope.site;
     let why = match address.parse::<IpAddr>() {
         Ok(ip) => (machine_address(site, ip, port), for_operators(site, ip, port)),
         Err(_) => {
-            let is_host = || is_hosts_name(site, address).then(is_a_host);
+            let is_host = || (is_hosts_name(site, address) || OF_ENGINES.contains(&address)).then(is_a_host);
             (of_name(site, address, port).or_else(is_host), name_for_operators(site, address, port))
         }
     };
