@@ -1,5 +1,4 @@
 //! What manifests use: each key of the schema says it in `tests/cases/uses.txt`, and each kind in its row.
-#![expect(clippy::wildcard_enum_match_arm, reason = "one sort is looked for")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -58,6 +58,7 @@ pub fn escapes() -> Vec<Escape> {
 type Probe = (String, Option<String>);
 
 /// The forms in which an escape is tried.
+#[expect(clippy::too_many_lines, reason = "one arm for each section")]
 pub fn probes(escape: &Escape) -> Vec<Probe> {
     let text = &escape.text;
     let native = |keys: &str| (format!("name: app\nimage: x:1\n{keys}\n"), None);
@@ -320,6 +321,7 @@ fn uses_that_no_right_allows_stay_refused() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of uses")]
 fn everyday_uses_need_no_right() {
     let volume = |text: &str| Escape { section: "volume".to_owned(), code: String::new(), text: text.to_owned() };
     let of = |section: &str, text: &str| Escape { section: section.to_owned(), ..volume(text) };

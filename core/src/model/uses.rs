@@ -234,6 +234,7 @@ impl Use {
     }
 
     /// Under which text uses are compared by [`Use::excludes`]; `None`: several manifests may have it.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what has no form of its own is compared as people read it")]
     pub fn claim_key(&self) -> Option<(UseKind, String)> {
         let key = match self {
             Use::Record { name, .. } => name.clone(),
@@ -361,10 +362,8 @@ impl Use {
 
 impl fmt::Display for Use {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let written = match self {
-            Use::Volume { is_written: true, .. } | Use::Folder { is_written: true, .. } => " to write to",
-            _ => "",
-        };
+        let is_written = matches!(self, Use::Volume { is_written: true, .. } | Use::Folder { is_written: true, .. });
+        let written = if is_written { " to write to" } else { "" };
         write!(f, "the {}{written} {}", self.kind().row().word, self.item())
     }
 }

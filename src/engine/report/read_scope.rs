@@ -44,27 +44,25 @@ impl OthersNames {
         let mut taken = Self { names: BTreeSet::new(), containers: BTreeSet::new() };
         let others = picture.services.values().filter(|service: &&Service| !owners.contains(&service.name));
         for used in others.flat_map(|service| uses::of(service, site)) {
-            match used {
-                Use::Name(name) | Use::Record { name, .. } => taken.names.insert(name),
-                Use::ContainerName(ContainerName { network: None, name, .. }) => taken.containers.insert(name),
-                _ => false,
-            };
+            if let Use::Name(name) | Use::Record { name, .. } = used {
+                taken.names.insert(name);
+            } else if let Use::ContainerName(ContainerName { network: None, name, .. }) = used {
+                taken.containers.insert(name);
+            }
         }
         taken
     }
 
     fn has(&self, used: &Use) -> bool {
-        match used {
-            Use::Name(name) | Use::Record { name, .. } => {
-                let about = [Some(name.as_str()), manifest::subject(name)];
-                about.into_iter().flatten().any(|name| self.names.contains(name))
-            }
-            Use::ContainerName(ContainerName { network: None, name, .. }) => self.containers.contains(name),
-            Use::Network { name, .. } => {
-                name.strip_prefix(OF_CONTAINER).is_some_and(|name| self.containers.contains(name))
-            }
-            _ => false,
+        if let Use::Name(name) | Use::Record { name, .. } = used {
+            let about = [Some(name.as_str()), manifest::subject(name)];
+            return about.into_iter().flatten().any(|name| self.names.contains(name));
         }
+        if let Use::ContainerName(ContainerName { network: None, name, .. }) = used {
+            return self.containers.contains(name);
+        }
+        let Use::Network { name, .. } = used else { return false };
+        name.strip_prefix(OF_CONTAINER).is_some_and(|name| self.containers.contains(name))
     }
 }
 

@@ -268,7 +268,8 @@ fn claimed(draft: &DraftService<'_>) -> Vec<ClaimedUse> {
     claims.collect()
 }
 
-/// Where a document says that it uses something.
+/// Where a document says that it uses something; of what has no place of its own, where it begins.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not noted while a document is read has no place")]
 fn spot_of(draft: &DraftService<'_>, used: &Use) -> Spot {
     let claims = &draft.claims;
     let domain = |wanted: &str| claims.domains.iter().find(|(name, _)| name == wanted).map(|(_, spot)| *spot);
@@ -430,9 +431,9 @@ fn unlisted(draft: &DraftService<'_>) -> Option<Problem> {
 fn made_servers(drafts: &mut [DraftService<'_>], site: &Site) {
     for draft in drafts.iter_mut() {
         let name = draft.name.as_deref().unwrap_or_default();
-        let made = draft.reaches.iter().find_map(|used| match used {
-            Use::Server(address) => Some((address, site.made_servers.get(address).filter(|maker| *maker != name)?)),
-            _ => None,
+        let made = draft.reaches.iter().find_map(|used| {
+            let Use::Server(address) = used else { return None };
+            Some((address, site.made_servers.get(address).filter(|maker| *maker != name)?))
         });
         let Some((address, maker)) = made else { continue };
         let message = text!("Amarre made the instance {id} for the manifest {maker}", id = &address.name, maker);

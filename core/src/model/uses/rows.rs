@@ -152,6 +152,7 @@ impl UseKind {
     ];
 
     /// What holds for it.
+    #[expect(clippy::too_many_lines, reason = "a table with a row for each sort")]
     pub const fn row(self) -> UseRow {
         use PolicyWord::{Needless, Word};
         use TokenScope::{ByName, Everybody, NoService};
