@@ -50,6 +50,7 @@ async fn measure((servers, projects, regions): (usize, usize, usize), idle: Opti
     let account = json!({"endpoint": cloud.endpoint(), "application_key": keys.application_key,
         "application_secret": keys.application_secret, "consumer_key": keys.consumer_key});
     rig.settings.insert("clouds".to_owned(), json!({"paris": {"ovh": account}}));
+    rig.settings.insert("policy".to_owned(), json!({"instances": ["paris:*"]}));
     // As it is where nothing says otherwise.
     rig.settings.insert("reconcile".to_owned(), json!({"interval": "1m"}));
     rig.configure();
