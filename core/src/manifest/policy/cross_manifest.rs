@@ -254,16 +254,17 @@ fn names(drafts: &mut [DraftService<'_>], site: &Site) {
 
 /// What a document claims for itself alone, with the place that says so.
 struct ClaimedUse {
+    /// Under which it is compared.
+    key: (UseKind, String),
     used: Use,
     spot: Spot,
     place: String,
 }
 
 fn claimed(draft: &DraftService<'_>) -> Vec<ClaimedUse> {
-    let claims = draft.reaches.iter().filter(|used| used.claim_key().is_some());
-    let claims = claims.map(|used| {
-        let spot = spot_of(draft, used);
-        ClaimedUse { used: used.clone(), spot, place: format!("{}:{}", draft.file_at(spot).0, spot.line) }
+    let claims = draft.reaches.iter().filter_map(|used| {
+        let (key, spot) = (used.claim_key()?, spot_of(draft, used));
+        Some(ClaimedUse { key, used: used.clone(), spot, place: format!("{}:{}", draft.file_at(spot).0, spot.line) })
     });
     claims.collect()
 }
@@ -300,9 +301,8 @@ impl TakenUses {
         let mut problems = Vec::new();
         // What a name is refused for needs no second word about its records, nor a container's about its key.
         let mut reported: BTreeSet<String> = BTreeSet::new();
-        for ClaimedUse { used, spot, .. } in wanted {
-            let key = used.claim_key();
-            let others = key.and_then(|key| self.0.get(&key)).map(Vec::as_slice).unwrap_or_default();
+        for ClaimedUse { key, used, spot, .. } in wanted {
+            let others = self.0.get(key).map(Vec::as_slice).unwrap_or_default();
             let Some((other, place)) = others.iter().find(|(other, _)| used.excludes(other)) else { continue };
             let is_follow_up = matches!(used.kind(), UseKind::Record | UseKind::ContainerKey);
             if !(is_follow_up && reported.contains(&used.item())) {
@@ -314,10 +314,8 @@ impl TakenUses {
     }
 
     fn add(&mut self, wanted: Vec<ClaimedUse>) {
-        for ClaimedUse { used, place, .. } in wanted {
-            if let Some(key) = used.claim_key() {
-                self.0.entry(key).or_default().push((used, place));
-            }
+        for ClaimedUse { key, used, place, .. } in wanted {
+            self.0.entry(key).or_default().push((used, place));
         }
     }
 }
