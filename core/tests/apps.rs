@@ -60,7 +60,7 @@ fn detect(shape: &Shape) -> Detection {
     let of = |word: &str| shape.wish.get(word).map(String::as_str);
     let args: BTreeMap<String, String> = of("args")
         .and_then(|text| text.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .map(|(name, value)| (name.to_owned(), value.replace("\\n", "\n")))
         .into_iter()
         .collect();
     let wish = Wish {
@@ -131,6 +131,19 @@ fn a_hundred_shapes_of_repositories_are_right_or_asked() {
     assert!(found + asked >= 100, "{found} right, {asked} asked");
 }
 
+/// What a repository or a manifest says fills in a part of a line: it adds no instruction and no flag.
+#[test]
+fn no_value_begins_a_line_of_a_dockerfile() {
+    let shapes = read(&folder("shapes").join("lines.txt"));
+    let wrong: Vec<String> = shapes
+        .iter()
+        .map(|shape| (&shape.name, wrong(shape)))
+        .filter(|(_, wrong)| !wrong.is_empty())
+        .map(|(name, wrong)| format!("{name}: {}", wrong.join("; ")))
+        .collect();
+    assert!(wrong.is_empty() && shapes.len() >= 10, "{wrong:#?}");
+}
+
 #[test]
 fn every_framework_has_the_dockerfile_that_was_looked_at() {
     let mut first: BTreeMap<String, Shape> = BTreeMap::new();
@@ -176,10 +189,7 @@ const URL: &str = "https://git.example.org/shop";
 /// A manifest beside what was fetched of its repository.
 fn loaded(more: &str, checkout: Option<&Checkout>) -> Loaded {
     let text = format!("kind: App\nname: shop\ngit: {{url: {URL}}}\n{more}");
-    let asset = |checkout: &Checkout| {
-        let bytes = checkout.to_bytes();
-        Asset { size: bytes.len() as u64, bytes: Some(bytes.into()), executable: false }
-    };
+    let asset = |checkout: &Checkout| Asset::of(checkout.to_bytes(), false);
     let assets: Assets = checkout.iter().map(|checkout| (format!("app://{URL}#main:"), asset(checkout))).collect();
     load(&[SourceFile { path: "services/shop.yaml".to_owned(), text }], &assets, &permissive())
 }

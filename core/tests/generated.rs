@@ -41,10 +41,7 @@ pub fn site() -> Site {
 }
 
 pub fn assets(generated: &Generated) -> Assets {
-    let asset = |(path, text): &(String, String)| {
-        let bytes = Some(text.as_bytes().into());
-        (path.clone(), Asset { bytes, size: text.len() as u64, executable: false })
-    };
+    let asset = |(path, text): &(String, String)| (path.clone(), Asset::of(text.as_bytes(), false));
     generated.beside.iter().map(asset).collect()
 }
 

@@ -14,6 +14,7 @@ mod field_tables;
 mod docker_texts;
 mod crowds;
 mod ends;
+mod hidden;
 mod kept;
 mod life;
 mod moments;

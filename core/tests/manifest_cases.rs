@@ -15,7 +15,7 @@ use amarre_core::model::service::{
 };
 use amarre_core::model::site::{Authors, Challenge, ManifestLimits, NginxPolicy, Policy, PortKeeper, PortRange, Reach};
 use amarre_core::model::source::is_manifest;
-use amarre_core::model::{Asset, Assets, Code, Origin, Site};
+use amarre_core::model::{Asset, Assets, Code, NotRead, Origin, Site};
 use amarre_testkit::sites::permissive;
 use proptest::prelude::*;
 
@@ -37,8 +37,12 @@ fn every_case_reads_as_recorded() {
         }
         if let Some(limits) = text.strip_prefix("# limits: ").and_then(|rest| rest.lines().next()) {
             let number = |key: &str| limits.split_once(key).unwrap().1.split(' ').next().unwrap().parse().unwrap();
-            site.limits =
-                ManifestLimits { names: number("names="), labels: number("labels="), advanced: number("advanced=") };
+            site.limits = ManifestLimits {
+                names: number("names="),
+                labels: number("labels="),
+                advanced: number("advanced="),
+                ..ManifestLimits::default()
+            };
         }
         if text.starts_with("# policy.authors: operators\n") {
             site.policy.authors = Some(Authors::Operators);
@@ -254,7 +258,7 @@ fn survives(text: String) {
         SourceFile { path: "services/any.yaml".to_owned(), text: text.clone() },
         SourceFile { path: "services/stack.yaml".to_owned(), text: stack },
     ];
-    let asset = Asset { size: text.len() as u64, bytes: Some(text.as_bytes().into()), executable: false };
+    let asset = Asset::of(text.as_bytes(), false);
     let names = ["compose.yaml", ".env", "app.env"];
     let assets: Assets = names.map(|name| (format!("services/{name}"), asset.clone())).into();
     let loaded = load(&files, &assets, &permissive());
@@ -267,10 +271,12 @@ fn survives(text: String) {
 fn promises(files: &[SourceFile], assets: &Assets, loaded: &Loaded) {
     let text = |path: &str| {
         let file = files.iter().find(|file| file.path == path).map(|file| file.text.clone());
-        file.unwrap_or_else(|| String::from_utf8_lossy(assets[path].bytes.as_deref().unwrap()).into_owned())
+        // What a link leads to stands under another path.
+        file.or_else(|| Some(String::from_utf8_lossy(assets[path].bytes.as_deref().ok()?).into_owned()))
     };
     for diagnostic in &loaded.diagnostics {
-        let text = text(&diagnostic.file).replace("\r\n", "\n").replace('\r', "\n");
+        let Some(text) = text(&diagnostic.file) else { continue };
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let lines: Vec<&str> = text.split('\n').collect();
         let width = |line: usize| lines[line - 1].chars().count();
         assert!(diagnostic.column >= 1 && diagnostic.column <= width(diagnostic.line) + 1, "{diagnostic:?}");
@@ -593,11 +599,16 @@ fn files_of(text: &str) -> (Vec<SourceFile>, Assets) {
         return (vec![file], Assets::new());
     }
     let parts = text.split(MARK).skip(1).map(|part| part.split_once('\n').unwrap());
-    let (manifests, others): (Vec<_>, Vec<_>) = parts.partition(|(path, _)| is_manifest(path.trim()));
+    let (manifests, others): (Vec<_>, Vec<_>) =
+        parts.partition(|(path, _)| is_manifest(path.trim()) && !path.contains(" -> "));
     let file = |(path, text): (&str, &str)| SourceFile { path: path.trim().to_owned(), text: text.to_owned() };
     let asset = |(path, text): (&str, &str)| {
-        let bytes = Some(text.as_bytes().into());
-        (path.trim().to_owned(), Asset { size: text.len() as u64, bytes, executable: path.trim().ends_with(".sh") })
+        let path = path.trim();
+        // `-- path -> target` is a symbolic link.
+        match path.split_once(" -> ") {
+            Some((path, to)) => (path.to_owned(), Asset::unread(NotRead::Link(to.to_owned()))),
+            None => (path.to_owned(), Asset::of(text.as_bytes(), path.ends_with(".sh"))),
+        }
     };
     (manifests.into_iter().map(file).collect(), others.into_iter().map(asset).collect())
 }

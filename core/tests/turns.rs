@@ -8,12 +8,12 @@ use amarre_core::model::{
     Timestamp, Value, Verb, World,
 };
 use amarre_core::plan::safety::builds;
-use amarre_core::turns::{QueuedJob, Room, begin};
+use amarre_core::turns::{OwnerTurns, QueuedJob, Room, begin, gives_way};
 use amarre_testkit::scene::{START, Scene, site};
 
 /// A title; then `runs` and `waits` with owner, class, rank, last turn and places; then what begins, in this order.
 const CASES: &str = "
-a change begins before a look, whoever has it
+of owners that have had as much, a change begins before a look
 waits look-a a 1 0 1 all:1
 waits change-b b 0 1 9 all:1
 begins change-b
@@ -22,6 +22,12 @@ an end begins before a begin of the same owner
 waits make a 0 1 1 all:1
 waits end a 0 0 9 all:1
 begins end
+
+an owner's turn comes before what its jobs are for
+runs one a 0 0 - all:2
+waits end a 0 0 1 all:2
+waits make b 1 0 9 all:2
+begins make
 
 an owner with fewer at work comes before one with an end
 runs one a 0 1 - all:3
@@ -95,13 +101,13 @@ fn job(line: &str) -> QueuedJob {
         let (name, room) = word.split_once(':').unwrap();
         Room::new(name, room.parse().unwrap())
     };
-    QueuedJob { name, owner, class, rank, last, places: words.map(place).collect() }
+    QueuedJob { name, owner, class, rank, last, places: words.map(place).collect(), ..QueuedJob::default() }
 }
 
 #[test]
 fn jobs_take_their_turns_as_the_cases_say() {
     let cases: Vec<&str> = CASES.trim().split("\n\n").collect();
-    assert_eq!(cases.len(), 11);
+    assert_eq!(cases.len(), 12);
     for case in cases {
         let (mut running, mut waiting, mut begins) = (Vec::new(), Vec::new(), None);
         for line in case.lines().skip(1) {
@@ -146,6 +152,68 @@ fn beside_any_number_of_owners_each_is_at_most_one_round_behind() {
     }
 }
 
+/// Slices that the begin of an owner waits beside others, each with ends without end that take a whole slice and then go on beside it.
+fn slices_waited(others: usize, places: usize, owners: &mut OwnerTurns) -> usize {
+    let room = || vec![Room::new("all", places)];
+    let (mut at_work, mut slice): (Vec<QueuedJob>, usize) = (Vec::new(), 0);
+    loop {
+        let ends = (0..others * 8).map(|n| (format!("end-{n}"), format!("aaa-{:03}", n % others), 0));
+        let good = (slice > 0).then(|| ("begin".to_owned(), "zgood".to_owned(), 1));
+        let job = |(name, owner, class): (String, String, u8)| {
+            let turns = owners.count(&owner);
+            QueuedJob { name, owner, turns, class, places: room(), ..QueuedJob::default() }
+        };
+        let waiting: Vec<QueuedJob> = ends.chain(good).map(job).collect();
+        // Those of the slices before give back their places, and are at work still.
+        at_work.iter_mut().for_each(|job| job.places.clear());
+        let begun = begin(&waiting.iter().collect::<Vec<_>>(), &at_work);
+        begun.iter().for_each(|number| owners.begin(&waiting[*number].owner));
+        if begun.iter().any(|number| waiting[*number].name == "begin") {
+            return slice;
+        }
+        at_work.extend(begun.into_iter().map(|number| waiting[number].clone()));
+        at_work.iter().rev().take(places).for_each(|job| owners.add(&job.owner));
+        slice += 1;
+    }
+}
+
+#[test]
+fn a_begin_is_one_slice_behind_the_ends_of_others_that_never_end() {
+    for (others, places) in [(1, 4), (4, 4), (6, 8), (8, 8)] {
+        assert_eq!(slices_waited(others, places, &mut OwnerTurns::default()), 1, "{others} beside {places} places");
+    }
+    // More owners than places, who have just had jobs that took long.
+    for others in [9, 24, 100] {
+        let mut owners = OwnerTurns::default();
+        for number in 0..others {
+            let owner = format!("aaa-{number:03}");
+            owners.begin(&owner);
+            owners.add(&owner);
+        }
+        owners.begin("zgood");
+        assert_eq!(slices_waited(others, 8, &mut owners), 1, "{others} owners");
+    }
+}
+
+#[test]
+fn who_comes_anew_begins_where_the_others_are() {
+    let mut owners = OwnerTurns::default();
+    (0..1_000).for_each(|_| owners.begin("old"));
+    assert_eq!((owners.count("old"), owners.count("new")), (1_000, 998));
+    owners.add("old");
+    owners.begin("new");
+    assert_eq!((owners.count("old"), owners.count("new"), owners.count("newer")), (1_001, 999, 998));
+}
+
+#[test]
+fn of_those_that_take_long_one_of_the_owner_with_the_most_gives_way() {
+    for (owners, ends) in
+        [("", None), ("a", Some(0)), ("a b", Some(0)), ("good a a", Some(1)), ("b a good a a b", Some(1))]
+    {
+        assert_eq!(gives_way(&owners.split_whitespace().collect::<Vec<_>>()), ends, "{owners}");
+    }
+}
+
 fn build(service: &str, gate: Gate) -> Change {
     let fields = Fields::default().with("build", Value::text("x"));
     Change {
@@ -168,7 +236,8 @@ fn image(service: &str) -> Address {
 fn builds_after(facts: &Facts, changes: Vec<Change>) -> Vec<String> {
     let scene = Scene::of(&[], &site(), &BTreeMap::new());
     let mut plan = Plan { changes, ..Plan::default() };
-    scene.with_input(&World::default(), facts, START, |input| builds::pass_on(input, &mut plan));
+    builds::ask_again(&mut plan);
+    scene.with_input(&World::default(), facts, START, |input| builds::take_turns(input, &mut plan));
     let shown = |change: &Change| match &change.gate {
         Gate::Now => format!("{} now", change.service),
         Gate::After(needs) => format!("{} after {}", change.service, needs[0].on.name),

@@ -27,6 +27,8 @@ pub enum Fault {
     Half,
     /// Does what was asked, then answers more than anybody can want.
     Huge,
+    /// Does nothing and answers an empty list.
+    Empty,
     /// Answers a read as the one of the same path was answered so many reads ago, or as the first that is remembered.
     Stale {
         /// Reads of this path, itself not counted.

@@ -4,6 +4,7 @@
 //! simulator cannot share the product's mistakes. Every simulator keeps a [`Journal`] of the
 //! requests it answered and takes [`Faults`] to misbehave on purpose.
 
+pub mod clock;
 pub mod dns;
 pub mod docker;
 mod fault;

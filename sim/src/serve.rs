@@ -117,6 +117,7 @@ async fn misbehave(
             next.run(request).await;
             huge()
         }
+        Some(Fault::Empty) => ([("content-type", "application/json")], "[]").into_response(),
         Some(Fault::Stale { reads }) => remembered(&memory, &path, reads, next.run(request).await).await,
     };
     journal.record(call(response.status().as_u16()));

@@ -8,7 +8,7 @@ mod client;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use amarre_sim::npm::{Issuance, Kind, Npm, NpmOptions, Upstreams};
+use amarre_sim::npm::{Issuance, Kind, Level, Npm, NpmOptions, NpmVersion, Upstreams};
 use client::Answer;
 use futures_util::StreamExt;
 use http_body_util::{BodyExt, Empty};
@@ -46,7 +46,18 @@ impl World {
     }
 
     async fn before(app: SocketAddr) -> Self {
-        let options = NpmOptions::with_upstreams(Arc::new(OneApp(app)));
+        Self::with(NpmOptions::with_upstreams(Arc::new(OneApp(app)))).await
+    }
+
+    /// A version of it, whose account may manage 404 hosts too.
+    async fn of(version: NpmVersion) -> Self {
+        let options = NpmOptions { version, ..NpmOptions::with_upstreams(Arc::new(OneApp(echo().await))) };
+        let world = Self::with(options).await;
+        world.npm.set_level(Kind::DeadHost, Level::Manage);
+        world
+    }
+
+    async fn with(options: NpmOptions) -> Self {
         let npm = Npm::start(options).await.unwrap();
         let mut world = Self { npm, token: String::new() };
         let login = json!({"identity": "amarre@amarre.demo", "secret": "changeme-npm"});
@@ -442,4 +453,104 @@ async fn a_server_of_a_simulated_cloud_answers_without_a_connection() {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(answer.body.contains(&format!("{address}:8080 is simulated")), "{answer:?}");
     }
+}
+
+/// NPM leaves its own block out, and with it what stands in that.
+#[tokio::test]
+async fn a_root_location_in_the_lines_takes_the_place_of_list_proxy_redirection_and_404() {
+    let world = World::new().await;
+    let nobody = json!({"name": "nobody", "items": [], "clients": [{"address": "10.9.9.9", "directive": "allow"}]});
+    let list = world.npm.seed_access_list(&nobody);
+    let guarded = world.seed("a.example.com", json!({"access_list_id": list}));
+    assert_eq!(world.get("a.example.com", "/x").await.status, 403);
+    let path = format!("/api/nginx/proxy-hosts/{guarded}");
+    for (config, status) in [
+        ("location / {\n  proxy_pass $forward_scheme://$server:$port;\n}", 200),
+        ("location / { return 204; }", 204),
+        ("# proxy_buffering off; location / {}", 404),
+        ("location = /x { proxy_pass http://app; }", 200),
+        ("location /x { deny all; }", 403),
+        ("location /y { proxy_pass http://app; }", 403),
+        ("# location / {}", 403),
+    ] {
+        world.api("PUT", &path, &json!({"advanced_config": config})).await;
+        assert_eq!(world.get("a.example.com", "/x").await.status, status, "{config}");
+    }
+    world.api("PUT", &path, &json!({"advanced_config": "location / { expires 1d; }"})).await;
+    assert!(world.get("a.example.com", "/").await.body.contains("Welcome to nginx"));
+    // Those that it does not see stand beside its own, and nginx refuses that.
+    world.api("PUT", &path, &json!({"advanced_config": "location ^~ / { return 204; }"})).await;
+    let row = &world.npm.rows(Kind::ProxyHost)[0];
+    assert!(row["meta"]["nginx_err"].as_str().unwrap().contains("duplicate location \"/\""), "{row}");
+
+    let lines = json!("location / { return 204; }");
+    world.npm.seed_redirection_host(&json!({
+        "domain_names": ["b.example.com"], "forward_domain_name": "x.example.com", "advanced_config": lines,
+    }));
+    world.npm.seed_dead_host(&json!({"domain_names": ["c.example.com"], "advanced_config": lines}));
+    for name in ["b.example.com", "c.example.com"] {
+        assert_eq!(world.get(name, "/").await.status, 204, "{name}");
+    }
+}
+
+/// Measured on 2.13.2, 2.13.7 and 2.15.1; 2.12.6 does it right.
+#[tokio::test]
+async fn a_404_host_is_written_from_the_row_of_before_by_versions_that_do_so() {
+    for (version, is_behind) in
+        [(NpmVersion::V2_12, false), (NpmVersion::V2_13_2, true), (NpmVersion::V2_13, true), (NpmVersion::V2_15, true)]
+    {
+        let world = World::of(version).await;
+        let certificate = world.npm.seed_certificate("wild", &["*.example.com"]);
+        let host =
+            json!({"domain_names": ["gone.example.com"], "certificate_id": certificate, "meta": {"note": "old"}});
+        let id = body(&world.api("POST", "/api/nginx/dead-hosts", &host).await)["id"].as_u64().unwrap();
+        let path = format!("/api/nginx/dead-hosts/{id}");
+        let is_tls = |name: &str| world.npm.serves_tls(name);
+        assert!(is_tls("gone.example.com"), "made right");
+        let more = json!({"domain_names": ["gone.example.com", "more.example.com"], "meta": {"note": "new"}});
+        let answer = body(&world.api("PUT", &path, &more).await);
+        assert_eq!(answer["meta"]["note"], "new", "{version:?}: the answer is from before nginx was asked");
+        assert_eq!(world.npm.serves("more.example.com"), !is_behind, "{version:?}");
+        assert_eq!(is_tls("gone.example.com"), !is_behind, "{version:?}");
+        let row = world.npm.rows(Kind::DeadHost).remove(0);
+        assert_eq!(row["domain_names"].as_array().unwrap().len(), 2);
+        assert_eq!(row["meta"]["note"], if is_behind { "old" } else { "new" }, "{version:?}");
+        assert_eq!(row["meta"]["nginx_online"], true, "{version:?}");
+        for word in ["disable", "enable"] {
+            assert_eq!(world.api("POST", &format!("{path}/{word}"), &json!({})).await.status, 200);
+        }
+        assert!(world.npm.serves("more.example.com") && is_tls("more.example.com"), "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_scheme_of_a_redirection_is_kept_by_versions_that_can() {
+    let host = json!({
+        "domain_names": ["old.example.com"], "forward_scheme": "auto", "forward_http_code": 301,
+        "forward_domain_name": "new.example.com", "preserve_path": true,
+    });
+    for (version, to) in [
+        (NpmVersion::V2_12_0, None),
+        (NpmVersion::V2_12, Some("auto://new.example.com/p")),
+        (NpmVersion::V2_13_2, Some("auto://new.example.com/p")),
+        (NpmVersion::V2_13, Some("http://new.example.com/p")),
+        (NpmVersion::V2_15, Some("http://new.example.com/p")),
+    ] {
+        let world = World::of(version).await;
+        let answer = world.api("POST", "/api/nginx/redirection-hosts", &host).await;
+        assert_eq!(answer.status, if to.is_some() { 201 } else { 400 }, "{version:?}: {}", answer.body);
+        if let Some(to) = to {
+            assert_eq!(location(&world.get("old.example.com", "/p").await), to, "{version:?}");
+        }
+    }
+    let world = World::new().await;
+    world.npm.seed_redirection_host(
+        &json!({"domain_names": ["m.example.com"], "forward_domain_name": "x.example.com", "forward_http_code": 300}),
+    );
+    let answer = world.get("m.example.com", "/").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.headers.get("location")),
+        (300, None),
+        "nginx sends the address as a text"
+    );
 }

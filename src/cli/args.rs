@@ -113,6 +113,9 @@ pub struct InitArgs {
     /// Use the values found or given, without prompts
     #[arg(short, long)]
     pub yes: bool,
+    /// Name of this Amarre on every resource; by default that of the machine
+    #[arg(long, env = "AMARRE_INSTANCE", value_name = "NAME")]
+    pub instance: Option<String>,
     /// Domain of the services
     #[arg(long, env = "AMARRE_DOMAIN")]
     pub domain: Option<String>,
@@ -402,7 +405,7 @@ pub struct HistoryArgs {
 /// `explain`
 #[derive(Debug, ClapArgs)]
 pub struct ExplainArgs {
-    /// Resource: `proxy-host/git.example.org`, `container/git`
+    /// Resource: `proxy-host/git.example.org`, `container/git`; an IP address; or a service
     #[arg(value_name = "RESOURCE")]
     pub thing: String,
     /// Output format

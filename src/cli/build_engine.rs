@@ -10,7 +10,7 @@ use crate::config::{Config, SourceAccess};
 use crate::engine::reconcile::shares;
 use crate::engine::{Engine, EngineParts, EngineSettings, Stage, SystemClock};
 use crate::ledger::lock::LockError;
-use crate::ledger::{Ledger, Lock, StoreError};
+use crate::ledger::{DiskRoom, Ledger, Lock, StoreError};
 use crate::providers::docker::host::is_in_a_container;
 use crate::registry;
 use crate::secret::MarkKey;
@@ -32,10 +32,10 @@ pub struct Built {
 /// Takes the lock and builds the engine.
 pub async fn engine(config: &Config) -> Result<Built, CommandFailure> {
     let lock = lock(config)?;
-    let ledger = Ledger::open(&config.state).await.map_err(|error| {
-        let hint = format!("is {} writable, and is there room on the disk?", config.state.display());
-        CommandFailure::new(Code::A0903, error.to_string(), hint)
-    })?;
+    let ledger = Ledger::open(&config.state).await.map_err(|error| unusable(config, error.to_string()))?;
+    check_instance(&ledger, config).await?;
+    // A ledger that cannot be written is reported by the loop itself.
+    let _ = ledger.end_cut_runs().await;
     record_simulated(&ledger, config).await?;
     let world = SimulatedWorld::start(config).await?;
     let mut config = config.clone();
@@ -57,14 +57,42 @@ pub async fn engine(config: &Config) -> Result<Built, CommandFailure> {
     Ok(Built { engine, lock, world })
 }
 
+/// What a ledger knows carries the name of its instance: under another one, everything would look like that of another
+/// instance, and the same would be made once more beside it.
+async fn check_instance(ledger: &Ledger, config: &Config) -> Result<(), CommandFailure> {
+    // A ledger that cannot be read is reported by the loop itself.
+    let Ok(Some(known)) = ledger.take_instance(&config.site.instance).await else { return Ok(()) };
+    let (state, wanted) = (config.state.display(), &config.site.instance);
+    let message = format!("the ledger {state} is that of instance {known}, and amarre.yaml says {wanted}");
+    let hint = format!("write `instance: {known}`, or name another ledger by `state`");
+    Err(CommandFailure::new(Code::A1034, message, hint))
+}
+
 /// The lock of the ledger's writer.
 pub fn lock(config: &Config) -> Result<Lock, CommandFailure> {
     Lock::take(&config.beside_state("lock")).map_err(|error| match error {
         LockError::Held(_) => CommandFailure::new(Code::A0902, error.to_string(), "wait until it is done, or stop it"),
-        LockError::Unusable(_) => {
-            CommandFailure::new(Code::A0903, error.to_string(), "is the folder of `state` there and writable?")
-        }
+        LockError::Unusable(_) => match full_disk(config) {
+            Some(_) => unusable(config, error.to_string()),
+            None => CommandFailure::new(Code::A0903, error.to_string(), "is the folder of `state` there and writable?"),
+        },
     })
+}
+
+/// The disk of the ledger, if that is full.
+fn full_disk(config: &Config) -> Option<DiskRoom> {
+    DiskRoom::beside(&config.state).filter(DiskRoom::is_full)
+}
+
+/// The ledger cannot be used; that its disk is full comes before what SQLite says of it.
+fn unusable(config: &Config, error: String) -> CommandFailure {
+    match full_disk(config) {
+        Some(room) => CommandFailure::new(Code::A0903, format!("{}; {error}", room.text()), room.hint()),
+        None => {
+            let hint = format!("is {} writable, and is there room on the disk?", config.state.display());
+            CommandFailure::new(Code::A0903, error, hint)
+        }
+    }
 }
 
 /// Nothing real is replaced by something simulated. A ledger that cannot be written is reported by the loop itself.
@@ -80,7 +108,7 @@ async fn record_simulated(ledger: &Ledger, config: &Config) -> Result<(), Comman
             tracing::warn!("{error}");
             Ok(())
         }
-        Err(error) => Err(CommandFailure::new(Code::A0903, error.to_string(), "is the disk full?")),
+        Err(error) => Err(unusable(config, error.to_string())),
     }
 }
 

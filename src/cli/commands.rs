@@ -445,15 +445,14 @@ fn destroy_list(status: &Json, destroy: &DestroyArgs) -> String {
         resources.sort_by_key(|resource| (rank(resource), resource["name"].as_str().unwrap_or_default().to_owned()));
         for resource in resources {
             let kind = resource["kind"].as_str().unwrap_or_default();
-            let is_kept = matches!(kind, "certificate" | "volume" | "server") && !destroy.purge;
+            let is_used = resource["owned"] == false;
+            let is_kept = is_used || matches!(kind, "certificate" | "volume" | "server") && !destroy.purge;
             let is_there = resource["health"] != "Missing" && kind != "attachment";
             if is_there {
                 let sign = if is_kept { "kept:" } else { "-" };
-                out.push_str(&format!(
-                    "  {sign} {:14}{}\n",
-                    kind.replace('-', " "),
-                    resource["name"].as_str().unwrap_or_default()
-                ));
+                let name = resource["name"].as_str().unwrap_or_default();
+                let whose = if is_used { "   used, not owned" } else { "" };
+                out.push_str(&format!("  {sign} {:<13} {name}{whose}\n", kind.replace('-', " ")));
             }
         }
     }

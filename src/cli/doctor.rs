@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::engine::commands::doctor;
 use crate::engine::commands::doctor::{ExamInput, Finding, FindingLevel, counted};
 use crate::engine::{Clock, SystemClock};
-use crate::ledger::Ledger;
+use crate::ledger::{DiskRoom, Ledger};
 use crate::notifications::channel::Heartbeat;
 use crate::registry;
 use crate::source::{SourceError, SourceReading};
@@ -22,6 +22,8 @@ use amarre_core::plan::render::{Sign, Style};
 
 /// The sign of what was not looked at, as in a status.
 const UNKNOWN: &str = "?";
+/// What a full disk of the ledger means.
+const UNWRITTEN: &str = "without room for the ledger nothing is changed anywhere";
 /// The least width of the column of topics.
 const TOPIC_WIDTH: usize = 14;
 
@@ -49,6 +51,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
     let mut findings = vec![configuration(&config.path)];
     let (facts, finding) = ledger(&config.state).await;
     findings.push(finding);
+    findings.extend(DiskRoom::beside(&config.state).and_then(|room| disk(&room)));
     findings.extend(key(&config, !facts.applied.is_empty()));
     findings.extend(server_tls::examine(&config, SystemClock.now()));
     findings.extend(config.heartbeat.as_ref().map(heartbeat));
@@ -122,6 +125,16 @@ async fn ledger(path: &Path) -> (Facts, Finding) {
             (found.facts, finding)
         }
         Err(error) => (Facts::default(), Finding::wrong(TOPIC, Code::A0903, error.to_string()).hint(writable)),
+    }
+}
+
+/// A disk without room for what is recorded: then nothing is changed anywhere.
+fn disk(room: &DiskRoom) -> Option<Finding> {
+    const TOPIC: &str = "disk";
+    match (room.is_full(), room.is_low()) {
+        (true, _) => Some(Finding::wrong(TOPIC, Code::A0903, room.text()).hint(room.hint()).note(UNWRITTEN)),
+        (false, true) => Some(Finding::know(TOPIC, Code::A0903, room.text()).hint(room.hint()).note(UNWRITTEN)),
+        (false, false) => None,
     }
 }
 

@@ -4,7 +4,7 @@
 //! detected value as the default. Off a terminal, and with `--yes`, detected or given values are used, and missing ones
 //! are listed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::net::{IpAddr, UdpSocket};
@@ -16,6 +16,7 @@ use bollard::models::ContainerSummary;
 use super::CommandFailure;
 use super::args::{Args, AuthorsAnswer, InitArgs, Simulated};
 use super::init_cloud;
+use super::init_instance::{instance, instances, refuse_marked};
 use super::output::Output;
 use super::policy_proposal::Proposals;
 use crate::config::Config;
@@ -32,7 +33,8 @@ use amarre_core::model::{Address, Code, Fields, Gap, Kind, ProviderId};
 use amarre_core::plan::render::Sign;
 
 const CONFIG: &str = "amarre.yaml";
-const INSTANCE: &str = "amarre";
+/// The name with which nothing is marked: for looking only.
+const NOBODY: &str = "amarre";
 /// The answer that asks for test mode; no key and no address is as short.
 const SIMULATED: &str = "s";
 /// How often a question is asked before init gives up.
@@ -41,6 +43,7 @@ const TRIES_MAX: u32 = 3;
 /// The values of the configuration.
 #[derive(Debug, Default)]
 struct Answers {
+    instance: String,
     domain: String,
     address: String,
     source: String,
@@ -99,6 +102,8 @@ struct HostFindings {
     containers: usize,
     npm: Option<(String, String)>,
     proposals: Proposals,
+    /// Whose marks are on the engine.
+    instances: BTreeSet<String>,
 }
 
 /// `amarre init`
@@ -147,7 +152,7 @@ fn refuse_if_there(path: &Path) -> Result<(), CommandFailure> {
 async fn survey(init: &InitArgs, output: &Output, answers: &mut Answers) -> HostFindings {
     let endpoint = init.docker.clone().unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
     answers.docker = init.docker.clone();
-    let config = DockerConfig::new(ProviderId::docker("default"), &endpoint, INSTANCE, MarkKey::new([0; 32]));
+    let config = DockerConfig::new(ProviderId::docker("default"), &endpoint, NOBODY, MarkKey::new([0; 32]));
     let seen = match Docker::connect(&config, Counts::default()).await {
         Ok(docker) => docker.containers().await.map(|containers| (docker, containers.all())),
         Err(error) => Err(error),
@@ -180,7 +185,8 @@ async fn survey(init: &InitArgs, output: &Output, answers: &mut Answers) -> Host
         Some((name, url)) => read_line(output, Sign::Done, "NPM", &format!("container {name}, admin at {url}")),
         None => read_line(output, Sign::Step, "NPM", "no container of it here"),
     }
-    HostFindings { containers: containers.len(), npm, proposals }
+    let instances = instances(&docker, &containers).await;
+    HostFindings { containers: containers.len(), npm, proposals, instances }
 }
 
 /// What the existing containers mount and use, as far as the engine reports it.
@@ -208,6 +214,7 @@ async fn ask_all(
         let hint = "give it: amarre init --domain example.org";
         return Err(CommandFailure::new(Code::A1005, "the domain is missing, and nobody can be asked here", hint));
     }
+    answers.instance = instance(init, dialogue, &found.instances)?;
     let question = "Public address of this host";
     answers.address = dialogue.checked(question, &init.address, public_address(), why_not_an_address)?;
     if answers.address.is_empty() {
@@ -300,7 +307,7 @@ async fn npm(
             identity: identity.clone(),
             secret: secret.clone(),
             dns_credentials: None,
-            instance: INSTANCE.to_owned(),
+            instance: answers.instance.clone(),
             key: MarkKey::new([0; 32]),
             look_every: LOOK_EVERY,
         });
@@ -309,6 +316,7 @@ async fn npm(
         let seen = provider.observe(&empty_query()).await;
         match seen.gaps.first() {
             None => {
+                refuse_marked(&seen, &answers.instance, "this NPM")?;
                 let version = seen.version.clone().unwrap_or_default();
                 read_line(dialogue.output, Sign::Done, "", &format!("signed in to NPM {version}"));
                 answers.hosts = seen.seen.keys().filter(|address| address.kind == Kind::ProxyHost).count();
@@ -358,10 +366,11 @@ async fn ovh(init: &InitArgs, dialogue: &Dialogue<'_>, answers: &mut Answers) ->
     };
     let endpoint = init.ovh_endpoint.clone().unwrap_or_else(|| "ovh-eu".to_owned());
     let ovh = OvhAnswers { endpoint, application_key, application_secret, consumer_key };
-    let seen = zone_of(&ovh, &answers.domain).await?;
+    let seen = zone_of(&ovh, answers).await?;
     if let Some(gap) = seen.gaps.first() {
         return Err(gap_failure(gap));
     }
+    refuse_marked(&seen, &answers.instance, &format!("the zone of {}", answers.domain))?;
     read_line(
         dialogue.output,
         Sign::Done,
@@ -373,7 +382,7 @@ async fn ovh(init: &InitArgs, dialogue: &Dialogue<'_>, answers: &mut Answers) ->
 }
 
 /// Whether the keys may read the zone of the domain.
-async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, CommandFailure> {
+async fn zone_of(ovh: &OvhAnswers, answers: &Answers) -> Result<Observation, CommandFailure> {
     let provider = OvhProvider::new(OvhConfig {
         id: ProviderId::ovh(),
         endpoint: ovh.endpoint.clone(),
@@ -382,7 +391,7 @@ async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, CommandF
             application_secret: ovh.application_secret.clone(),
             consumer_key: ovh.consumer_key.clone(),
         },
-        instance: INSTANCE.to_owned(),
+        instance: answers.instance.clone(),
         registry: true,
         key: MarkKey::new([0; 32]),
         pace: Pace::usual(),
@@ -393,7 +402,7 @@ async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, CommandF
         },
     });
     let provider = provider.map_err(|why| CommandFailure::new(Code::A1005, why, "ovh-eu, ovh-ca, ovh-us or a URL"))?;
-    let address = Address::new(ProviderId::ovh(), Kind::Record, &format!("{domain}/A"));
+    let address = Address::new(ProviderId::ovh(), Kind::Record, &format!("{}/A", answers.domain));
     let wanted = BTreeMap::from([(address, Fields::default())]);
     Ok(provider.observe(&ObserveQuery { wanted, ..empty_query() }).await)
 }
@@ -434,7 +443,7 @@ impl Dialogue<'_> {
     }
 
     /// The same; a wrong answer ends init, or is asked for again on a terminal. Empty: there is none.
-    fn checked(
+    pub(super) fn checked(
         &self,
         question: &str,
         given: &Option<String>,
@@ -560,7 +569,8 @@ fn configuration(answers: &Answers) -> String {
         "# Every key: docs/configuration.md\n\
          # The owner on every resource: keep it when the machine is rebuilt. Another Amarre that shares the Docker host, NPM\n\
          # or the zone needs another name.\n\
-         instance: {INSTANCE}\ndomain: {}\n",
+         instance: {}\ndomain: {}\n",
+        answers.instance,
         quoted(&answers.domain)
     );
     let kind = if is_git(&answers.source) { "git: {url: " } else { "folder: " };

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod help;
 pub mod init;
 mod init_cloud;
+mod init_instance;
 mod instance;
 mod pool;
 mod key;

@@ -148,7 +148,7 @@ impl Output {
     /// Prints a wait.
     fn waiting(&self, step: &ProgressStep) {
         if self.terminal {
-            let line = format!("  {} {:14}{}\n", self.style.sign(Sign::Step), step.service, step.detail);
+            let line = format!("  {} {:<13} {}\n", self.style.sign(Sign::Step), step.service, step.detail);
             self.write(&format!("{CLEAR}{}", shown(&line, self.style)));
         } else {
             self.data(&format!("{} {} .. {}\n", clock(step.at_ms), step.service, step.detail));

@@ -120,7 +120,7 @@ struct UnresolvedNames(String);
 
 #[async_trait]
 impl Port80Client for UnresolvedNames {
-    async fn visit(&self, _name: &str, _at: SocketAddr) -> Port80 {
+    async fn visit(&self, _name: &str, _at: SocketAddr, _to: Option<&str>) -> Port80 {
         Port80::Other(format!("nobody finds the name, for {} is simulated,", self.0))
     }
 

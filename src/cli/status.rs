@@ -10,7 +10,7 @@ use super::args::{Args, StatusArgs, StatusFormat};
 use super::link::Link;
 use super::output::Output;
 use crate::engine::commands::CommandAnswer;
-use crate::engine::report::service_list::ListQuery;
+use crate::engine::report::service_list::{ListQuery, Only};
 use amarre_core::model::Code;
 
 /// A daemon answers from memory.
@@ -28,7 +28,7 @@ pub async fn status(args: &Args, status: &StatusArgs, output: &Output) -> Result
         StatusFormat::Text | StatusFormat::Wide => output.data(&answer.text),
         StatusFormat::Json => output.document(&answer.document),
     }
-    Ok(if status.exit_code && needs_attention(&answer.document) { 2 } else { 0 })
+    Ok(if status.exit_code && needs_attention(&answer.document, status.only) { 2 } else { 0 })
 }
 
 /// Asks the process that holds the ledger; releases the ledger each time, so that others can work meanwhile.
@@ -45,11 +45,15 @@ async fn fetch_status(
     Ok((answer?, pause))
 }
 
-fn needs_attention(document: &Json) -> bool {
+/// Whether what is listed needs a person: everything that does, unless a filter lists only some services.
+fn needs_attention(document: &Json, only: Option<Only>) -> bool {
+    let all = document["summary"]["attention"].as_u64().unwrap_or_default();
     let rows = document["services"].as_array();
     let of_rows = rows.is_some_and(|rows| rows.iter().any(|row| row["attention"] == true));
     let is_guarded = !document["guard"].is_null();
-    is_guarded
+    let lists_all = only.is_none_or(|only| only == Only::Attention);
+    lists_all && all > 0
+        || is_guarded
         || of_rows
         || document["attention"] == true
         || document["items"].as_array().is_some_and(|items| !items.is_empty())
@@ -70,7 +74,7 @@ async fn watch(args: &Args, status: &StatusArgs, output: &Output) -> Result<u8, 
                         output.data(&changed_lines(&answer.document, &mut known, output))
                     }
                 }
-                (pause, needs_attention(&answer.document))
+                (pause, needs_attention(&answer.document, status.only))
             }
             // Another process works with the ledger, or a daemon is just starting.
             Err(failure) if matches!(failure.code, Some(Code::A0902 | Code::A0904)) => {

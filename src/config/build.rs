@@ -13,8 +13,8 @@ use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAcc
 use crate::secret::Secret;
 use amarre_core::model::repository_place::RepositoryPattern;
 use amarre_core::model::site::{
-    Authors, CertificateCare, Challenge, Defaults, EVERY_ZONE, HostSite, ImageCare, Listener, ManifestLimits, Mode,
-    NginxPolicy, NpmSite, Policy, PublicAddress, Reach, ascii_name, is_record_word,
+    Authors, CONTAINERS_MAX, CertificateCare, Challenge, Defaults, EVERY_ZONE, HostSite, ImageCare, Listener,
+    ManifestLimits, Mode, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, ascii_name, is_record_word,
 };
 use amarre_core::model::{Code, Millis, ProviderId, Site};
 
@@ -311,7 +311,17 @@ impl File {
                 ConfigError::new(Code::A0201, format!("limits.{key}: `{text}` is not a size"), "write 16MiB, or 500KiB")
             })
         };
+        let containers = self.limits.containers.unwrap_or(usual.containers);
+        if !(1..=CONTAINERS_MAX).contains(&containers) {
+            let hint = format!("write a number from 1 to {CONTAINERS_MAX}, or leave it out");
+            return Err(ConfigError::new(
+                Code::A0201,
+                format!("limits.containers: {containers} is out of range"),
+                hint,
+            ));
+        }
         Ok(ManifestLimits {
+            containers,
             names: self.limits.names.unwrap_or(usual.names),
             labels: size("labels", &self.limits.labels, usual.labels)?,
             advanced: size("advanced", &self.limits.advanced, usual.advanced)?,

@@ -327,6 +327,7 @@ pub(super) struct LimitsFile {
     pub(super) names: Option<usize>,
     pub(super) labels: Option<String>,
     pub(super) advanced: Option<String>,
+    pub(super) containers: Option<usize>,
 }
 
 impl PolicyFile {

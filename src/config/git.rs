@@ -64,12 +64,13 @@ fn invalid(key: &str, what: &str, hint: &str) -> ConfigError {
     ConfigError::new(Code::A0311, format!("source.git.{key}: {what}"), hint)
 }
 
-/// The branch or the tag; `main` by default.
+/// The branch or the tag; by default what the server calls its default branch.
 fn reference(file: &GitFile) -> Result<GitRef, ConfigError> {
     let reference = match (&file.branch, &file.tag) {
+        (None, None) => return Ok(GitRef::Default),
         (Some(_), Some(_)) => return Err(invalid("tag", "there is a branch as well", "leave one of them out")),
         (None, Some(tag)) => GitRef::Tag(tag.clone()),
-        (branch, None) => GitRef::Branch(branch.clone().unwrap_or_else(|| "main".to_owned())),
+        (Some(branch), None) => GitRef::Branch(branch.clone()),
     };
     if !is_ref_name(reference.name()) {
         return Err(invalid(

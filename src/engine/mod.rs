@@ -3,6 +3,7 @@
 //! A pass (`reconcile/pass.rs`) never waits for the world to change; it does what can be done now and says when the next one is due.
 
 pub mod report;
+pub mod ledger_trouble;
 pub mod reconcile;
 pub mod commands;
 
@@ -148,8 +149,8 @@ pub struct PassResult {
     pub last_failures: BTreeMap<Address, LastFailure>,
     /// Removes the secrets of the manifests from what containers print.
     pub scrubber: Scrubber,
-    /// The error of the ledger.
-    pub ledger_error: Option<String>,
+    /// Why the ledger cannot be used.
+    pub ledger_error: Option<ledger_trouble::LedgerTrouble>,
     /// What is wrong with the configuration file as it stands now.
     pub config_trouble: Option<ConfigProblem>,
     /// What is wrong with the certificate of the listeners.
@@ -425,7 +426,7 @@ pub struct Engine {
     /// The manifests of the source's latest revision, as read with this configuration.
     loading: reconcile::manifest_loader::Loading,
     last_facts: Arc<Facts>,
-    ledger_error: Option<String>,
+    ledger_error: Option<ledger_trouble::LedgerTrouble>,
     config_trouble: Option<ConfigProblem>,
     listener_trouble: Option<ConfigProblem>,
     ledger_retry: Timestamp,
@@ -680,7 +681,7 @@ impl Engine {
         if self.ledger_error.is_none() {
             tracing::error!("{error}; observing only until it can be written again");
         }
-        self.ledger_error = Some(error.to_string());
+        self.ledger_error = Some(ledger_trouble::LedgerTrouble::new(&self.ledger, error));
         self.ledger_retry = self.clock.now() + LEDGER_RETRY;
     }
 

@@ -23,9 +23,8 @@ pub struct StoredManifest {
 impl StoredManifest {
     /// A document in the form of the ledger.
     pub fn new(document: &Document) -> Self {
-        let known = |(path, asset): (&String, &Asset)| {
-            Some((path.clone(), (digest(asset.bytes.as_deref()?), asset.executable)))
-        };
+        let known =
+            |(path, asset): (&String, &Asset)| Some((path.clone(), (digest(asset.content()?), asset.executable)));
         let assets = document.assets.iter().filter_map(known).collect();
         Self { file: document.file.clone(), text: document.text.clone(), assets }
     }
@@ -42,7 +41,7 @@ impl StoredManifest {
 
     /// Whether it is this manifest with these files.
     pub fn is(&self, document: &Document) -> bool {
-        let known = |asset: &Asset| Some((digest(asset.bytes.as_deref()?), asset.executable));
+        let known = |asset: &Asset| Some((digest(asset.content()?), asset.executable));
         self.file == document.file
             && self.text == document.text
             && self.assets.len() == document.assets.len()
@@ -72,7 +71,7 @@ impl Ledger {
                 .map_err(written)?;
             remove(&mut transaction, "DELETE FROM assets WHERE service = ?", service).await?;
             for (path, asset) in &document.assets {
-                let Some(bytes) = asset.bytes.as_deref() else { continue };
+                let Some(bytes) = asset.content() else { continue };
                 let content = store_content(&mut transaction, bytes).await?;
                 sqlx::query("INSERT INTO assets (service, path, content, executable) VALUES (?, ?, ?, ?)")
                     .bind(service)
@@ -129,7 +128,7 @@ impl Ledger {
         let asset = |row: &sqlx::sqlite::SqliteRow| {
             let bytes: Vec<u8> = row.get("bytes");
             let size = bytes.len() as u64;
-            (row.get("path"), Asset { bytes: Some(bytes.into()), size, executable: row.get("executable") })
+            (row.get("path"), Asset { bytes: Ok(bytes.into()), size, executable: row.get("executable") })
         };
         Ok(rows.iter().map(asset).collect())
     }
@@ -216,7 +215,7 @@ mod tests {
     use super::*;
 
     fn asset(text: &str) -> Asset {
-        Asset { bytes: Some(text.as_bytes().into()), size: text.len() as u64, executable: true }
+        Asset::of(text.as_bytes(), true)
     }
 
     #[tokio::test]

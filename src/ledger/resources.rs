@@ -15,7 +15,9 @@ use tokio::sync::Mutex;
 use super::audit_refusals::RefusalTally;
 use super::cache::Cached;
 use super::certificate_orders;
+use super::disk::DiskRoom;
 use super::field_texts::{FieldTexts, TextReading};
+use super::file::LedgerFile;
 use super::flapping::note_writes;
 use super::good_manifests::StoredManifest;
 use super::migrations::MIGRATIONS;
@@ -45,6 +47,10 @@ impl StoreError {
     pub(crate) fn new(doing: &'static str, error: &dyn std::error::Error) -> Self {
         Self { doing, why: crate::error_chain::chain(error) }
     }
+
+    pub(crate) fn because(doing: &'static str, why: String) -> Self {
+        Self { doing, why }
+    }
 }
 
 /// A call that is about to leave.
@@ -73,6 +79,8 @@ pub struct Unpublished {
 #[derive(Debug, Clone)]
 pub struct Ledger {
     pub(crate) pool: SqlitePool,
+    /// The file of a ledger that is written; what is only read may go.
+    file: Option<Arc<LedgerFile>>,
     facts: Cached<Facts>,
     texts: FieldTexts,
     pub(crate) manifests: Cached<BTreeMap<String, StoredManifest>>,
@@ -85,10 +93,11 @@ impl Ledger {
     /// # Errors
     /// The file cannot be opened, is no ledger, or is newer than this program.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        private(path).map_err(|error| StoreError::new("could not be opened", &error))?;
+        let file = LedgerFile::make_private(path).map_err(|error| StoreError::new("could not be opened", &error))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
+            // A later connection of the pool must not begin an empty ledger.
+            .create_if_missing(false)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
@@ -100,12 +109,23 @@ impl Ledger {
         let pool = pool.map_err(|error| StoreError::new("could not be opened", &error))?;
         let migrated = MIGRATIONS.run(&pool).await;
         migrated.map_err(|error| StoreError::new("could not be brought up to date", &error))?;
-        Ok(Self::from_pool(pool))
+        Ok(Self { file: Some(Arc::new(file)), ..Self::from_pool(pool) })
+    }
+
+    /// The disk of its file, if that is full.
+    pub fn full_disk(&self) -> Option<DiskRoom> {
+        DiskRoom::beside(self.file.as_ref()?.path()).filter(DiskRoom::is_full)
+    }
+
+    /// What failed, behind the reason that people know: a full disk.
+    pub fn failure_text(&self, error: &StoreError) -> String {
+        self.full_disk().map_or_else(|| error.to_string(), |room| format!("{}; {error}", room.text()))
     }
 
     pub(crate) fn from_pool(pool: SqlitePool) -> Self {
         Self {
             pool,
+            file: None,
             facts: Cached::default(),
             texts: FieldTexts::default(),
             manifests: Cached::default(),
@@ -115,6 +135,7 @@ impl Ledger {
 
     /// The facts for a plan.
     pub async fn facts(&self) -> Result<Arc<Facts>, StoreError> {
+        self.check_file()?;
         self.facts.get(&self.pool, self.read_facts()).await
     }
 
@@ -434,6 +455,7 @@ impl Ledger {
 
     /// Writes a value of the ledger's metadata.
     pub async fn set_meta(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.check_file()?;
         sqlx::query("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)")
             .bind(name)
             .bind(value)
@@ -449,7 +471,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// What is written to a file that was removed or replaced is lost.
+    fn check_file(&self) -> Result<(), StoreError> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check())
+    }
+
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.check_file()?;
         self.pool.begin().await.map_err(written)
     }
 
@@ -528,12 +556,6 @@ impl Ledger {
         };
         Ok(rows.iter().map(|row| (row.get("service"), suspension(row))).collect())
     }
-}
-
-/// Readable by the owner only: it holds environments in plain text. SQLite's own files beside it get its mode.
-fn private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(|_| ())
 }
 
 /// A failed commit (a full disk) can leave its transaction open, and later writes in memory only. Such a connection is

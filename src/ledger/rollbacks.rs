@@ -67,7 +67,7 @@ impl Ledger {
         let old = "DELETE FROM good_assets WHERE service = ? AND generations = ?";
         sqlx::query(old).bind(service).bind(generations).execute(&mut *transaction).await.map_err(written)?;
         for (path, asset) in &document.assets {
-            let Some(bytes) = asset.bytes.as_deref() else { continue };
+            let Some(bytes) = asset.content() else { continue };
             let content = store_content(&mut transaction, bytes).await?;
             let query =
                 "INSERT INTO good_assets (service, generations, path, content, executable) VALUES (?, ?, ?, ?, ?)";
@@ -114,7 +114,7 @@ impl Ledger {
         let asset = |row: &sqlx::sqlite::SqliteRow| {
             let bytes: Vec<u8> = row.get("bytes");
             let size = bytes.len() as u64;
-            (row.get("path"), Asset { bytes: Some(bytes.into()), size, executable: row.get("executable") })
+            (row.get("path"), Asset { bytes: Ok(bytes.into()), size, executable: row.get("executable") })
         };
         Ok(rows.iter().map(asset).collect())
     }
@@ -166,8 +166,7 @@ mod tests {
     async fn the_latest_good_manifests_are_kept_with_their_files() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
-        let asset =
-            |text: &str| Asset { bytes: Some(text.as_bytes().into()), size: text.len() as u64, executable: false };
+        let asset = |text: &str| Asset::of(text.as_bytes(), false);
         let document = |text: &str| Document {
             file: "services/a.yaml".to_owned(),
             text: text.to_owned(),

@@ -9,6 +9,9 @@ use super::resources::{Ledger, RUNS_KEPT, StoreError, read, written};
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Address, Text, Timestamp};
 
+/// The result of a run whose process ended before it.
+pub const CUT_OFF: &str = "cut_off";
+
 /// One run, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
@@ -16,11 +19,11 @@ pub struct Run {
     pub id: i64,
     /// When it began.
     pub started: Timestamp,
-    /// When it ended; `None` = it is open, or was cut off.
+    /// When it ended; `None` = it is open.
     pub ended: Option<Timestamp>,
     /// Its revision.
     pub revision: String,
-    /// `unchanged`, `applied`, `partial`, `failed`, `guarded`.
+    /// `unchanged`, `applied`, `partial`, `failed`, `guarded`, `cut_off`.
     pub result: Option<String>,
     /// Changes made.
     pub writes: i64,
@@ -118,6 +121,16 @@ impl Ledger {
             .execute(&self.pool)
             .await
             .map_err(written)?;
+        Ok(())
+    }
+
+    /// Ends the runs of a process that was killed, at their last event: no other process writes this ledger, so none of
+    /// them goes on.
+    pub async fn end_cut_runs(&self) -> Result<(), StoreError> {
+        let last = "COALESCE((SELECT MAX(at_ms) FROM events WHERE run = runs.id), started_ms)";
+        let query = format!("UPDATE runs SET ended_ms = MAX({last}, started_ms), result = ? WHERE ended_ms IS NULL");
+        let ended = sqlx::query(sqlx::AssertSqlSafe(query)).bind(CUT_OFF);
+        ended.execute(&self.pool).await.map_err(written)?;
         Ok(())
     }
 
@@ -344,6 +357,23 @@ mod tests {
         assert_eq!(ledger.events("web", 9).await.unwrap(), []);
         let oldest = sqlx::query("SELECT min(id) AS oldest FROM runs").fetch_one(&ledger.pool).await.unwrap();
         assert_eq!(oldest.get::<i64, _>("oldest"), newest - 2);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_was_cut_off_has_an_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("amarre.db");
+        let ledger = Ledger::open(&path).await.unwrap();
+        let done = ledger.begin_run("a", Timestamp(1)).await.unwrap();
+        ledger.end_run(done, "applied", Timestamp(2)).await.unwrap();
+        let cut = ledger.begin_run("b", Timestamp(3)).await.unwrap();
+        let last = Event { run: cut, at: Timestamp(5), ..event(text!("restart")) };
+        ledger.record(&last).await.unwrap();
+        ledger.begin_run("c", Timestamp(7)).await.unwrap();
+        ledger.end_cut_runs().await.unwrap();
+        let runs = ledger.runs(Timestamp(i64::MAX), None, 9).await.unwrap();
+        let ends: Vec<_> = runs.iter().map(|run| (run.ended.map(|at| at.0), run.result.as_deref())).collect();
+        assert_eq!(ends, [(Some(7), Some(CUT_OFF)), (Some(5), Some(CUT_OFF)), (Some(2), Some("applied"))]);
     }
 
     fn event(text: Text) -> Event {

@@ -142,8 +142,8 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
         add(Topic::Guard, "", trouble(Topic::Guard, guard.message.to_string(), Some(guard.code), hints));
     }
     if let Some(error) = &picture.ledger_error {
-        let hints = vec!["is the disk full? what runs goes on running".to_owned()];
-        add(Topic::Ledger, "", trouble(Topic::Ledger, error.clone(), Some(Code::A0903), hints));
+        let (text, hints) = (error.message.clone(), vec![error.hint.to_string()]);
+        add(Topic::Ledger, "", trouble(Topic::Ledger, text, Some(Code::A0903), hints));
     }
     let soon = |ends: Timestamp| ends - picture.at < CERTIFICATE_SOON;
     for one in

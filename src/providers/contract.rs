@@ -494,6 +494,8 @@ pub struct Observation {
     pub mail_refused: Option<String>,
     /// Kinds that the account may only read: why, and the way past it.
     pub read_only: BTreeMap<Kind, Refusal>,
+    /// Who else has written there since the observation before, in words for the log.
+    pub others: Option<String>,
 }
 
 /// The answers of one name server for a name.

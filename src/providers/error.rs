@@ -54,6 +54,8 @@ pub struct ProviderError {
     pub retry_after: Option<Millis>,
     /// Until when this very change is refused, where the vendor says so.
     pub not_before: Option<Timestamp>,
+    /// Whether this very change is refused until a person changes what it asks for.
+    pub is_final: bool,
 }
 
 impl ProviderError {
@@ -61,7 +63,14 @@ impl ProviderError {
     pub fn new(class: Class, code: Code, message: impl Into<Text>) -> Self {
         let mut message = message.into();
         message.map_words(&words::line);
-        Self { class, code, message, hint: Text::default(), retry_after: None, not_before: None }
+        Self { class, code, message, hint: Text::default(), retry_after: None, not_before: None, is_final: false }
+    }
+
+    /// Of a change that is refused for what it asks for, and not for what is there.
+    #[must_use]
+    pub fn for_good(mut self) -> Self {
+        self.is_final = true;
+        self
     }
 
     /// With what a person can do.

@@ -37,8 +37,8 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Json, Router};
@@ -77,6 +77,18 @@ use stream_limit::StreamSlot;
 const EVENTS_SHOWN: u32 = 5;
 /// Requests are small; this is a hundred times the largest.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// What is answered from the last look; the rest looks by itself, or needs none.
+const OF_THE_LAST_LOOK: [&str; 7] = [
+    "/api/v1/status",
+    "/api/v1/services",
+    "/api/v1/drift",
+    "/api/v1/unmanaged",
+    "/api/v1/instances",
+    "/api/v1/apps",
+    "/api/v1/pools",
+];
+/// What is asked while the daemon starts waits so long.
+const STARTS_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The form of a text.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -256,9 +268,28 @@ fn router(handle: Handle, routes: Vec<ApiRoute>, over: Transport) -> Router {
     let nothing = || async {
         problem(StatusCode::NOT_FOUND, Code::A1003, "nothing is served here", "see docs/http.md for what is")
     };
-    let router = router.fallback(nothing).with_state(handle);
+    let starts = middleware::from_fn_with_state(handle.clone(), after_first_look);
+    let router = router.fallback(nothing).layer(starts).with_state(handle);
     let limit = axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX);
     router.layer(limit).layer(middleware::from_fn(problem::shape))
+}
+
+/// Before the first look has ended, nothing is known of any service: an answer would say that there is none.
+async fn after_first_look(State(mut handle): State<Handle>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    // The texts of plan and subnets look by themselves.
+    let is_whole = matches!(path, "/api/v1/plan" | "/api/v1/subnets");
+    let is_of_last = is_whole || OF_THE_LAST_LOOK.iter().any(|read| path.starts_with(read));
+    let is_read = request.method() == Method::GET && is_of_last;
+    let has_looked = async { while handle.last_pass().0.context.is_none() && handle.changed().await {} };
+    if !is_read || tokio::time::timeout(STARTS_WITHIN, has_looked).await.is_ok() {
+        return next.run(request).await;
+    }
+    let title = "Amarre is starting: its first look at Docker, NPM and the clouds has not ended";
+    let hint = "ask again in some seconds; /readyz says when it has";
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, Code::A1035, title, hint);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
 }
 
 /// A body of JSON.
@@ -316,12 +347,16 @@ async fn readyz(State(handle): State<Handle>) -> Response {
 async fn health(State(handle): State<Handle>, Extension(notifications): Extension<Notifications>) -> Response {
     let (picture, _) = handle.last_pass();
     let services = picture.statuses();
-    let attention = services.values().filter(|row| row.attention).count();
     let stalled = handle.stalled_since();
+    let status = match picture.is_whole() && stalled.is_none() {
+        _ if picture.context.is_none() => "starting",
+        true => "ok",
+        false => "degraded",
+    };
     let mut body = json!({
-        "status": if picture.is_whole() && stalled.is_none() { "ok" } else { "degraded" },
+        "status": status,
         "services": services.values().filter(|row| !row.deleted).count(),
-        "attention": attention,
+        "attention": report::attention::count(&picture),
         "gaps": picture.plan.gaps.len(),
         "ledger": picture.ledger_error.is_none(),
         "source": picture.source_error.is_none(),

@@ -63,7 +63,7 @@ impl Operation {
 
     /// A document of Amarre, by the name of its schema.
     pub(super) fn document(id: &'static str, summary: &'static str, schema: &str) -> Self {
-        Self::get(id, summary).returns(200, summary, JSON, &named(schema))
+        Self::get(id, summary).returns(200, summary, JSON, &named(schema)).refuses(503, STARTING)
     }
 
     /// Without authentication.
@@ -545,6 +545,7 @@ pub(super) fn instance() -> Operation {
 
 pub(super) fn instance_schedule() -> Operation {
     of_instance(Operation::document("instance_schedule", "The next ticks of a server's timetable", "InstanceSchedule"))
+        .refuses(409, "A0461: it has no timetable")
 }
 
 pub(super) fn instance_logs() -> Operation {
@@ -594,6 +595,7 @@ pub enum RequestForm {
     Text,
 }
 
+const STARTING: &str = "A1035: Amarre is starting, and has not looked at anything yet";
 pub(super) const STOPPING: &str = "A0904: Amarre is stopping; A0903: the ledger cannot be read";
 
 /// A document that may need a pass.

@@ -116,11 +116,20 @@ async fn receive(hook: Hook, handle: Handle, request: Request) -> Response {
         return not_right();
     }
     let ignored = |why: &str| (StatusCode::OK, Json(json!({"taken": false, "why": why}))).into_response();
-    if !is_push(&headers) {
+    if event(&headers).is_none() {
         return ignored("nothing was pushed");
     }
-    let told = serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default();
-    let reference = told["ref"].as_str().unwrap_or_default();
+    let told = match read_body(&body) {
+        Ok(told) => told,
+        Err(why) => return unreadable(why),
+    };
+    let Some(reference) = told["ref"].as_str().filter(|reference| !reference.is_empty()) else {
+        // GitLab's system hooks tell of everything that happens there.
+        if event(&headers) == Some("System Hook") {
+            return ignored("nothing was pushed");
+        }
+        return unreadable("it names no `ref`");
+    };
     let is_source = handle.follows(reference);
     let next = handle.pushed(reference, &urls(&told));
     if !is_source && next.is_none() {
@@ -147,6 +156,26 @@ async fn receive(hook: Hook, handle: Handle, request: Request) -> Response {
         None => json!({"taken": true}),
     };
     (StatusCode::ACCEPTED, Json(told)).into_response()
+}
+
+/// A delivery of the forge that says nothing: its page of deliveries shows it, and so does the log.
+fn unreadable(why: &str) -> Response {
+    tracing::warn!("a webhook came whose body cannot be read: {why}");
+    let hint = "let the forge send `application/json`, or a form with `payload`";
+    problem(StatusCode::BAD_REQUEST, Code::A1017, &format!("the body of the webhook cannot be read: {why}"), hint)
+}
+
+/// What a forge tells: JSON, or a form whose field `payload` is JSON, which is what GitHub sends unless told otherwise.
+fn read_body(body: &[u8]) -> Result<serde_json::Value, &'static str> {
+    if body.trim_ascii().is_empty() {
+        return Err("it is empty");
+    }
+    let read = serde_json::from_slice::<serde_json::Value>(body).ok();
+    let told = read.or_else(|| {
+        let (_, payload) = form_urlencoded::parse(body.trim_ascii()).find(|(name, _)| name == "payload")?;
+        serde_json::from_str(&payload).ok()
+    });
+    told.filter(serde_json::Value::is_object).ok_or("it is neither JSON nor a form with JSON in `payload`")
 }
 
 /// Where the repository of a push is, in each forge's words.
@@ -195,11 +224,12 @@ fn is_mac(key: &[u8], text: &[u8], given: &[u8]) -> bool {
     mac(key, text).verify_slice(given).is_ok()
 }
 
-fn is_push(headers: &HeaderMap) -> bool {
+/// The event, where it may be a push.
+fn event(headers: &HeaderMap) -> Option<&str> {
     let names = ["x-github-event", "x-gitea-event", "x-forgejo-event", "x-gitlab-event"];
-    let events = names.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
     let pushes = ["push", "create", "Push Hook", "Tag Push Hook", "System Hook"];
-    events.into_iter().any(|event| pushes.contains(&event))
+    let mut events = names.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
+    events.find(|event| pushes.contains(event))
 }
 
 #[cfg(test)]
@@ -241,6 +271,18 @@ mod tests {
         assert!(signed(secret, &[("x-gitlab-token", secret)], BODY));
         assert!(!signed(secret, &[("x-gitlab-token", "a secret of sixteem")], BODY));
         assert!(!signed(secret, &[("x-gitlab-token", "")], BODY));
+    }
+
+    #[test]
+    fn json_and_forms_are_read_and_nothing_else() {
+        for body in
+            ["{\"ref\":\"a b\"}", "payload=%7B%22ref%22%3A%22a+b%22%7D", "x=1&payload=%7b%22ref%22:%22a%20b%22%7d\n"]
+        {
+            assert_eq!(read_body(body.as_bytes()).unwrap()["ref"], "a b", "{body}");
+        }
+        for body in ["", " \n", "no JSON", "[]", "null", "payload=", "payload=no", "body={}", "\u{0}"] {
+            assert!(read_body(body.as_bytes()).is_err(), "{body}");
+        }
     }
 
     #[test]

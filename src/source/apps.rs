@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use self::fetch_turns::server_of;
+use self::fetch_turns::{FetchPace, ServerTrust, server_of};
 use super::base_images::BaseImages;
 use super::git::{AppRepository, FetchedCommit, FilesToSend, RemoteAccess};
 use super::{Snapshot, SourceError};
@@ -64,7 +64,7 @@ pub struct AppRepositories {
     /// Rings when a fetch has ended.
     ended: Arc<Notify>,
     /// Whether each server answered when it was asked last.
-    servers: Arc<Mutex<BTreeMap<String, bool>>>,
+    servers: Arc<Mutex<ServerTrust>>,
     /// What manifests call them.
     names: Arc<Mutex<BTreeMap<String, AppSource>>>,
     tokens: Arc<Mutex<TokenFinder>>,
@@ -95,6 +95,9 @@ struct KnownApp {
     silences: u32,
     /// Its time has come, and others have their turn.
     is_waiting: bool,
+    /// Of the fetch that runs: how it stands to those that wait, and what ends it for their sake.
+    pace: FetchPace,
+    is_over: Arc<Notify>,
 }
 
 /// What is known of the repository of an app, for people.
@@ -162,6 +165,12 @@ impl Drop for LookFolder {
         // Nothing of it is ours to keep.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// It was ended for the sake of others.
+fn kept_waiting(source: &AppSource) -> SourceError {
+    let hint = Hint::text("it is asked again by itself; does its server answer in time?");
+    SourceError::new(Code::A0302, format!("{} kept too many others waiting", source.url), hint)
 }
 
 fn not_cloned(error: &io::Error) -> SourceError {
@@ -252,16 +261,16 @@ impl AppRepositories {
             return Err(SourceError::new(Code::A0303, message, hint));
         }
         let server = server_of(&source.url);
-        let mut places = vec![Room::new("looks", LOOKS_AT_ONCE)];
-        if self.servers().get(&server) == Some(&false) {
+        let mut places = vec![Room::brief("looks", LOOKS_AT_ONCE)];
+        if self.servers().answers(&server) == Some(false) {
             places.push(Room::new(format!("server {server}"), 1));
         }
         let (name, owner) = (asset.clone(), server.clone());
-        let _turn = self.turns.take(QueuedJob { name, owner, last: Some(now), places, ..QueuedJob::default() }).await;
+        let turn = self.turns.take(QueuedJob { name, owner, last: Some(now), places, ..QueuedJob::default() }).await;
         let (token, key) = (self.token(source), self.key(source).await);
-        let found = clone_and_read(source, token, key).await;
+        let found = turn.work(clone_and_read(source, token, key)).await.unwrap_or_else(|| Err(kept_waiting(source)));
         let is_silent = found.as_ref().is_err_and(|error| error.code == Code::A0302);
-        self.servers().insert(server, !is_silent);
+        self.servers().note(server, is_silent);
         let found = match found {
             Ok(found) => as_asset(found),
             Err(error) => return Err(self.with_key(source, error).await),
@@ -325,20 +334,25 @@ impl AppRepositories {
         }
     }
 
-    fn begin(&self, name: String, (repository, source): (AppRepository, AppSource), wake: Arc<Notify>) {
-        let all = self.clone();
+    fn begin(&self, name: String, one: &KnownApp, wake: Arc<Notify>) {
+        let (all, repository, source) = (self.clone(), one.repository.clone(), one.source.clone());
+        let is_over = one.is_over.clone();
         let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that have ended.
         while fetches.try_join_next().is_some() {}
         fetches.spawn(async move {
             all.key(&source).await;
-            let outcome = match repository.fetch().await {
+            let fetched = tokio::select! {
+                fetched = repository.fetch() => fetched,
+                () = is_over.notified() => Err(kept_waiting(&source)),
+            };
+            let outcome = match fetched {
                 Ok(fetched) => Ok(fetched),
                 Err(error) => Err(all.with_key(&source, error).await),
             };
             let mut known = all.lock();
             let is_silent = outcome.as_ref().is_err_and(|error| error.code == Code::A0302);
-            all.servers().insert(server_of(&source.url), !is_silent);
+            all.servers().note(server_of(&source.url), is_silent);
             let is_awaited = known.values().any(|one| one.is_waiting);
             let Some(one) = known.get_mut(&name) else { return };
             one.state.is_fetching = false;
@@ -505,8 +519,7 @@ fn place(url: &str) -> Option<(String, String)> {
 }
 
 fn as_asset(checkout: Vec<u8>) -> Asset {
-    let size = checkout.len() as u64;
-    Asset { bytes: Some(checkout.into()), size, executable: false }
+    Asset::of(checkout, false)
 }
 
 /// Differs where a commit does, or an image that a person has moved on to; empty where none is known.
@@ -555,7 +568,8 @@ impl KnownApp {
     fn remembered(repository: AppRepository, source: AppSource) -> Self {
         let fetched = repository.remembered();
         let (state, asks) = (AppState::default(), VecDeque::new());
-        let mut one = Self { repository, source, asset: None, state, asks, silences: 0, is_waiting: false };
+        let (silences, is_waiting, pace, is_over) = (0, false, FetchPace::Brief, Arc::default());
+        let mut one = Self { repository, source, asset: None, state, asks, silences, is_waiting, pace, is_over };
         fetched.into_iter().for_each(|fetched| one.take(fetched));
         one
     }

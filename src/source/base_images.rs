@@ -107,8 +107,7 @@ impl BaseImages {
     pub(super) fn add_to(&self, assets: &mut Assets) {
         for (service, moved) in &moved(&self.lock().states) {
             let bytes = serde_json::to_vec(moved).unwrap_or_default();
-            let asset = Asset { size: bytes.len() as u64, bytes: Some(bytes.into()), executable: false };
-            assets.insert(bases_asset(service), asset);
+            assets.insert(bases_asset(service), Asset::of(bytes, false));
         }
     }
 
@@ -153,7 +152,7 @@ mod tests {
         assert_eq!(bases.states().newer(&engine, "shop", "node:24"), Some("b"));
         bases.move_on("shop", &[("node:24".to_owned(), FixedBase { digest: "b".to_owned(), is_moved: true })].into());
         bases.add_to(&mut assets);
-        assert_eq!(assets["bases://shop"].bytes.as_deref(), Some(&br#"{"node:24":"b"}"#[..]));
+        assert_eq!(assets["bases://shop"].content(), Some(&br#"{"node:24":"b"}"#[..]));
         assert_eq!(bases.states().newer(&engine, "shop", "node:24"), None);
         assert_eq!(bases.forget(|service| service == "shop"), ["shop"]);
         assert!(bases.digests("shop").is_empty());

@@ -1,12 +1,11 @@
-//! A folder of manifests and of the files beside them. Follows no links, sees no hidden names but `.env`; everything is
-//! bounded ([`super::parts`]). A file beside the manifests that is too large, or beyond what a source may hold, is known by
-//! name only.
+//! A folder of manifests and of the files beside them; everything is bounded ([`super::parts`]). A link, and a file beside
+//! the manifests that is too large, or beyond what a source may hold, is known by name only. No manifest is hidden or a link.
 //!
 //! A folder on a share that went away may never answer: it is read on another thread, with a time limit, and not read
 //! again before that reading has ended. While each file is the same by name, size, times and inode, no file is opened.
 
-use std::collections::BTreeSet;
-use std::fs::Metadata;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{DirEntry, FileType, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -18,10 +17,10 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::edit::{self, Edit};
-use super::parts::{DEPTH_MAX, FILE_BYTES_MAX, Found, FoundFile, NO_ROOM};
+use super::parts::{DEPTH_MAX, FILE_BYTES_MAX, Found, FoundFile, HIDDEN_FILES_MAX, NO_ROOM};
 use super::{Snapshot, SourceError};
-use amarre_core::model::source::{is_build_file, is_env_file};
-use amarre_core::model::{Asset, Assets, Code, Hint, History, words};
+use amarre_core::model::source::{is_known_hidden, is_no_content};
+use amarre_core::model::{Asset, Assets, Code, Hint, History, NotRead, words};
 
 /// The largest folder is read from a disk in a second or two.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -57,6 +56,7 @@ pub struct Folder {
 #[derive(Debug)]
 struct KeptSnapshot {
     from: Vec<(PathBuf, FileState)>,
+    marks: BTreeMap<String, NotRead>,
     snapshot: Snapshot,
     times: u32,
 }
@@ -175,7 +175,8 @@ impl Folder {
         let all = manifests.iter().chain(&others);
         let before: Vec<(PathBuf, FileState)> = all.map(|file| file.at.clone()).collect();
         let is_whole = found.is_whole() && manifests.iter().all(|file| file.has_room);
-        if let Some(snapshot) = self.kept(&before).filter(|_| is_whole) {
+        let marks = found.marks().clone();
+        if let Some(snapshot) = self.kept(&before, &marks).filter(|_| is_whole) {
             return Ok((snapshot, Vec::new()));
         }
         let is_settled = |(path, _): &(PathBuf, FileState)| !changed_within(path, SURELY_SETTLED_AFTER);
@@ -205,10 +206,14 @@ impl Folder {
         for file in others {
             let Some(asset) = read_asset(&file) else { continue };
             digest.update(file.path.as_bytes());
-            digest.update([0, u8::from(asset.executable), u8::from(asset.bytes.is_some())]);
+            digest.update([0, u8::from(asset.executable), u8::from(asset.bytes.is_ok())]);
             digest.update(asset.size.to_be_bytes());
-            digest.update(asset.bytes.as_deref().unwrap_or_default());
+            digest.update(asset.content().unwrap_or_default());
             assets.insert(format!("{label}/{}", file.path), asset);
+        }
+        for (path, why) in &marks {
+            digest.update(format!("{path}\0{why:?}\0"));
+            assets.insert(format!("{label}/{path}"), Asset::unread(why.clone()));
         }
         let notes = found.notes(&label);
         notes.iter().for_each(|note| digest.update(format!("\0{}\0", note.file)));
@@ -224,18 +229,21 @@ impl Folder {
             apps: String::new(),
         };
         // What could not be read is tried again each time.
-        let is_kept =
-            is_kept && snapshot.notes.is_empty() && snapshot.files.len() + snapshot.assets.len() == before.len();
+        let known = before.len() + marks.len();
+        let is_kept = is_kept && snapshot.notes.is_empty() && snapshot.files.len() + snapshot.assets.len() == known;
         let fresh = before.iter().filter(|(path, _)| changed_within(path, fresh_for)).cloned().collect();
-        let kept = is_kept.then(|| KeptSnapshot { from: before, snapshot: snapshot.clone(), times: 0 });
+        let kept = is_kept.then(|| KeptSnapshot { from: before, marks, snapshot: snapshot.clone(), times: 0 });
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         Ok((snapshot, fresh))
     }
 
     /// What was read last, if it was read from these files.
-    fn kept(&self, files: &[(PathBuf, FileState)]) -> Option<Snapshot> {
+    fn kept(&self, files: &[(PathBuf, FileState)], marks: &BTreeMap<String, NotRead>) -> Option<Snapshot> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = kept.as_mut().filter(|kept| kept.times < KEPT_TIMES && kept.from == files)?;
+        let kept = kept.as_mut().filter(|kept| kept.times < KEPT_TIMES)?;
+        if kept.from != files || kept.marks != *marks {
+            return None;
+        }
         kept.times += 1;
         Some(kept.snapshot.clone())
     }
@@ -273,7 +281,7 @@ fn changed_within(path: &Path, span: Duration) -> bool {
 }
 
 fn collect(
-    (folder, relative): (&Path, &str),
+    (root, relative): (&Path, &str),
     apart: &BTreeSet<PathBuf>,
     depth: usize,
     found: &mut Found<(PathBuf, FileState)>,
@@ -282,7 +290,7 @@ fn collect(
         found.leave_out(relative, format!("it is more than {DEPTH_MAX} folders deep"));
         return Ok(());
     }
-    let entries = match std::fs::read_dir(folder) {
+    let entries = match std::fs::read_dir(root.join(relative)) {
         Ok(entries) => entries,
         Err(error) if depth == 0 => return Err(error.to_string()),
         Err(error) => {
@@ -309,50 +317,132 @@ fn collect(
                 continue;
             }
         };
-        let is_hidden = name.starts_with('.') && !(kind.is_file() && (is_env_file(&name) || is_build_file(&name)));
-        if is_hidden || kind.is_symlink() || apart.contains(&entry.path()) || !(kind.is_dir() || kind.is_file()) {
+        if apart.contains(&entry.path()) || is_no_content(&name) {
             continue;
         }
+        let is_hidden = name.starts_with('.') && !(kind.is_file() && is_known_hidden(&name));
         if !words::is_clean(&name) {
-            found.note_odd_name(&words::masked(&path));
+            if !is_hidden && (kind.is_dir() || kind.is_file()) {
+                found.note_odd_name(&words::masked(&path));
+            }
+            continue;
+        }
+        if let Some(why) = mark(&entry.path(), (root, relative), kind) {
+            found.mark(path, why);
+            continue;
+        }
+        if is_hidden {
+            let mut files = Vec::new();
+            match kind.is_dir() {
+                true => collect_hidden((root, &path), apart, depth + 1, &mut files, found),
+                false => files.push(found_file(&entry, path.clone())),
+            }
+            found.add_hidden(&path, files);
             continue;
         }
         if !found.enter(&path, kind.is_dir())? {
             continue;
         }
         if kind.is_dir() {
-            collect((&entry.path(), &path), apart, depth + 1, found)?;
+            collect((root, &path), apart, depth + 1, found)?;
         } else {
-            // One that is gone by now, or cannot be asked, is found to be so when it is read.
-            let state = entry.metadata().as_ref().map_or(FileState::UNKNOWN, FileState::from);
-            found.add(path, state.size, (entry.path(), state));
+            let (path, size, at) = found_file(&entry, path);
+            found.add(path, size, at);
         }
     }
     Ok(())
+}
+
+/// A file with what it is told from a changed one by. One that is gone by now, or cannot be asked, is found to be so when it
+/// is read.
+fn found_file(entry: &DirEntry, path: String) -> (String, u64, (PathBuf, FileState)) {
+    let state = entry.metadata().as_ref().map_or(FileState::UNKNOWN, FileState::from);
+    (path, state.size, (entry.path(), state))
+}
+
+/// Why an entry is known by name only; `None`: it is a file or a folder that is read.
+fn mark(at: &Path, (root, folder): (&Path, &str), kind: FileType) -> Option<NotRead> {
+    if kind.is_symlink() {
+        return Some(match std::fs::read_link(at) {
+            Ok(target) => NotRead::Link(written_link(&target, root, folder)),
+            Err(error) => NotRead::Denied(error.to_string()),
+        });
+    }
+    if !kind.is_dir() && !kind.is_file() {
+        return Some(NotRead::Special);
+    }
+    (at.file_name().is_some_and(|name| name == ".git")).then_some(NotRead::GitFolder)
+}
+
+/// What a link says. An absolute path into the source is one from the folder of the link.
+fn written_link(target: &Path, root: &Path, folder: &str) -> String {
+    let whole = std::fs::canonicalize(root).ok();
+    let inside = [Some(root), whole.as_deref()].into_iter().flatten().find_map(|root| target.strip_prefix(root).ok());
+    let Some(inside) = inside else { return target.to_string_lossy().into_owned() };
+    let up = folder.split('/').filter(|part| !part.is_empty()).map(|_| "../");
+    up.collect::<String>() + &inside.to_string_lossy()
+}
+
+/// All files of a hidden folder, few as they must be; hidden or not.
+fn collect_hidden(
+    (root, relative): (&Path, &str),
+    apart: &BTreeSet<PathBuf>,
+    depth: usize,
+    files: &mut Vec<(String, u64, (PathBuf, FileState))>,
+    found: &mut Found<(PathBuf, FileState)>,
+) {
+    let entries = match std::fs::read_dir(root.join(relative)) {
+        Ok(entries) if depth <= DEPTH_MAX => entries,
+        Ok(_) => return found.mark(relative.to_owned(), NotRead::HiddenFolder),
+        Err(error) => return found.mark(relative.to_owned(), NotRead::Denied(error.to_string())),
+    };
+    for entry in entries.flatten() {
+        if files.len() > HIDDEN_FILES_MAX {
+            return;
+        }
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let Ok(kind) = entry.file_type() else { continue };
+        if apart.contains(&entry.path()) || is_no_content(&name) || !words::is_clean(&name) {
+            continue;
+        }
+        let path = format!("{relative}/{name}");
+        match mark(&entry.path(), (root, relative), kind) {
+            Some(why) => found.mark(path, why),
+            None if kind.is_dir() => collect_hidden((root, &path), apart, depth + 1, files, found),
+            None => files.push(found_file(&entry, path)),
+        }
+    }
 }
 
 /// A file beside the manifests; `None` when it is gone by now. An unreadable one is known by name only, so that it
 /// never looks deleted.
 fn read_asset(found: &FoundFile<(PathBuf, FileState)>) -> Option<Asset> {
     use std::io::Read;
-    let unread = Asset { bytes: None, size: 0, executable: false };
+    let denied = |error: std::io::Error| Asset::unread(NotRead::Denied(error.to_string()));
     let file = match std::fs::File::open(&found.at.0) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
-        Err(_) => return Some(unread),
+        Err(error) => return Some(denied(error)),
     };
-    let Ok(metadata) = file.metadata() else { return Some(unread) };
+    let metadata = match file.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) => return Some(denied(error)),
+    };
     let executable = metadata.permissions().mode() & 0o111 != 0;
     let size = metadata.len();
     // A file that has grown since it was found is read when there is room for it.
     let limit = FILE_BYTES_MAX.min(found.size);
     if size > limit || !found.has_room {
-        return Some(Asset { bytes: None, size, executable });
+        return Some(Asset { bytes: Err(NotRead::TooLarge), size, executable });
     }
     let mut bytes = Vec::new();
     // One byte more than its size: a file that grows meanwhile is noticed.
-    let Ok(read) = file.take(limit + 1).read_to_end(&mut bytes) else { return Some(Asset { size, ..unread }) };
-    let bytes = (read as u64 <= limit).then(|| bytes.into());
+    let read = match file.take(limit + 1).read_to_end(&mut bytes) {
+        Ok(read) => read,
+        Err(error) => return Some(denied(error)),
+    };
+    let bytes = if read as u64 <= limit { Ok(bytes.into()) } else { Err(NotRead::TooLarge) };
     Some(Asset { bytes, size: read as u64, executable })
 }
 
@@ -395,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_hidden_names_are_not_followed() {
+    fn links_and_hidden_names_are_no_manifests_and_are_known() {
         let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(outside.path().join("secret.yaml"), "a: 1").unwrap();
         for name in ["one.yaml", ".hidden.yaml", "note.txt"] {
@@ -406,8 +496,52 @@ mod tests {
         let read = Folder::new(inside.path()).read().unwrap();
         assert_eq!(read.files.len(), 1, "{:?}", read.files);
         assert!(read.files.iter().all(|(path, text)| path.ends_with("/one.yaml") && text == "b: 2"));
-        let assets: Vec<&String> = read.assets.keys().collect();
-        assert!(assets.len() == 1 && assets[0].ends_with("/note.txt"), "{assets:?}");
+        let of = |name: &str| read.assets[&format!("{}/{name}", read.label)].bytes.clone();
+        let out = |path: PathBuf| Err(NotRead::Link(path.to_string_lossy().into_owned()));
+        assert_eq!(of("linked"), out(outside.path().to_owned()));
+        assert_eq!(of("linked.yaml"), out(outside.path().join("secret.yaml")));
+        assert!(of("note.txt").is_ok() && of(".hidden.yaml").is_ok() && read.assets.len() == 4, "{:?}", read.assets);
+    }
+
+    #[test]
+    fn what_only_a_manifest_can_name_is_read_and_git_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for inner in [".git", ".conf", "web/.deep", ".venv", "data"] {
+            std::fs::create_dir_all(path(inner)).unwrap();
+        }
+        let files = [
+            ".git/config",
+            ".conf/a",
+            ".conf/.b",
+            "web/.deep/c.yaml",
+            "web/.htpasswd",
+            "data/.gitkeep",
+            ".one.yaml.swp",
+        ];
+        files.iter().for_each(|name| std::fs::write(path(name), "x").unwrap());
+        (0..=HIDDEN_FILES_MAX).for_each(|number| std::fs::write(path(&format!(".venv/{number}")), "x").unwrap());
+        std::os::unix::fs::symlink(path("web/.htpasswd"), path(".conf/absolute")).unwrap();
+        let read = Folder::new(folder.path()).read().unwrap();
+        let known: Vec<(&str, bool)> =
+            read.assets.iter().map(|(path, asset)| (path.split_once('/').unwrap().1, asset.bytes.is_ok())).collect();
+        let expected = [
+            (".conf/.b", true),
+            (".conf/a", true),
+            (".conf/absolute", false),
+            (".git", false),
+            (".venv", false),
+            ("web/.deep/c.yaml", true),
+            ("web/.htpasswd", true),
+        ];
+        assert_eq!(known, expected);
+        assert_eq!(
+            read.assets[&format!("{}/.conf/absolute", read.label)].bytes,
+            Err(NotRead::Link("../web/.htpasswd".to_owned()))
+        );
+        assert!(read.notes.is_empty() && read.files.is_empty());
+        std::fs::write(path("web/.htpasswd"), "y").unwrap();
+        assert_ne!(Folder::new(folder.path()).read().unwrap().revision, read.revision);
     }
 
     #[test]
@@ -472,10 +606,10 @@ mod tests {
         let read = Folder::new(folder.path()).read().unwrap();
         assert_eq!(read.files.len(), 1);
         let of = |name: &str| read.assets[&format!("{}/{name}", read.label)].clone();
-        assert_eq!(of(".env").bytes.as_deref(), Some(b"A=1".as_slice()));
+        assert_eq!(of(".env").content(), Some(b"A=1".as_slice()));
         assert_eq!(of("compose.yaml").size, 12);
-        assert_eq!((of("run.sh").bytes.as_deref(), of("run.sh").executable), (Some(b"\xff".as_slice()), true));
-        assert_eq!((of("large.bin").bytes, of("large.bin").size), (None, 1024 * 1024 + 1));
+        assert_eq!((of("run.sh").content(), of("run.sh").executable), (Some(b"\xff".as_slice()), true));
+        assert_eq!((of("large.bin").bytes, of("large.bin").size), (Err(NotRead::TooLarge), 1024 * 1024 + 1));
         let mut revisions = vec![read.revision.clone()];
         write(".env", b"A=2");
         revisions.push(Folder::new(folder.path()).read().unwrap().revision);

@@ -10,8 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::SourceNote;
-use amarre_core::model::Code;
 use amarre_core::model::source::is_manifest;
+use amarre_core::model::{Code, NotRead};
 
 /// With more manifests it is the wrong folder.
 const MANIFESTS_MAX: usize = 10_000;
@@ -19,6 +19,10 @@ const MANIFESTS_MAX: usize = 10_000;
 const OTHERS_MAX: usize = 20_000;
 /// Entries that are looked at, files or not.
 const ENTRIES_MAX: usize = 100_000;
+/// A hidden folder with more files belongs to a program, as `.venv` does.
+pub const HIDDEN_FILES_MAX: usize = 500;
+/// All hidden files together.
+const ALL_HIDDEN_MAX: usize = 5_000;
 /// All files that are read together: they are held in memory.
 pub const SOURCE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Larger files are not read: those for containers are configuration, and the reader refuses larger manifests.
@@ -30,6 +34,9 @@ pub const NO_ROOM: &str = "with it the source would hold more than 32 MiB";
 /// Reported one by one; a source with more of them has them everywhere.
 const NOTES_MAX: usize = 50;
 
+/// Whether a file is hidden, its size, and its place in the list.
+type WeighedFile = (bool, u64, usize);
+
 /// A file of the source.
 #[derive(Debug)]
 pub struct FoundFile<T> {
@@ -39,6 +46,8 @@ pub struct FoundFile<T> {
     pub size: u64,
     /// Whether it is read as manifests.
     pub is_manifest: bool,
+    /// Whether it is hidden, and read only for manifests that name it.
+    pub is_hidden: bool,
     /// Where it is.
     pub at: T,
     /// Whether it is among what may be read.
@@ -55,6 +64,8 @@ pub struct Found<T> {
     dropped: BTreeSet<String>,
     unread: BTreeMap<String, String>,
     odd: Vec<String>,
+    /// What is known by name only.
+    marks: BTreeMap<String, NotRead>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -73,6 +84,7 @@ impl<T> Default for Found<T> {
             dropped: BTreeSet::new(),
             unread: BTreeMap::new(),
             odd: Vec::new(),
+            marks: BTreeMap::new(),
         }
     }
 }
@@ -115,6 +127,7 @@ impl<T> Found<T> {
         }
         self.files.retain(|file| part_of(&file.path, false) != part);
         self.unread.retain(|path, _| part_of(path, true) != part);
+        self.marks.retain(|path, _| part_of(path, true) != part);
         self.leave_out(&part, format!("the source holds more than {most} {what}, most of them there"));
         self.dropped.insert(part);
         Ok(())
@@ -123,7 +136,31 @@ impl<T> Found<T> {
     /// A file that was entered.
     pub fn add(&mut self, path: String, size: u64, at: T) {
         let is_manifest = is_manifest(&path);
-        self.files.push(FoundFile { path, size, is_manifest, at, has_room: true });
+        self.files.push(FoundFile { path, size, is_manifest, is_hidden: false, at, has_room: true });
+    }
+
+    /// A hidden file, or all files of a hidden folder at `top`. They count for no limit of others: where there are too many
+    /// of them, they are known by name only.
+    pub fn add_hidden(&mut self, top: &str, files: Vec<(String, u64, T)>) {
+        if files.len() > HIDDEN_FILES_MAX {
+            self.mark(top.to_owned(), NotRead::HiddenFolder);
+            return;
+        }
+        let hidden =
+            |(path, size, at)| FoundFile { path, size, is_manifest: false, is_hidden: true, at, has_room: true };
+        self.files.extend(files.into_iter().map(hidden));
+    }
+
+    /// What is there, and is known by name only.
+    pub fn mark(&mut self, path: String, why: NotRead) {
+        if self.marks.len() < ENTRIES_MAX {
+            self.marks.insert(path, why);
+        }
+    }
+
+    /// What is known by name only, by its path.
+    pub fn marks(&self) -> &BTreeMap<String, NotRead> {
+        &self.marks
     }
 
     /// A file or folder that is not read, and why; empty: all of the source.
@@ -140,21 +177,26 @@ impl<T> Found<T> {
     /// All files by their paths, with what has room.
     pub fn take_files(&mut self) -> Vec<FoundFile<T>> {
         let mut files = std::mem::take(&mut self.files);
-        let mut parts: BTreeMap<&str, Vec<(u64, usize)>> = BTreeMap::new();
+        if files.iter().filter(|file| file.is_hidden).count() > ALL_HIDDEN_MAX {
+            let (hidden, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|file: &FoundFile<T>| file.is_hidden);
+            hidden.into_iter().for_each(|file| self.mark(hidden_part(&file.path), NotRead::HiddenFolder));
+            files = others;
+        }
+        let mut parts: BTreeMap<&str, Vec<(bool, u64, usize)>> = BTreeMap::new();
         for (index, file) in files.iter().enumerate() {
             // What is larger is not read, or only so far that this can be said.
             let size = if file.size <= FILE_BYTES_MAX { file.size } else { 1 };
-            parts.entry(part_of(&file.path, false)).or_default().push((size, index));
+            parts.entry(part_of(&file.path, false)).or_default().push((file.is_hidden, size, index));
         }
-        let mut parts: Vec<(u64, Vec<(u64, usize)>)> =
-            parts.into_values().map(|files| (files.iter().map(|(size, _)| size).sum(), files)).collect();
+        let mut parts: Vec<(u64, Vec<WeighedFile>)> =
+            parts.into_values().map(|files| (files.iter().map(|(_, size, _)| size).sum(), files)).collect();
         parts.sort();
         let (mut left, mut count) = (SOURCE_BYTES_MAX, parts.len() as u64);
         let mut without_room = Vec::new();
         for (_, mut part) in parts {
             let mut share = left / count.max(1);
             part.sort_unstable();
-            for (size, index) in part {
+            for (_, size, index) in part {
                 if size > share {
                     without_room.push(index);
                     continue;
@@ -190,6 +232,13 @@ impl<T> Found<T> {
     }
 }
 
+/// A path as far as its first hidden part.
+fn hidden_part(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').collect();
+    let hidden = parts.iter().position(|part| part.starts_with('.')).unwrap_or(parts.len());
+    parts[..parts.len().min(hidden + 1)].join("/")
+}
+
 /// The folder at the top in which a path lies; empty for files in none.
 fn part_of(path: &str, is_folder: bool) -> &str {
     match path.split_once('/') {
@@ -214,6 +263,27 @@ mod tests {
     }
 
     const MIB: u64 = 1024 * 1024;
+
+    #[test]
+    fn hidden_files_take_no_room_from_others_and_leave_no_part_out() {
+        let hidden = |top: &str, count: usize| (0..count).map(|n| (format!("{top}/{n}"), MIB, ())).collect::<Vec<_>>();
+        let mut all = found((0..32).map(|number| (format!("a/{number}"), MIB - 1)));
+        all.add_hidden("a/.small", hidden("a/.small", 40));
+        all.add_hidden("a/.venv", hidden("a/.venv", HIDDEN_FILES_MAX + 1));
+        let files = all.take_files();
+        let has_room = |file: &&FoundFile<()>| file.has_room && !file.is_hidden;
+        assert_eq!(files.iter().filter(has_room).count(), 32);
+        assert!(files.iter().any(|file| file.is_hidden && !file.has_room));
+        assert_eq!(all.marks(), &BTreeMap::from([("a/.venv".to_owned(), NotRead::HiddenFolder)]));
+        assert!(all.notes("services").is_empty());
+        let mut all = found([("a/one".to_owned(), 1)]);
+        for top in 0..=ALL_HIDDEN_MAX / HIDDEN_FILES_MAX {
+            let top = format!("a/{top}/.x");
+            all.add_hidden(&top, hidden(&format!("{top}/y"), HIDDEN_FILES_MAX));
+        }
+        assert_eq!(all.take_files().len(), 1);
+        assert!(all.marks().len() == 11 && all.marks().contains_key("a/0/.x"), "{:?}", all.marks());
+    }
 
     #[test]
     fn large_files_of_one_part_take_no_room_from_small_ones_of_others() {

@@ -1,7 +1,5 @@
 //! What needs a person, with the buttons that settle it.
 
-use std::collections::BTreeSet;
-
 use super::hint_actions::{self, HintView};
 use super::instance_view::{self, LastWords, PowerChip};
 use super::service_rows::names_up_to;
@@ -9,10 +7,11 @@ use super::view_model::{Counted, encoded};
 use super::{RequestContext, guard_deletes, marks, pools};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::ActionState;
-use crate::engine::report;
+use crate::engine::report::attention::{Concern, concerns};
 use crate::engine::report::instances::{InstanceRow, InstanceState};
 use crate::engine::report::pools::{MachineState, PoolRow};
 use crate::engine::report::status::{Health, ServiceStatus};
+use crate::engine::report::{self, SiteProblem};
 use crate::words::Words;
 use amarre_core::model::plan::guards;
 use amarre_core::model::{Code, Timestamp};
@@ -37,6 +36,16 @@ impl AttentionRow {
     /// The mark before it.
     pub fn mark(&self) -> &'static str {
         marks::tone(self.tone)
+    }
+
+    fn of_site(problem: SiteProblem, picture: &PassResult, visitor: &RequestContext) -> Self {
+        let mut hints = hint_actions::views(&problem.hints, picture, visitor);
+        if guards::is_one(problem.code) {
+            let names = guard_deletes::names(picture, visitor.words);
+            hints.extend(names.map(|text| HintView { text, command: String::new(), action: None }));
+        }
+        let what = Counted::plain(visitor.words.say(&problem.text));
+        Self { tone: "dim", name: String::new(), path: String::new(), what, hints, code: Some(problem.code) }
     }
 
     fn of_service(row: &ServiceStatus, picture: &PassResult, now: Timestamp, visitor: &RequestContext) -> Self {
@@ -67,7 +76,7 @@ impl AttentionRow {
     }
 
     /// Of a pool with machines that a person has to look at.
-    fn of_pool(row: &PoolRow, words: Words) -> Option<Self> {
+    fn of_pool(row: &PoolRow, words: Words) -> Self {
         let broken = row.machines.iter().filter(|one| one.state == MachineState::Broken);
         let broken: Vec<String> = broken.map(|one| one.name.clone()).collect();
         let n = broken.len();
@@ -75,33 +84,22 @@ impl AttentionRow {
         let what = text!(n; "1 machine is broken: {names}", "{n} machines are broken: {names}", names);
         let (name, path) = (row.name.clone(), pools::path(&row.name));
         let what = Counted::plain(words.say(&what));
-        (n > 0).then(|| Self { tone: "bad", name, path, what, hints: Vec::new(), code: None })
+        Self { tone: "bad", name, path, what, hints: Vec::new(), code: None }
     }
 }
 
 /// Machines of a pool that are named.
 const MACHINES_SHOWN: usize = 3;
 
-/// Problems beside the services, then the services, the servers and the pools that need a person. What the service of a server
-/// or a pool says already is not said again.
-pub fn rows<'a>(
-    picture: &PassResult,
-    services: impl Iterator<Item = &'a ServiceStatus>,
-    now: Timestamp,
-    visitor: &RequestContext,
-) -> impl Iterator<Item = AttentionRow> {
-    let services: Vec<&ServiceStatus> = services.filter(|row| row.attention).collect();
-    let told: BTreeSet<&str> = services.iter().map(|row| row.name.as_str()).collect();
-    let is_told = |service: Option<&String>| service.is_some_and(|name| told.contains(name.as_str()));
-    let words = visitor.words;
-    let instances = picture.instances().iter().filter(|row| row.needs_attention());
-    let instances = instances.filter(|row| !is_told(row.manifest.as_ref().map(|managed| &managed.service)));
-    let instances = instances.map(|row| AttentionRow::of_instance(row, now, words));
-    let pools = report::pools::rows(picture).into_iter().filter(|row| !is_told(Some(&row.name)));
-    let pools = pools.filter_map(|row| AttentionRow::of_pool(&row, words));
-    let beside: Vec<AttentionRow> = instances.chain(pools).collect();
-    let services = services.into_iter().map(move |row| AttentionRow::of_service(row, picture, now, visitor));
-    problems(picture, now, visitor).chain(services).chain(beside)
+/// Everything that needs a person, as the report has it.
+pub fn rows(picture: &PassResult, now: Timestamp, visitor: &RequestContext) -> Vec<AttentionRow> {
+    let row = |concern: Concern<'_>| match concern {
+        Concern::Site(problem) => AttentionRow::of_site(problem, picture, visitor),
+        Concern::Service(row) => AttentionRow::of_service(row, picture, now, visitor),
+        Concern::Instance(row) => AttentionRow::of_instance(row, now, visitor.words),
+        Concern::Pool(row) => AttentionRow::of_pool(&row, visitor.words),
+    };
+    concerns(picture, now).into_iter().map(row).collect()
 }
 
 /// Of what has one code, this much is shown.
@@ -110,19 +108,8 @@ const CASES_SHOWN: usize = 20;
 /// What has this code now, whether it needs a person or not.
 pub fn with_code(picture: &PassResult, code: Code, now: Timestamp, visitor: &RequestContext) -> Vec<AttentionRow> {
     let services = picture.statuses().values().filter(|row| row.code == Some(code));
-    let problems = problems(picture, now, visitor).filter(|row| row.code == Some(code));
+    let problems = report::problems(picture, now).into_iter().filter(|problem| problem.code == code);
+    let problems = problems.map(|problem| AttentionRow::of_site(problem, picture, visitor));
     let services = services.map(|row| AttentionRow::of_service(row, picture, now, visitor));
     problems.chain(services).take(CASES_SHOWN).collect()
-}
-
-fn problems(picture: &PassResult, now: Timestamp, visitor: &RequestContext) -> impl Iterator<Item = AttentionRow> {
-    report::problems(picture, now).into_iter().map(move |trouble| {
-        let mut hints = hint_actions::views(&trouble.hints, picture, visitor);
-        if guards::is_one(trouble.code) {
-            let names = guard_deletes::names(picture, visitor.words);
-            hints.extend(names.map(|text| HintView { text, command: String::new(), action: None }));
-        }
-        let what = Counted::plain(visitor.words.say(&trouble.text));
-        AttentionRow { tone: "dim", name: String::new(), path: String::new(), what, hints, code: Some(trouble.code) }
-    })
 }

@@ -1,6 +1,7 @@
 //! Remarks below the fields of a form, from the results of a check.
 
 use super::manifest::ServiceForm;
+use super::plain_secrets::PlainSecret;
 use super::{RequestContext, Web, marks};
 use crate::accounts::Role;
 use crate::engine::PassResult;
@@ -117,6 +118,17 @@ impl FieldRemarks {
                 *mark = FieldRemark::new("warn", parts.chain(known).collect::<Vec<_>>().join(" · "));
             }
         }
+    }
+
+    /// Says which variables are kept as secrets, and under which names.
+    pub fn mark_kept_secrets(&mut self, secrets: &[PlainSecret], words: Words) {
+        if secrets.is_empty() {
+            return;
+        }
+        let list = |of: fn(&PlainSecret) -> &str| secrets.iter().map(of).collect::<Vec<_>>().join(", ");
+        let (variables, names) = (list(|one| &one.variable), list(|one| &one.name));
+        let text = words.with_all("new-secrets-kept", &[("variables", &variables), ("names", &names)]);
+        self.environment = FieldRemark::new("ok", text);
     }
 
     /// Adds each problem to its field, if the form knows the field.

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::checks::{self, FieldRemark, FieldRemarks, TypedForm};
 use super::manifest::ServiceForm;
+use super::plain_secrets::{self, PlainSecret};
 use super::view_model;
 use super::view_model::PlanRow;
 use super::{
@@ -35,6 +36,15 @@ pub struct CheckedManifest {
     pub summary: String,
     /// The result as it would be; `None`: no pass has run yet.
     pub after: Option<Arc<PassResult>>,
+    /// Secrets that were typed in plain text.
+    pub secrets: Vec<PlainSecret>,
+}
+
+impl CheckedManifest {
+    /// Refuses a text with secrets in it.
+    pub fn refuse_secrets(&mut self, text: &str, visitor: &RequestContext) {
+        self.settle.extend(plain_secrets::remarks(text, &self.secrets, visitor.words));
+    }
 }
 
 #[derive(Template)]
@@ -43,6 +53,8 @@ struct NewPage {
     frame: PageFrame,
     form: ServiceForm,
     typed_name: String,
+    /// Whether values were typed that look like secrets.
+    has_secrets: bool,
     domain: String,
     is_asked: bool,
     may_edit: bool,
@@ -85,6 +97,8 @@ struct ManifestEdit {
     before: String,
     message: String,
     author: String,
+    /// Whether secrets stand in the text that can be kept apart.
+    has_secrets: bool,
 }
 
 #[derive(Template)]
@@ -111,7 +125,12 @@ pub async fn check(
 ) -> Option<CheckedManifest> {
     let is_own = visitor.may(Role::Editor);
     let drafted = edit_manifest::draft(&web.handle, file, named, promised, is_own).await?;
-    let ManifestDraft { mut settle, plans, after, .. } = drafted;
+    let ManifestDraft { mut settle, plans, after, names } = drafted;
+    let (before, _) = web.handle.last_pass();
+    let services = names.iter().filter_map(|name| after.services.get(name));
+    let secrets = services.flat_map(|service| plain_secrets::typed(service, before.services.get(&service.name)));
+    // What another file of the source says stands there already.
+    let secrets = secrets.filter(|one| plain_secrets::line_of(file.1, &one.variable).is_some()).collect();
     settle.iter_mut().for_each(|remark| remark.text = visitor.words.say(&remark.said));
     let plan = view_model::plan(&plans, visitor.words);
     // What cannot be read has no plan.
@@ -119,7 +138,7 @@ pub async fn check(
         true => visitor.words.get("plan-unknown"),
         false => view_model::summary(&plans, visitor.words),
     };
-    Some(CheckedManifest { settle, plan, summary, after: Some(after) })
+    Some(CheckedManifest { settle, plan, summary, after: Some(after), secrets })
 }
 
 /// Why a file cannot be written to the source, before the form is filled.
@@ -161,11 +180,11 @@ async fn new_page(
     let typed_name = form.name.clone();
     let form = form.with_name();
     let (file, text) = (web.handle.path_of(&form.name), form.manifest());
-    let is_name_taken = edit_manifest::is_taken(&web.handle, &form.name);
+    let (is_name_taken, secrets) = (edit_manifest::is_taken(&web.handle, &form.name), form.secrets());
     let mut marks = FieldRemarks::default();
     let mut checked = CheckedManifest::default();
     if is_asked && !is_name_taken {
-        checked = match check(web, visitor, (&file, &text), &form.name, Vec::new()).await {
+        checked = match check(web, visitor, (&file, &text), &form.name, names_of(&secrets)).await {
             Some(checked) => checked,
             None => return stopping(),
         };
@@ -176,6 +195,7 @@ async fn new_page(
             marks.mark_warnings(&form, &file, &after.diagnostics, visitor.words);
         }
         checks::say_bare_variables(&form, &mut checked.settle, visitor.words);
+        marks.mark_kept_secrets(&secrets, visitor.words);
         marks.mark_problems(&form, &checked.settle, visitor.words);
     }
     if is_name_taken {
@@ -192,6 +212,7 @@ async fn new_page(
     page(&NewPage {
         typed_message,
         typed_name,
+        has_secrets: form.plain || !secrets.is_empty(),
         domain,
         is_asked,
         may_edit: visitor.may(Role::Editor),
@@ -257,21 +278,43 @@ pub async fn make(
     }
     let doer = authorize_form(&web, &headers, &fields, Role::Editor, "/new").await?;
     let form = form.with_name();
-    let (path, text) = (web.handle.path_of(&form.name), form.manifest());
-    let Some(checked) = check(&web, &doer.visitor, (&path, &text), &form.name, Vec::new()).await else {
+    let (path, text, secrets) = (web.handle.path_of(&form.name), form.manifest(), form.secrets());
+    let Some(checked) = check(&web, &doer.visitor, (&path, &text), &form.name, names_of(&secrets)).await else {
         return Ok(stopping());
     };
     let problem = if !checked.settle.is_empty() || edit_manifest::is_taken(&web.handle, &form.name) {
         None
     } else {
         let message = if message.is_empty() { format!("add {}", form.name) } else { message.clone() };
-        match write_change(&web, &doer, (path, None, Some(text)), message, (from, "add", &form.name)).await {
+        let change = (path, None, Some(text));
+        match write_with_secrets(&web, &doer, change, &secrets, message, (from, "add", &form.name)).await {
             Ok(()) => return Ok(redirect(&format!("/services/{}", view_model::encoded(&form.name)))),
             Err(problem) => Some(problem),
         }
     };
     let page = new_page(&web, &doer.visitor, form, message, problem).await;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+fn names_of(secrets: &[PlainSecret]) -> Vec<String> {
+    secrets.iter().map(|one| one.name.clone()).collect()
+}
+
+/// Keeps the secrets first: a pass may read the manifest at once. Those of a manifest that is not written go again.
+async fn write_with_secrets(
+    web: &Web,
+    doer: &Actor,
+    change: (String, Option<String>, Option<String>),
+    secrets: &[PlainSecret],
+    message: String,
+    about: (std::net::SocketAddr, &str, &str),
+) -> Result<(), ManifestRemark> {
+    let kept = plain_secrets::keep(web, secrets)?;
+    let written = write_change(web, doer, change, message, about).await;
+    if written.is_err() {
+        plain_secrets::forget(web, &kept);
+    }
+    written
 }
 
 /// Writes a change to the source, and waits for the pass that reads it.
@@ -319,6 +362,7 @@ async fn edit_page(
         settle,
         settle_places: true,
         unwritable: unwritable_notice(web, visitor, &given.file).await,
+        has_secrets: !checked.secrets.is_empty(),
         plan: checked.plan,
         summary: checked.summary,
         file: given.file,
@@ -376,14 +420,34 @@ pub async fn change(
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
-    let given =
+    let mut given =
         EditedService { file: file.clone(), before: field("before"), text: text.clone(), message: field("message") };
     let path = format!("/services/{}", view_model::encoded(&name));
-    let doer = match field("do") == "commit" {
-        true => Some(authorize_form(&web, &headers, &fields, Role::Editor, &format!("{path}/edit")).await?),
-        false => None,
+    let deed = field("do");
+    let doer = match deed.as_str() {
+        "commit" | "commit_plain" | "keep" => {
+            Some(authorize_form(&web, &headers, &fields, Role::Editor, &format!("{path}/edit")).await?)
+        }
+        _ => None,
     };
-    let Some(checked) = check(&web, &visitor, (&file, &text), &name, Vec::new()).await else { return Ok(stopping()) };
+    let Some(mut checked) = check(&web, &visitor, (&file, &text), &name, Vec::new()).await else {
+        return Ok(stopping());
+    };
+    if deed == "keep" {
+        let secrets = std::mem::take(&mut checked.secrets);
+        let kept = plain_secrets::keep(&web, &secrets);
+        if kept.is_ok() {
+            given.text = plain_secrets::replaced(&text, &secrets);
+        }
+        let Some(mut checked) = check(&web, &visitor, (&file, &given.text), &name, Vec::new()).await else {
+            return Ok(stopping());
+        };
+        checked.refuse_secrets(&given.text, &visitor);
+        return Ok(edit_page(&web, &visitor, &name, given, checked, kept.err()).await);
+    }
+    if deed != "commit_plain" {
+        checked.refuse_secrets(&text, &visitor);
+    }
     let Some(doer) = doer else { return Ok(edit_page(&web, &visitor, &name, given, checked, None).await) };
     let mut problem = (given.before != tag(&there)).then(|| ManifestRemark::file_changed(&file));
     if problem.is_none() && checked.settle.is_empty() {

@@ -6,6 +6,7 @@
 //! | a verb of a service that acts at once | a form |
 //! | a verb that asks first | a link to the page that asks |
 //! | what shows something | a link to the page that shows it |
+//! | none, and the hint names the manifest of the service | a link to the page that edits it |
 //! | anything else, and several commands in one | the command alone |
 
 use super::RequestContext;
@@ -79,21 +80,27 @@ pub fn views(hints: &[Hint], picture: &PassResult, visitor: &RequestContext) -> 
     views
 }
 
-/// Those of a service; a manifest that cannot be read is corrected on a page.
+/// Those of a service. What is to be done in its manifest is done on the page that edits it.
 pub fn of_service(row: &ServiceStatus, picture: &PassResult, visitor: &RequestContext) -> Vec<HintView> {
     let mut views = views(&row.hints, picture, visitor);
-    if picture.broken.contains_key(&row.name) {
-        let is_lacking = visitor.session.is_some() && !visitor.may(Role::Editor);
-        let action = HintAction {
-            label: visitor.words.get("act-edit"),
-            icon: "",
-            path: format!("/services/{}/edit", encoded(&row.name)),
-            fields: Vec::new(),
-            is_form: false,
-            needs: is_lacking.then(|| needs_role(visitor, Role::Editor)),
-        };
-        views.push(HintView { text: String::new(), command: String::new(), action: Some(action) });
+    let file = picture.services.get(&row.name).map(|service| service.origin.file.as_str()).unwrap_or_default();
+    let is_edited = |hint: &Hint| hint.command.is_none() && hint.text.is_about_file(file);
+    if !picture.broken.contains_key(&row.name) && !row.hints.iter().any(is_edited) {
+        return views;
     }
+    let is_lacking = visitor.session.is_some() && !visitor.may(Role::Editor);
+    let action = HintAction {
+        label: visitor.words.get("act-edit"),
+        icon: "",
+        path: format!("/services/{}/edit", encoded(&row.name)),
+        fields: Vec::new(),
+        is_form: false,
+        needs: is_lacking.then(|| needs_role(visitor, Role::Editor)),
+    };
+    // Links stand before what acts.
+    let place = views.iter().position(|view| view.action.as_ref().is_some_and(|action| action.is_form));
+    let view = HintView { text: String::new(), command: String::new(), action: Some(action) };
+    views.insert(place.unwrap_or(views.len()), view);
     views
 }
 

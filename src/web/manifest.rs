@@ -1,6 +1,7 @@
 //! The shortest manifest for a form. Pure.
 
 use super::FormFields;
+use super::plain_secrets::{self, PlainSecret};
 use crate::templates::{quoted, scalar};
 
 /// The typed values.
@@ -24,6 +25,8 @@ pub struct ServiceForm {
     pub volumes: String,
     /// Whether it gets the data of a deleted service of its name.
     pub reuse: bool,
+    /// Whether values that look like secrets are none, and stand in the manifest.
+    pub plain: bool,
 }
 
 impl ServiceForm {
@@ -40,6 +43,7 @@ impl ServiceForm {
             environment: field("environment"),
             volumes: field("volumes"),
             reuse: fields.get("reuse").is_some_and(|reuse| reuse == "yes"),
+            plain: fields.get("plain").is_some_and(|plain| plain == "yes"),
         }
     }
 
@@ -52,6 +56,15 @@ impl ServiceForm {
             label.trim_matches('-').clone_into(&mut self.name);
         }
         self
+    }
+
+    /// The secrets among the typed variables, which the manifest only names.
+    pub fn secrets(&self) -> Vec<PlainSecret> {
+        if self.plain {
+            return Vec::new();
+        }
+        let pairs = lines(&self.environment).filter_map(|line| line.split_once('='));
+        plain_secrets::named(&self.name, pairs.map(|(name, value)| (name.trim(), value)))
     }
 
     /// As YAML.
@@ -94,8 +107,18 @@ impl ServiceForm {
         }
         let variables: Vec<&str> = lines(&self.environment).collect();
         parts.extend((!variables.is_empty()).then(|| ("environment", "environment:\n".to_owned())));
+        let secrets = self.secrets();
+        let is_kept =
+            |one: &&PlainSecret, (name, value): (&str, &str)| one.variable == name.trim() && one.value == value;
+        let named = |pair: (&str, &str)| {
+            let kept = secrets.iter().find(|one| is_kept(one, pair)).map(|one| one.name.as_str());
+            kept.or_else(|| plain_secrets::reference(pair.1)).map(|secret| format!("{{secret: {secret}}}"))
+        };
         parts.extend(variables.into_iter().map(|variable| match variable.split_once('=') {
-            Some((name, value)) => ("environment", format!("  {}: {}\n", scalar(name.trim()), quoted(value))),
+            Some((name, value)) => {
+                let said = named((name, value)).unwrap_or_else(|| quoted(value));
+                ("environment", format!("  {}: {said}\n", scalar(name.trim())))
+            }
             // The reader refuses a name without a value.
             None => ("environment", format!("  {}:\n", scalar(variable))),
         }));
@@ -156,6 +179,17 @@ mod tests {
             },
             "name: web\nimage: web:1\nenvironment:\n  A: \"b: c\"\n  EMPTY: \"\"\n  \"NO\": \" yes\"\nvolumes:\n  - data:/data\n  - /srv/x:/x:ro\n",
         );
+    }
+
+    #[test]
+    fn a_typed_secret_is_named_and_not_written() {
+        let environment = "DB_PASSWORD=hunter2\nTZ=UTC\nTOKEN={secret: web/other}".to_owned();
+        let form = ServiceForm { image: "web:1".into(), environment, ..ServiceForm::default() };
+        let variables = "  DB_PASSWORD: {secret: web/db_password}\n  TZ: \"UTC\"\n  TOKEN: {secret: web/other}\n";
+        says(form.clone(), &format!("name: web\nimage: web:1\nenvironment:\n{variables}"));
+        assert_eq!(form.clone().with_name().secrets().len(), 1);
+        let plain = ServiceForm { plain: true, ..form };
+        assert!(plain.manifest().contains("DB_PASSWORD: \"hunter2\""), "{}", plain.manifest());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod api;
 mod assets;
 mod attention;
 mod checks;
+mod plain_secrets;
 pub mod demo_band;
 mod deploy_steps;
 mod edit;

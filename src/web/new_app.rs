@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::edit::{self, CheckedManifest};
+use super::plain_secrets;
 use super::service::builds::FoundView;
 use super::view_model::{self, PlanRow};
 use super::{
@@ -29,6 +30,8 @@ struct NewAppPage {
     domain: String,
     /// What was found out.
     found: FoundView,
+    /// Whether secrets stand in what was typed.
+    has_secrets: bool,
     is_asked: bool,
     may_edit: bool,
     unwritable: Option<Flash>,
@@ -94,6 +97,19 @@ async fn check(web: &Web, visitor: &RequestContext, new: &NewApp) -> (String, Ch
     }
 }
 
+/// Keeps the secrets that were typed into the manifest, and shows it with their names.
+async fn keep_secrets(web: &Web, visitor: &RequestContext, mut new: NewApp) -> Response {
+    let (_, mut checked) = check(web, visitor, &new).await;
+    let secrets = std::mem::take(&mut checked.secrets);
+    let kept = plain_secrets::keep(web, &secrets);
+    if kept.is_ok() {
+        new.more = plain_secrets::replaced(&new.more, &secrets).trim_end().to_owned();
+    }
+    let (text, mut checked) = check(web, visitor, &new).await;
+    checked.refuse_secrets(&text, visitor);
+    show_page(web, visitor, new, Some((text, checked)), kept.err()).await
+}
+
 async fn show_page(
     web: &Web,
     visitor: &RequestContext,
@@ -116,6 +132,7 @@ async fn show_page(
         frameworks: frameworks().into_iter().map(|name| (name.clone(), name == new.framework)).collect(),
         domain: domains.first().cloned().unwrap_or_default(),
         found,
+        has_secrets: !checked.secrets.is_empty(),
         is_asked,
         may_edit: visitor.may(Role::Editor),
         unwritable: edit::unwritable_notice(web, visitor, &file).await,
@@ -146,13 +163,21 @@ pub async fn make(
     Body(fields): Body<FormFields>,
 ) -> PageOutcome {
     let new = typed(&fields);
-    if fields.get("do").map(String::as_str) != Some("commit") {
+    let deed = fields.get("do").map(String::as_str).unwrap_or_default();
+    if !["commit", "commit_plain", "keep"].contains(&deed) {
         let visitor = signed_in_and_counted(&web, &headers, HERE).await?;
-        let checked = check(&web, &visitor, &new).await;
+        let mut checked = check(&web, &visitor, &new).await;
+        checked.1.refuse_secrets(&checked.0, &visitor);
         return Ok(show_page(&web, &visitor, new, Some(checked), None).await);
     }
     let doer = authorize_form(&web, &headers, &fields, Role::Editor, HERE).await?;
-    let (text, checked) = check(&web, &doer.visitor, &new).await;
+    if deed == "keep" {
+        return Ok(keep_secrets(&web, &doer.visitor, new).await);
+    }
+    let (text, mut checked) = check(&web, &doer.visitor, &new).await;
+    if deed != "commit_plain" {
+        checked.refuse_secrets(&text, &doer.visitor);
+    }
     let mut problem = None;
     if checked.settle.is_empty() {
         let (path, message) = (web.handle.path_of(&new.name), format!("add {}", new.name));

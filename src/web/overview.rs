@@ -14,7 +14,6 @@ use super::{FormFields, PageFrame, RequestContext, Web, page};
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::report;
-use crate::engine::report::exposure;
 use crate::engine::report::service_list;
 use crate::engine::report::service_list::Only;
 use crate::engine::report::status::ServiceStatus;
@@ -27,8 +26,6 @@ const PAGE_ROWS: usize = 50;
 const NEEDS_SHOWN: usize = 12;
 /// With more rows than this they are lower.
 const DENSE_FROM: usize = 20;
-/// The filter of services that everyone can reach, which the command line writes `access:none`.
-const OPEN: &str = "open";
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -109,7 +106,6 @@ struct ServicePager {
 struct AskedServices {
     query: String,
     only: Option<Only>,
-    is_open: bool,
     grouping: Grouping,
     order: ServiceOrder,
     page: usize,
@@ -122,7 +118,6 @@ impl AskedServices {
         Self {
             query: text("q").to_owned(),
             only,
-            is_open: text("only") == OPEN,
             grouping: Grouping::parse(text("group")),
             order: ServiceOrder::parse(text("sort")),
             page: text("page").parse::<usize>().unwrap_or(1).max(1),
@@ -130,7 +125,7 @@ impl AskedServices {
     }
 
     fn only_word(&self) -> &'static str {
-        if self.is_open { OPEN } else { self.only.map_or("", Only::word) }
+        self.only.map_or("", Only::word)
     }
 
     /// The address of the list with another filter, order or page.
@@ -168,8 +163,8 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         picture.statuses().iter().partition(|(_, row)| row.deleted);
     let (quiet, all): (NamedServices<'_>, NamedServices<'_>) =
         all.into_iter().partition(|(_, row)| service_rows::is_beside(&picture, row));
-    let needs: Vec<AttentionRow> = attention::rows(&picture, all.values().copied(), now, &visitor).collect();
-    let found = found(&picture, &all, &asked);
+    let needs: Vec<AttentionRow> = attention::rows(&picture, now, &visitor);
+    let (found, needs_count) = (found(&picture, &all, &asked), needs.len());
     let near = (found.is_empty() && !asked.query.is_empty()).then(|| nearest(&picture, &asked.query)).flatten();
     let shown: Vec<&ServiceStatus> = found.iter().copied().skip((asked.page - 1) * PAGE_ROWS).take(PAGE_ROWS).collect();
     let frame = PageFrame::new(&web, &visitor, "services", words.get("overview-title"), asked.here()).await;
@@ -182,11 +177,11 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         has_looked: picture.context.is_some(),
         is_empty: all.is_empty() && quiet.is_empty(),
         tiles: service_rows::tiles(&picture, &all, &needs_names(&needs), words),
-        needs_count: needs.len(),
+        needs_count,
         needs: needs.into_iter().take(NEEDS_SHOWN).collect(),
         near,
         only: asked.only_word(),
-        chips: chips(&picture, &all, &asked, words),
+        chips: chips(&picture, (all.len(), needs_count), &asked, words),
         groupings: Grouping::choices(asked.grouping, words),
         orders: ServiceOrder::choices(asked.order, words),
         heads: heads(&asked, words),
@@ -202,13 +197,13 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
 }
 
 /// The services that are asked for, in their order.
-fn found<'a>(picture: &PassResult, all: &NamedServices<'a>, asked: &AskedServices) -> Vec<&'a ServiceStatus> {
-    let is_open = |row: &ServiceStatus| exposure::of_service(picture, row).is_some_and(|found| found.is_open());
-    let mut rows: Vec<&ServiceStatus> = service_list::rows(picture, all.values().copied(), asked.only)
-        .into_iter()
-        .filter(|row| !asked.is_open || is_open(row))
-        .filter(|row| service_list::is_about(picture, row, &asked.query))
-        .collect();
+fn found<'a>(picture: &'a PassResult, all: &NamedServices<'a>, asked: &AskedServices) -> Vec<&'a ServiceStatus> {
+    let rows = match asked.only {
+        Some(only) => service_list::matching(picture, only),
+        None => service_list::rows(picture, all.values().copied(), None),
+    };
+    let mut rows: Vec<&ServiceStatus> =
+        rows.into_iter().filter(|row| service_list::is_about(picture, row, &asked.query)).collect();
     asked.order.sort(picture, &mut rows);
     rows
 }
@@ -234,14 +229,13 @@ fn needs_names(needs: &[AttentionRow]) -> Vec<String> {
 }
 
 /// The filters of the list.
-fn chips(picture: &PassResult, all: &NamedServices<'_>, asked: &AskedServices, words: Words) -> Vec<Chip> {
-    let of = |only: Only| service_list::rows(picture, all.values().copied(), Some(only)).len();
-    let is_open = |row: &&&ServiceStatus| exposure::of_service(picture, row).is_some_and(|found| found.is_open());
+fn chips(picture: &PassResult, (all, needs): (usize, usize), asked: &AskedServices, words: Words) -> Vec<Chip> {
+    let of = |only: Only| service_list::matching(picture, only).len();
     let chips = [
-        ("filter-all", "", all.len()),
-        ("filter-attention", "attention", of(Only::Attention)),
+        ("filter-all", "", all),
+        ("filter-attention", "attention", needs),
         ("filter-drifted", "drift", of(Only::Drift)),
-        ("filter-open", OPEN, all.values().filter(is_open).count()),
+        ("filter-open", "open", of(Only::Open)),
         ("filter-no-tls", "no-tls", of(Only::NoTls)),
         ("filter-suspended", "suspended", of(Only::Suspended)),
     ];

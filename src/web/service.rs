@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::actions::Button;
 use super::deploy_steps::{self, DeploySteps, Ended};
 use super::hint_actions::{self, HintView};
+use super::marks;
 use super::topology;
 use super::topology::Drawing;
 use super::view_model;
@@ -28,6 +29,7 @@ use crate::engine::commands::logs;
 use crate::engine::commands::logs::LogsOf;
 use crate::engine::commands::trace;
 use crate::engine::commands::verbs;
+use crate::engine::report::exposure;
 use crate::engine::report::service_plan;
 use crate::engine::report::status;
 use crate::engine::report::status::ServiceStatus;
@@ -72,11 +74,16 @@ struct Head {
     is_app: bool,
     /// Its images are built from the source.
     is_built: bool,
+    /// Its proxy lets everyone in against its manifest.
+    is_exposed: bool,
 }
 
 impl Head {
     /// The mark of the state that says most.
     fn strongest(&self) -> &'static str {
+        if self.is_exposed {
+            return marks::tone("bad");
+        }
         if self.health.tone == "ok" { self.sync.mark() } else { self.health.mark() }
     }
 
@@ -89,9 +96,9 @@ impl Head {
         let is_suspended = picture.facts.suspended.contains_key(&row.name);
         let (verb, label, first_tone) = if is_suspended {
             (&verbs::RESUME, None, " primary")
-        } else if has_drift_to_restore(row) {
+        } else if has_drift_to_restore(row) && !picture.errors.contains_key(&row.name) {
             (&verbs::RECONCILE, Some("act-heal"), " primary")
-        } else if row.attention {
+        } else if row.attention && !is_refused(picture, row) {
             (&verbs::RETRY, None, " primary")
         } else if row.health == status::Health::Progressing {
             (&verbs::CANCEL, None, "")
@@ -114,6 +121,7 @@ impl Head {
             links: if has_containers { Button::links() } else { Vec::new() },
             has_manifest: manifest.is_some(),
             has_containers,
+            is_exposed: exposure::of_service(picture, row).is_some_and(|found| found.is_lost()),
             is_deleted: row.deleted,
             keeps_server: row.keeps_server(),
             may_purge: visitor.may(Role::Admin),
@@ -127,6 +135,13 @@ impl Head {
 fn has_drift_to_restore(row: &ServiceStatus) -> bool {
     let mut changes = row.resources.iter().filter_map(|resource| resource.change.as_deref());
     changes.any(|change| status::is_drift(change) && !change.refusal().is_some_and(Refusal::is_report))
+}
+
+/// Whether nothing was tried that could be tried again: its manifest, its mode or a person's decision stands in the way.
+fn is_refused(picture: &PassResult, row: &ServiceStatus) -> bool {
+    let refusals = picture.changes_of(&row.name).filter_map(|change| change.refusal());
+    let mut decides = refusals.filter(|refusal| !refusal.is_failure());
+    picture.broken.contains_key(&row.name) || decides.any(|refusal| row.code == Some(refusal.code))
 }
 
 /// `services/cloud.yaml @ 3f2a9c1 by Alice Martin`

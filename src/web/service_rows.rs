@@ -18,7 +18,7 @@ use crate::engine::PassResult;
 use crate::engine::report::certificates;
 use crate::engine::report::conditions;
 use crate::engine::report::exposure::{self, Exposure, Observed};
-use crate::engine::report::service_list::{Only, is_listed, kind_word};
+use crate::engine::report::service_list::{self, Only, is_listed, kind_word};
 use crate::engine::report::status::{self, Health, ServiceStatus, Sync};
 use crate::words::Words;
 use amarre_core::model::manifest_kind::LISTED;
@@ -377,12 +377,7 @@ pub fn tiles(
     if all.is_empty() {
         return Vec::new();
     }
-    vec![
-        healthy(picture, all, words),
-        needs_you(needs, words),
-        certificates(picture, all, words),
-        open(picture, all, words),
-    ]
+    vec![healthy(picture, all, words), needs_you(needs, words), certificates(picture, all, words), open(picture, words)]
 }
 
 /// The place of a service that goes on while the guard holds its delete.
@@ -496,7 +491,7 @@ fn needs_you(needs: &[String], words: Words) -> Tile {
 }
 
 fn certificates(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
-    let soon: Vec<&&ServiceStatus> = all.values().filter(|row| Only::Expiring.matches(picture, row)).collect();
+    let soon = service_list::matching(picture, Only::Expiring);
     let ends = all.values().filter_map(|row| Some((certificate_of(picture, row)?, row)));
     let first = ends.min_by_key(|((_, ends), _)| *ends);
     let is_hidden = first.is_none() && all.values().any(|row| has_hidden_host(row));
@@ -522,14 +517,13 @@ fn certificates(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, w
     }
 }
 
-fn open(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
-    let found: Vec<(&ServiceStatus, Exposure)> =
-        all.values().filter_map(|row| Some((*row, exposure::of_service(picture, row)?))).collect();
+fn open(picture: &PassResult, words: Words) -> Tile {
+    let found = exposure::of_all(picture);
     let lost: Vec<String> =
         found.iter().filter(|(_, found)| found.is_lost()).map(|(row, _)| row.name.clone()).collect();
     let unknown = found.iter().filter(|(_, found)| found.observed == Observed::Unknown).count();
     let is_hidden = unknown > 0 && unknown == found.len();
-    let open = found.iter().filter(|(_, found)| found.is_open()).count();
+    let open = service_list::matching(picture, Only::Open).len();
     Tile {
         class: if lost.is_empty() { "" } else { " warn" },
         href: "/?only=open",

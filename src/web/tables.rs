@@ -401,7 +401,7 @@ fn certificate_tiles(
     budget: Option<&OrderBudget>,
     words: Words,
 ) -> Vec<Tile> {
-    let plain = service_list::rows(picture, picture.statuses().values(), Some(Only::NoTls));
+    let plain = service_list::matching(picture, Only::NoTls);
     let names: Vec<String> = plain.iter().map(|row| row.name.clone()).collect();
     let first = rows.iter().filter(|row| row.days.is_some()).min_by_key(|row| row.days);
     let next = first.map(|row| {

@@ -284,9 +284,8 @@ impl<'a> NodeTable<'a> {
         let leads = self.leads_to(host);
         for to in &leads {
             let container = self.columns[2][*to];
-            let is_broken = self.is_down(host)
-                || has_failed(container)
-                || self.dead_end(host, container).is_some_and(|end| !end.is_fresh(self.picture.at));
+            let is_dead = self.is_dead(host, container, true);
+            let is_broken = self.is_down(host) || has_failed(container) || is_dead;
             hops.insert((at, *to), hop(is_broken, false));
         }
         let domain = host.address.name.split(['/', ',']).next().unwrap_or_default();
@@ -306,7 +305,8 @@ impl<'a> NodeTable<'a> {
             let is_waited_for = is_moving || container.health == Health::Progressing || host.to_come;
             // Another one serves meanwhile: no visitor comes here.
             let is_served = !leads.is_empty();
-            let is_broken = self.is_down(host) || !is_served && (has_failed(container) || !is_waited_for);
+            let is_dead = self.is_dead(host, container, false);
+            let is_broken = self.is_down(host) || !is_served && (has_failed(container) || is_dead || !is_waited_for);
             let way = if is_hidden(host) { Hop::Unknown } else { hop(is_broken, is_waited_for || is_served) };
             hops.insert((at, to), way);
         }
@@ -315,6 +315,12 @@ impl<'a> NodeTable<'a> {
 
     fn dead_end(&self, host: &ResourceStatus, container: &ResourceStatus) -> Option<&DeadEnd> {
         self.picture.dead_ends.get(&host.address).filter(|end| end.container == container.address)
+    }
+
+    /// Whether a host leads, or is to be led, to a port of a container at which nothing listens.
+    fn is_dead(&self, host: &ResourceStatus, container: &ResourceStatus, is_led: bool) -> bool {
+        let end = self.dead_end(host, container);
+        end.is_some_and(|end| end.is_led == is_led && !end.is_fresh(self.picture.at))
     }
 
     fn is_off(&self, host: &ResourceStatus) -> bool {

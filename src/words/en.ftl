@@ -96,6 +96,8 @@ act-delete = Delete…
 act-delete-now = Delete it
 act-edit = Edit
 act-check = Check
+act-keep-secrets = Keep as secrets
+act-write-plain = Write as they are
 act-commit = Commit and apply
 act-write = Write and apply
 act-see-logs = See logs
@@ -191,6 +193,10 @@ new-tls-none = none
 new-environment = Environment
 new-environment-hint = NAME=value, one a line
 new-variable-bare = `{ $line }` has no `=`: write `NAME=value`, or `NAME=` for an empty value
+new-secrets-kept = { $variables }: the manifest only names { $names }; the value is kept beside the configuration
+new-plain = Values that look like secrets
+new-plain-no = are secrets: the source gets their names only
+new-plain-yes = are none: the source gets them as they are
 new-volumes = Volumes
 new-volumes-hint = name:/path, one a line
 new-manifest = will be committed to { $where }
@@ -283,6 +289,7 @@ result-unchanged = unchanged
 result-partial = partial
 result-failed = failed
 result-guarded = held by the guard
+result-cut_off = cut off
 pair = { $what }: { $said }
 runs-writes = { $n ->
     [one] 1 change

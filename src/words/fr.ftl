@@ -105,6 +105,8 @@ act-delete = Supprimer…
 act-delete-now = Supprimer
 act-edit = Modifier
 act-check = Vérifier
+act-keep-secrets = Conserver comme secrets
+act-write-plain = Écrire telles quelles
 act-write = Enregistrer et appliquer
 act-commit = Enregistrer et appliquer
 act-see-logs = Voir les logs
@@ -200,6 +202,10 @@ new-tls-none = aucun
 new-environment = Environnement
 new-environment-hint = NOM=valeur, une par ligne
 new-variable-bare = `{ $line }` n’a pas de `=` : écrivez `NOM=valeur`, ou `NOM=` pour une valeur vide
+new-secrets-kept = { $variables } : le manifeste ne contient que { $names } ; la valeur est conservée à côté de la configuration
+new-plain = Valeurs qui semblent secrètes
+new-plain-no = ce sont des secrets : la source ne reçoit que leurs noms
+new-plain-yes = ce n’en sont pas : la source les reçoit telles quelles
 new-volumes = Volumes
 new-volumes-hint = nom:/chemin, un par ligne
 new-manifest = sera enregistré dans { $where }
@@ -292,6 +298,7 @@ result-unchanged = sans changement
 result-partial = partielle
 result-failed = en échec
 result-guarded = en attente d’une confirmation
+result-cut_off = interrompue
 pair = { $what } : { $said }
 runs-writes = { $n ->
     [one] { $n } changement

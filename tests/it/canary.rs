@@ -251,7 +251,7 @@ impl Life {
         let mut daemon = None;
         for (docker, npm, ovh) in [
             (("POST", "/images/create", 500), ("POST", "/access-lists", 400), ("POST", "/record", 400)),
-            (("POST", "/containers/create", 400), ("POST", "/access-lists", 500), ("POST", "/record", 500)),
+            (("POST", "/containers/create", 500), ("POST", "/access-lists", 500), ("POST", "/record", 500)),
             (("PUT", "/archive", 400), ("POST", "/access-lists", 400), ("POST", "/record", 400)),
         ] {
             let echoes = [(&self.docker, docker), (&self.npm, npm), (&self.ovh, ovh)];
@@ -556,7 +556,7 @@ impl Life {
         let folder = self.rig.path().join("anew");
         std::fs::create_dir(&folder).unwrap();
         let mut command = self.rig.command(&["init", "--yes", "--domain", ZONE, "--address", "203.0.113.10"]);
-        command.args(["--npm-url", &format!("http://{}", self.npm.address)]);
+        command.args(["--instance", "anew", "--npm-url", &format!("http://{}", self.npm.address)]);
         command.args(["--npm-identity", "amarre@amarre.demo", "--ovh-application-key", "application-key"]);
         command.args(["--ovh-endpoint", &format!("http://{}/1.0", self.ovh.address)]);
         command.args(["--docker", &format!("tcp://{}", self.docker.address)]);

@@ -1,6 +1,7 @@
 //! Instances at clouds: the providers and the loop against the simulated vendors, over real HTTP.
 
 mod seen;
+mod fair;
 mod power;
 mod actions;
 mod savings;

@@ -175,8 +175,7 @@ fn files(line: &Line, sample: &str) -> (String, Assets) {
 const BUILT: [(&str, &str); 2] = [("built/Dockerfile", "FROM a:1 AS last\n"), ("built/Other", "FROM a:1\n")];
 
 fn asset((name, text): (&str, &str)) -> (String, Asset) {
-    let bytes = Some(text.as_bytes().into());
-    (format!("services/{name}"), Asset { bytes, size: text.len() as u64, executable: false })
+    (format!("services/{name}"), Asset::of(text.as_bytes(), false))
 }
 
 fn loaded(line: &Line, sample: &str) -> (Loaded, String) {

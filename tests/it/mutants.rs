@@ -1,45 +1,47 @@
-//! The patches of `scripts/mutants` fit the tree as it is: each breaks a rule by lines that are there, once, and names a
+//! The mutants of `scripts/mutants` fit the tree as it is: each breaks a rule by lines that are there, once, and names a
 //! test that exists. Whether the test catches it, the script finds out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-/// The rules that always hold: each has at least one patch.
+use amarre_tidy::mutants::{Mutant, Product};
+
+/// The rules that always hold: each has at least one mutant.
 const RULES: std::ops::RangeInclusive<u32> = 1..=12;
-/// All cases of plans, of which a patch names one.
+/// All cases of plans, of which a mutant names one.
 const PLAN_CASES: &str = "test(/plan_cases_/)";
 
 #[test]
-fn every_patch_fits_the_tree_and_names_a_test() {
-    let mut wrong = Vec::new();
-    for (name, text) in patches() {
-        wrong.extend(objections(&name, &text).into_iter().map(|what| format!("{name}: {what}")));
-        let patch = root().join(format!("tests/mutants/{name}.patch"));
-        let git = Command::new("git").args(["apply", "--check", "--recount"]).arg(patch).current_dir(root()).output();
-        let git = git.unwrap();
-        if !git.status.success() {
-            wrong.push(format!("{name}: {}", String::from_utf8_lossy(&git.stderr)));
+fn every_mutant_fits_the_tree_names_a_test_and_has_no_twin() {
+    let product = Product::read(&root()).unwrap();
+    let (mut wrong, mut known) = (Vec::new(), BTreeMap::new());
+    for (name, mutant) in mutants() {
+        wrong.extend(objections(&name, &mutant).into_iter().map(|what| format!("{name}: {what}")));
+        let changed = mutant.applied(&product);
+        if let Some(twin) = changed.as_ref().ok().and_then(|changed| known.insert(changed.clone(), name.clone())) {
+            wrong.push(format!("{name}: changes what {twin} changes"));
         }
+        wrong.extend(changed.err().map(|why| format!("{name}: {why}")));
     }
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
 #[test]
-fn every_rule_has_a_patch() {
-    let covered: BTreeSet<u32> = patches().keys().filter_map(|name| rule_of(name)).collect();
+fn every_rule_has_a_mutant() {
+    let covered: BTreeSet<u32> = mutants().keys().filter_map(|name| rule_of(name)).collect();
     let missing: Vec<u32> = RULES.filter(|rule| !covered.contains(rule)).collect();
-    assert!(missing.is_empty(), "no patch in tests/mutants breaks {missing:?}");
+    assert!(missing.is_empty(), "no mutant in tests/mutants breaks {missing:?}");
 }
 
 /// By name, without the ending.
-fn patches() -> BTreeMap<String, String> {
+fn mutants() -> BTreeMap<String, Mutant> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(root().join("tests/mutants")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        let stem = name.strip_suffix(".patch").unwrap_or_else(|| panic!("{name} is no patch"));
-        found.insert(stem.to_owned(), std::fs::read_to_string(&path).unwrap());
+        let stem = name.strip_suffix(".mutant").unwrap_or_else(|| panic!("{name} is no mutant"));
+        let mutant = Mutant::parse(&std::fs::read_to_string(&path).unwrap());
+        found.insert(stem.to_owned(), mutant.unwrap_or_else(|why| panic!("{name}: {why}")));
     }
     found
 }
@@ -48,9 +50,9 @@ fn rule_of(name: &str) -> Option<u32> {
     name.split_once('-')?.0.parse().ok()
 }
 
-fn objections(name: &str, text: &str) -> Vec<String> {
-    let (header, body) = text.split_once("\n--- ").unwrap_or((text, ""));
-    let entries: BTreeMap<&str, &str> = header.lines().filter_map(|line| line.split_once(": ")).collect();
+fn objections(name: &str, mutant: &Mutant) -> Vec<String> {
+    let entries: BTreeMap<&str, &str> =
+        mutant.header.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let mut wrong = Vec::new();
     if entries.get("rule").and_then(|rule| rule.parse().ok()) != rule_of(name) {
         wrong.push("`rule:` is not what its name begins with".to_owned());
@@ -63,7 +65,7 @@ fn objections(name: &str, text: &str) -> Vec<String> {
         None => "tests/it",
         Some("amarre-core") => "core/tests",
         Some("amarre-tidy") => "tests/tidy",
-        Some(other) => return vec![format!("`package: {other}` has no tests that patches name")],
+        Some(other) => return vec![format!("`package: {other}` has no tests that mutants name")],
     };
     wrong.extend(tests.split(" | ").filter_map(|filter| unknown_test(filter, folder)));
     match entries.get("case") {
@@ -73,7 +75,6 @@ fn objections(name: &str, text: &str) -> Vec<String> {
         None if tests.contains(PLAN_CASES) => wrong.push("`case:` does not say which".to_owned()),
         Some(_) | None => (),
     }
-    wrong.extend(body.split("\n--- ").flat_map(misfits));
     wrong
 }
 
@@ -95,33 +96,57 @@ fn unknown_test(filter: &str, folder: &str) -> Option<String> {
     (!is_there).then(|| format!("there is no test {module}::{test}"))
 }
 
-/// What does not fit in the part of a patch that is about one file.
-fn misfits(part: &str) -> Vec<String> {
-    let Some(path) = part.lines().find_map(|line| line.strip_prefix("+++ b/")) else {
-        return vec!["changes no file".to_owned()];
-    };
-    let file = std::fs::read_to_string(root().join(path)).unwrap_or_default();
-    let lines: Vec<&str> = file.lines().collect();
-    let mut wrong = Vec::new();
-    if !["src/", "core/src/"].iter().any(|product| path.starts_with(product)) {
-        wrong.push(format!("changes {path}, which is neither in src nor in core/src"));
-    }
-    for hunk in part.split("\n@@ ").skip(1) {
-        let hunk: Vec<&str> = hunk.lines().skip(1).filter(|line| !line.starts_with("diff ")).collect();
-        let is_context = |line: Option<&&str>| line.is_some_and(|line| line.starts_with(' '));
-        if !is_context(hunk.first()) || !is_context(hunk.last()) {
-            wrong.push(format!("{path}: a change needs a line around it on either side"));
-        }
-        let before: Vec<&str> =
-            hunk.iter().filter(|line| !line.starts_with('+')).map(|line| line.get(1..).unwrap_or_default()).collect();
-        let places = lines.windows(before.len()).filter(|window| *window == before).count();
-        if places != 1 {
-            wrong.push(format!("{path}: these lines are there {places} times:\n{}", before.join("\n")));
-        }
-    }
-    wrong
-}
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// A file of the product with one function twice: of a type, and of a trait for it.
+const CODE: &str = r#"
+/// fn near() { not this }
+impl<T: Into<u8>> Near for Place<'_, T> {
+    fn near(&self) -> bool {
+        self.is_here(
+            "fn far() {",
+            '}',
+        )
+    }
+}
+
+impl Place {
+    pub const fn near(&self) -> bool { self.is_here("", '"') }
+}
+
+fn near() {}
+const FAR: usize = 3;
+"#;
+
+/// What becomes of that file, or why nothing does.
+fn applied_to_code(edit: &str) -> Result<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("src")).unwrap();
+    std::fs::write(folder.path().join("src/a.rs"), CODE).unwrap();
+    let changed = Mutant::parse(&format!("rule: 1\n\n{edit}"))?.applied(&Product::read(folder.path())?)?;
+    Ok(changed.into_values().collect())
+}
+
+#[test]
+fn an_edit_is_found_by_its_function_wherever_and_however_that_is_written() {
+    let wrapped = applied_to_code("in: fn Place::near\n- self.is_here(\"fn far() {\", '}')\n+ true\n").unwrap();
+    assert_eq!(
+        wrapped,
+        CODE.replace("self.is_here(\n            \"fn far() {\",\n            '}',\n        )", "true\n")
+    );
+    let constant = applied_to_code("in: const FAR\n  const FAR: usize =\n- 3;\n+ 300;\n").unwrap();
+    assert!(constant.contains("const FAR: usize =\n300;\n"), "{constant}");
+    for (edit, why) in [
+        ("in: fn Place::near\n- self.is_here(\n+ true(\n", "there 2 times"),
+        ("in: fn Place::near\n- is_her\n+ x\n", "there 0 times"),
+        ("in: fn near\n- self\n+ x\n", "there 0 times"),
+        ("in: fn far\n- self\n+ x\n", "`fn far` is in no file"),
+        ("in: const FAR\n+ x\n", "no line that is there"),
+        ("in: const FAR\n3;\n", "begins with neither"),
+    ] {
+        let said = applied_to_code(edit).unwrap_err();
+        assert!(said.contains(why), "{edit}: {said}");
+    }
 }

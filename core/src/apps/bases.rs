@@ -48,11 +48,12 @@ struct NamedImage {
 fn named(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<NamedImage> {
     let mut found = NamedImages { text: dockerfile, ..NamedImages::default() };
     let mut text = DockerfileLines::default();
-    for line in dockerfile.lines().map(str::trim) {
+    for line in dockerfile.lines() {
         let place = text.place(line);
         if place == LinePlace::Document {
             continue;
         }
+        let line = line.trim();
         let is_first = place == LinePlace::Instruction;
         let comment = line.strip_prefix('#').map(|rest| rest.trim().replace(' ', "").to_ascii_lowercase());
         if comment.is_some_and(|comment| comment.starts_with("syntax=")) {
@@ -72,21 +73,17 @@ fn named(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<NamedImage> {
                 found.add(words.first().copied().unwrap_or_default());
                 found.stages.push(words.get(2).map(|name| name.to_ascii_lowercase()).unwrap_or_default());
             }
-            "copy" | "add" | "run" => flags_of(line).for_each(|image| found.add(image)),
-            _ if !is_first => flags_of(line).for_each(|image| found.add(image)),
             _ => (),
         }
+        text.flags(line, place).into_iter().filter_map(image_of).for_each(|image| found.add(image));
     }
     found.images
 }
 
-/// The images of `--from=IMAGE` and `--mount=…,from=IMAGE`.
-fn flags_of(line: &str) -> impl Iterator<Item = &str> {
-    let words = line.split_whitespace();
-    words.filter_map(|word| {
-        let rest = word.strip_prefix("--from=");
-        rest.or_else(|| word.strip_prefix("--mount=")?.split(',').find_map(|part| part.strip_prefix("from=")))
-    })
+/// The image of `--from=IMAGE` or `--mount=…,from=IMAGE`.
+fn image_of(flag: &str) -> Option<&str> {
+    let rest = flag.strip_prefix("--from=");
+    rest.or_else(|| flag.strip_prefix("--mount=")?.split(',').find_map(|part| part.strip_prefix("from=")))
 }
 
 /// What a line of a Dockerfile is.
@@ -100,44 +97,107 @@ enum LinePlace {
     Document,
 }
 
-/// Where the lines of a Dockerfile are, as they come.
+/// Where the lines of a Dockerfile are, as they come, and how BuildKit reads them: only `RUN`, `COPY` and `ADD` have flags with images,
+/// which end at the first word that is none, and take here-documents.
 #[derive(Default)]
 struct DockerfileLines {
     goes_on: bool,
-    /// The words that end here-documents which have begun, the first one first.
-    documents: Vec<String>,
+    /// The lines of an instruction that takes here-documents, as one.
+    instruction: String,
+    /// Whether the next word may be a flag.
+    has_flags: bool,
+    /// Here-documents that have begun, the first one first.
+    documents: Vec<HereDocument>,
 }
 
 impl DockerfileLines {
-    fn place(&mut self, line: &str) -> LinePlace {
-        if let Some(end) = self.documents.first() {
-            if line == end {
+    fn place(&mut self, written: &str) -> LinePlace {
+        if let Some(document) = self.documents.first() {
+            if document.ends_at(written) {
                 self.documents.remove(0);
             }
             return LinePlace::Document;
         }
-        // A comment between two lines of an instruction ends nothing.
-        let is_comment = line.starts_with('#');
-        let place = if self.goes_on && !is_comment { LinePlace::GoesOn } else { LinePlace::Instruction };
-        if !is_comment {
-            self.goes_on = line.ends_with('\\');
-            let takes_documents = ["run", "copy", "add"]
-                .iter()
-                .any(|word| line.get(..word.len()).is_some_and(|first| first.eq_ignore_ascii_case(word)));
-            if takes_documents || matches!(place, LinePlace::GoesOn) {
-                self.documents = line.split_whitespace().filter_map(here_document).collect();
-            }
+        let line = written.trim();
+        // A comment or an empty line between two lines of an instruction ends nothing.
+        if line.is_empty() || line.starts_with('#') {
+            return LinePlace::Instruction;
+        }
+        let place = if self.goes_on { LinePlace::GoesOn } else { LinePlace::Instruction };
+        if place == LinePlace::Instruction {
+            let word = line.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+            self.has_flags = matches!(word.as_str(), "run" | "copy" | "add");
+            self.instruction.clear();
+        }
+        self.goes_on = line.ends_with('\\');
+        if self.has_flags || !self.instruction.is_empty() {
+            let end = written.trim_end();
+            self.instruction.push_str(end.strip_suffix('\\').unwrap_or(end));
+        }
+        if !self.goes_on {
+            self.documents = shell_words(&self.instruction).iter().filter_map(|word| here_document(word)).collect();
         }
         place
     }
+
+    /// The flags in a line of an instruction that may have images in them.
+    fn flags<'a>(&mut self, line: &'a str, place: LinePlace) -> Vec<&'a str> {
+        if line.is_empty() || line.starts_with('#') {
+            return Vec::new();
+        }
+        let mut flags = Vec::new();
+        for word in line.split_whitespace().skip(usize::from(place == LinePlace::Instruction)) {
+            self.has_flags &= word == "\\" || (word.starts_with("--") && word != "--");
+            if self.has_flags {
+                flags.push(word);
+            }
+        }
+        flags
+    }
 }
 
-/// The word that ends the here-document which begins with `<<EOF`, `<<-EOF` or `<<"EOF"`.
-fn here_document(word: &str) -> Option<String> {
-    let (_, end) = word.split_once("<<")?;
-    let end = end.trim_start_matches('-').trim_matches(['"', '\'']);
-    let is_name = !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    is_name.then(|| end.to_owned())
+/// What ends a here-document.
+struct HereDocument {
+    end: String,
+    /// Tabs before it count for nothing.
+    is_indented: bool,
+}
+
+impl HereDocument {
+    fn ends_at(&self, line: &str) -> bool {
+        (if self.is_indented { line.trim_start_matches('\t') } else { line }) == self.end
+    }
+}
+
+/// The here-document that begins with a word such as `<<EOF`, `<<-EOF`, `3<<EOF` or `<<"EOF"`.
+fn here_document(word: &str) -> Option<HereDocument> {
+    let end = word.trim_start_matches(|letter: char| letter.is_ascii_digit()).strip_prefix("<<")?;
+    let (is_indented, end) = end.strip_prefix('-').map_or((false, end), |end| (true, end));
+    let end = end.replace(['"', '\'', '\\'], "");
+    (!end.is_empty() && !end.contains('<')).then_some(HereDocument { end, is_indented })
+}
+
+/// The words of a line as a shell has them: a quote holds a word together, and stays in it.
+fn shell_words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            _ if letter.is_whitespace() && quote.is_none() => {
+                words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)));
+            }
+            '\\' if quote != Some('\'') => word.extend([letter].into_iter().chain(letters.next())),
+            _ => {
+                word.push(letter);
+                quote = match quote {
+                    None => matches!(letter, '"' | '\'').then_some(letter),
+                    Some(end) => (end != letter).then_some(end),
+                };
+            }
+        }
+    }
+    words.extend((!word.is_empty()).then_some(word));
+    words
 }
 
 #[derive(Default)]
@@ -182,9 +242,51 @@ mod tests {
         assert_eq!(of("FROM a\nRUN --network=none \\\n  --mount=type=bind,from=evil/x,target=/y cat /y"), "a evil/x");
         assert_eq!(of("FROM a\nRUN echo built from source\nRUN tool --from redis"), "a");
         assert_eq!(of("FROM a\nRUN python3 - <<EOF\nfrom redis import Redis\nEOF\nCOPY --from=b / /"), "a b");
+        assert_eq!(of("FROM a\nRUN --network=none \\\n\n# why\n  --mount=from=b x"), "a b");
         // What is no instruction names no stage behind which an image could hide.
         assert_eq!(of("FROM a\nRUN : \\\nfrom scratch as evil/x\nCOPY --from=evil/x / /"), "a evil/x");
         assert_eq!(of(""), "");
+    }
+
+    #[test]
+    fn flags_end_at_the_first_word_that_is_none() {
+        for text in [
+            "FROM a\nCOPY public --from=127.0.0.1:5000/x:1 /srv/www",
+            "FROM a\nRUN npm install pnpm@9 --mount=type=bind,from=127.0.0.1:5000/x",
+            "FROM a\nRUN x \\\n  --mount=type=bind,from=127.0.0.1:5000/x",
+            "FROM a\nRUN -- --mount=type=bind,from=127.0.0.1:5000/x",
+            "FROM a\nENV X=1 \\\n  --from=127.0.0.1:5000/x",
+            "FROM a\nCMD --from=127.0.0.1:5000/x",
+        ] {
+            assert_eq!(bases(text, &BTreeMap::new()), ["a"], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_here_document_begins_and_ends_where_buildkit_says() {
+        for (line, hides) in [
+            ("RUN npm install pnpm@9<<EOF", false),
+            ("RUN echo \"a <<EOF\"", false),
+            ("RUN echo 1 << EOF", false),
+            ("RUN cat <<<EOF", false),
+            ("RUNNER <<EOF", false),
+            ("ENV A <<EOF", false),
+            ("RUN cat <<EOF", true),
+            ("COPY <<-'EOF' /x", true),
+            ("add 3<<\"EOF\" /x", true),
+            ("RUN cat \\\n  <<EOF \\\n  && true", true),
+            ("RUN cat\\\n  <<EOF", true),
+            ("RUN cat\\\n<<EOF", false),
+        ] {
+            let found = bases(&format!("FROM a\n{line}\nFROM b\n EOF\nEOF\nFROM c\n"), &BTreeMap::new());
+            let all: &[&str] = if hides { &["a", "c"] } else { &["a", "b", "c"] };
+            assert_eq!(found, all, "{line:?}");
+        }
+        let spaced = "FROM a\nCOPY public <<\"USER 1:1\" . /w\nFROM b\nUSER 1:1\nFROM c";
+        assert_eq!(bases(spaced, &BTreeMap::new()), ["a", "c"]);
+        // With a dash, tabs may stand before the end.
+        assert_eq!(bases("FROM a\nRUN <<-E\nFROM b\n\tE\nFROM c", &BTreeMap::new()), ["a", "c"]);
+        assert_eq!(bases("FROM a\nRUN <<E\nFROM b\n\tE\nFROM c", &BTreeMap::new()), ["a"]);
     }
 
     #[test]

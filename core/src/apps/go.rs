@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 
-use super::recipe::{AppFindings, End, Recipe};
+use super::recipe::{self, AppFindings, End, Recipe};
 use super::repository::RepositoryFolder;
 use super::versions::settle;
 use super::{DetectedPart, Wish};
@@ -14,7 +14,7 @@ const KNOWN: [&str; 3] = ["1.25", "1.26", "1.27"];
 const USUAL: &str = "1.27";
 
 #[derive(Template)]
-#[template(path = "go.txt", escape = "none")]
+#[template(path = "go.txt")]
 struct GoFile<'a> {
     end: &'a End,
     version: String,
@@ -78,7 +78,7 @@ pub(super) fn recipe<'a>(app: &RepositoryFolder<'a>, wish: &Wish<'_>, findings: 
     };
     findings.found(DetectedPart::Build, &package, text!("the program is there"));
     let (has_sums, has_vendor) = (app.has("go.sum"), app.has("vendor/modules.txt"));
-    let render = Box::new(move |end: &End| GoFile { end, version, package, has_sums, has_vendor }.render().ok());
+    let render = Box::new(move |end: &End| recipe::written(&GoFile { end, version, package, has_sums, has_vendor }));
     let (values, environment) = (BTreeMap::new(), BTreeMap::new());
     Recipe { context: app.path.to_owned(), values, start: None, port: None, environment, render }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 
 use super::DetectedPart;
-use super::recipe::{AppFindings, End, Recipe};
+use super::recipe::{self, AppFindings, End, Recipe};
 use super::repository::RepositoryFolder;
 use super::versions::{first_line, settle, tool_version};
 use crate::text;
@@ -16,7 +16,7 @@ const USUAL: &str = "21";
 const SPRING: &str = "org.springframework.boot";
 
 #[derive(Template)]
-#[template(path = "java.txt", escape = "none")]
+#[template(path = "java.txt")]
 struct JavaFile<'a> {
     end: &'a End,
     version: String,
@@ -90,7 +90,7 @@ pub(super) fn recipe<'a>(app: &RepositoryFolder<'a>, findings: &mut AppFindings)
     if is_maven && modules {
         findings.ask(text!("{file} has modules: one of them is the app", file), vec!["path: MODULE".to_owned()]);
     }
-    let render = Box::new(move |end: &End| JavaFile { end, version, is_maven }.render().ok());
+    let render = Box::new(move |end: &End| recipe::written(&JavaFile { end, version, is_maven }));
     let port = ["application.properties", "application.yml", "application.yaml"].into_iter().find_map(|name| {
         let path = format!("src/main/resources/{name}");
         let said = app

@@ -13,6 +13,7 @@ mod bases;
 mod checkout;
 mod context;
 mod detect;
+mod dockerfile_line;
 mod framework;
 mod go;
 mod ignore;

@@ -6,7 +6,7 @@ use askama::Template;
 use serde_json::Value as Json;
 
 use super::framework::Framework;
-use super::recipe::{AppFindings, End, Recipe};
+use super::recipe::{self, AppFindings, End, Recipe};
 use super::repository::RepositoryFolder;
 use super::versions::{first_line, settle, tool_version};
 use super::{DetectedPart, Wish};
@@ -39,16 +39,19 @@ struct Manager {
 pub(super) struct AssetStage {
     pub version: String,
     pub setup: String,
+    pub manager_version: String,
     pub install: String,
     pub build: String,
 }
 
 #[derive(Template)]
-#[template(path = "node.txt", escape = "none")]
+#[template(path = "node.txt")]
 struct NodeFile<'a> {
     end: &'a End,
     version: String,
+    /// What brings the package manager, and which one of it: `npm install --global pnpm` and `@9`.
     setup: String,
+    manager_version: String,
     install: String,
     prune: String,
     /// `npm run build`; empty: nothing is built.
@@ -66,11 +69,12 @@ struct NodeFile<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "pages.txt", escape = "none")]
+#[template(path = "pages.txt")]
 struct PagesFile<'a> {
     end: &'a End,
     version: String,
     setup: String,
+    manager_version: String,
     install: String,
     build: String,
     baked: Vec<String>,
@@ -142,7 +146,7 @@ pub(super) fn recipe<'a>(
         findings.found(DetectedPart::Build, &build, text!("package.json has a script for it: {script}", script));
     }
     let lists = lists(&root, &package, &manager, folder.is_empty());
-    let setup = manager.setup();
+    let (setup, manager_version) = manager.setup();
     let shape = match framework.name.as_str() {
         "next" => next(app),
         "nuxt" => nuxt(&package),
@@ -156,7 +160,19 @@ pub(super) fn recipe<'a>(
             findings.found(DetectedPart::Build, &out, text!("the folder of the built pages"));
             let start = (super::site::nginx(), text!("nginx serves it"));
             let render = Box::new(move |end: &End| {
-                PagesFile { end, version, setup, install, build, baked, lists, folder, out, is_one_page }.render().ok()
+                recipe::written(&PagesFile {
+                    end,
+                    version,
+                    setup,
+                    manager_version,
+                    install,
+                    build,
+                    baked,
+                    lists,
+                    folder,
+                    out,
+                    is_one_page,
+                })
             });
             Recipe {
                 context,
@@ -170,8 +186,20 @@ pub(super) fn recipe<'a>(
         BuiltShape::Server { start, kept, is_pruned, writes } => {
             let prune = if is_pruned { manager.prune } else { String::new() };
             let render = Box::new(move |end: &End| {
-                let file = NodeFile { end, version, setup, install, prune, build, baked, lists, folder, kept, writes };
-                file.render().ok()
+                recipe::written(&NodeFile {
+                    end,
+                    version,
+                    setup,
+                    manager_version,
+                    install,
+                    prune,
+                    build,
+                    baked,
+                    lists,
+                    folder,
+                    kept,
+                    writes,
+                })
             });
             Recipe { context, values, start, port: None, environment, render }
         }
@@ -392,15 +420,19 @@ fn manager(root: &RepositoryFolder<'_>, package: &Package, findings: &mut AppFin
 }
 
 impl Manager {
-    /// What brings the manager itself; images from Node.js 25 on have neither corepack nor, later, yarn.
-    fn setup(&self) -> String {
+    /// What brings the manager itself, and which version of it; images from Node.js 25 on have neither corepack nor, later, yarn.
+    fn setup(&self) -> (String, String) {
         let at = if self.version.is_empty() { String::new() } else { format!("@{}", self.version) };
-        match self.name {
-            "npm" => String::new(),
-            "yarn" if self.version.starts_with("1.") => format!("npm install --global --force yarn{at}"),
-            "yarn" => "npm install --global --force corepack@0.34.0 && corepack enable yarn".to_owned(),
-            name => format!("npm install --global {name}{at}"),
-        }
+        let (setup, at) = match self.name {
+            "npm" => (String::new(), String::new()),
+            "yarn" if self.version.starts_with("1.") => ("npm install --global --force yarn".to_owned(), at),
+            "yarn" => {
+                let setup = "npm install --global --force corepack@0.34.0 && corepack enable yarn";
+                (setup.to_owned(), String::new())
+            }
+            name => (format!("npm install --global {name}"), at),
+        };
+        (setup, at)
     }
 }
 
@@ -456,5 +488,6 @@ pub(super) fn assets(app: &RepositoryFolder<'_>, findings: &mut AppFindings) -> 
     let manager = manager(app, &package, &mut own);
     let build = format!("{} run build", manager.name);
     findings.found(DetectedPart::Build, &build, text!("package.json has a script for it: {script}", script));
-    Some(AssetStage { version, setup: manager.setup(), install: manager.install, build })
+    let (setup, manager_version) = manager.setup();
+    Some(AssetStage { version, setup, manager_version, install: manager.install, build })
 }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::DetectedPart;
 use super::framework::Framework;
 use super::node::AssetStage;
-use super::recipe::{AppFindings, End, Recipe};
+use super::recipe::{self, AppFindings, End, Recipe};
 use super::repository::RepositoryFolder;
 use super::versions::settle;
 use crate::text;
@@ -40,7 +40,7 @@ const BUILT_IN: [&str; 20] = [
 ];
 
 #[derive(Template)]
-#[template(path = "php.txt", escape = "none")]
+#[template(path = "php.txt")]
 struct PhpFile<'a> {
     end: &'a End,
     version: String,
@@ -87,8 +87,9 @@ pub(super) fn recipe<'a>(
     let assets = super::node::assets(app, findings);
     let steps = framework.build.iter().map(|step| step.run.clone()).collect();
     let (is_laravel, extensions) = (framework.name == "laravel", extensions.into_iter().collect());
-    let render =
-        Box::new(move |end: &End| PhpFile { end, version, extensions, lists, steps, assets, is_laravel }.render().ok());
+    let render = Box::new(move |end: &End| {
+        recipe::written(&PhpFile { end, version, extensions, lists, steps, assets, is_laravel })
+    });
     let (values, environment) = (BTreeMap::new(), BTreeMap::new());
     Recipe { context: app.path.to_owned(), values, start: None, port: None, environment, render }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 
 use super::framework::Framework;
-use super::recipe::{AppFindings, End, Recipe};
+use super::recipe::{self, AppFindings, End, Recipe};
 use super::repository::RepositoryFolder;
 use super::versions::{self, tool_version};
 use super::{DetectedPart, Wish};
@@ -41,7 +41,7 @@ impl Installer {
 }
 
 #[derive(Template)]
-#[template(path = "python.txt", escape = "none")]
+#[template(path = "python.txt")]
 struct PythonFile<'a> {
     end: &'a End,
     version: String,
@@ -161,7 +161,7 @@ pub(super) fn recipe<'a>(
     let render = Box::new(move |end: &End| {
         let file =
             PythonFile { end, version, installer, has_lock, lists, adds, build_packages, run_packages, steps, assets };
-        file.render().ok()
+        recipe::written(&file)
     });
     Recipe { context: app.path.to_owned(), values, start: None, port: None, environment: BTreeMap::new(), render }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use askama::Template;
+
 use super::framework::Framework;
 use super::procfile::Procfile;
 use super::repository::RepositoryFolder;
@@ -41,8 +43,17 @@ pub(super) struct End {
     pub writes: Vec<String>,
 }
 
-/// Writes the Dockerfile.
-pub(super) type Render<'a> = Box<dyn FnOnce(&End) -> Option<String> + 'a>;
+/// Writes the Dockerfile; else the beginning of the line that cannot be written.
+pub(super) type Render<'a> = Box<dyn FnOnce(&End) -> Result<String, String> + 'a>;
+
+/// A Dockerfile whose values each stay within their line.
+pub(super) fn written(dockerfile: &impl Template) -> Result<String, String> {
+    let mut text = String::new();
+    match dockerfile.render_into(&mut text) {
+        Ok(()) => Ok(text),
+        Err(_) => Err(text.lines().last().unwrap_or_default().trim().to_owned()),
+    }
+}
 
 /// What a language makes of an app.
 pub(super) struct Recipe<'a> {
@@ -103,7 +114,8 @@ pub(super) fn finish(
         environment: environment.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect(),
         writes: framework.writes.clone(),
     };
-    let dockerfile = format!("{}\n", (recipe.render)(&end).unwrap_or_default().trim());
+    let dockerfile = (recipe.render)(&end).map_err(|before| vec![not_in_a_line(&before)])?;
+    let dockerfile = format!("{}\n", dockerfile.trim());
     Ok(DetectedApp {
         framework: framework.name.clone(),
         title: framework.title.clone(),
@@ -118,6 +130,16 @@ pub(super) fn finish(
         notes: findings.notes,
         database: super::detect::database(app),
     })
+}
+
+/// A value with which a line of the Dockerfile, or several, would say something else than Amarre means.
+fn not_in_a_line(before: &str) -> AppQuestion {
+    let before = Text::foreign(before);
+    let text = text!(
+        "what comes after `{before}` in its Dockerfile is no part of a line: it has a line break, a word that begins with `--`, `<<` or a backslash at its end",
+        before
+    );
+    AppQuestion { code: Code::A0781, text, choices: Vec::new() }
 }
 
 fn port(framework: &Framework, wish: &Wish<'_>, said: Option<(u16, Text)>, findings: &mut AppFindings) -> u16 {

@@ -7,7 +7,7 @@ use askama::Template;
 use super::DetectedPart;
 use super::framework::Framework;
 use super::node::AssetStage;
-use super::recipe::{AppFindings, End, Recipe};
+use super::recipe::{self, AppFindings, End, Recipe};
 use super::repository::RepositoryFolder;
 use super::versions::{first_line, settle, tool_version};
 use crate::text;
@@ -17,7 +17,7 @@ const KNOWN: [&str; 3] = ["3.2.8", "3.3.8", "3.4.7"];
 const USUAL: &str = "3.4.7";
 
 #[derive(Template)]
-#[template(path = "ruby.txt", escape = "none")]
+#[template(path = "ruby.txt")]
 struct RubyFile<'a> {
     end: &'a End,
     version: String,
@@ -89,7 +89,7 @@ pub(super) fn recipe<'a>(
     let steps = framework.build.iter().filter(|_| has_assets).map(|step| step.run.clone()).collect();
     let assets = if gems.contains_key("jsbundling-rails") { super::node::assets(app, findings) } else { None };
     let render = Box::new(move |end: &End| {
-        RubyFile { end, version, build_packages, run_packages, has_lock, steps, assets }.render().ok()
+        recipe::written(&RubyFile { end, version, build_packages, run_packages, has_lock, steps, assets })
     });
     let (values, environment) = (BTreeMap::new(), BTreeMap::new());
     Recipe { context: app.path.to_owned(), values, start: None, port: None, environment, render }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 
-use super::recipe::{AppFindings, End, Recipe};
+use super::recipe::{self, AppFindings, End, Recipe};
 use super::repository::RepositoryFolder;
 use super::{DetectedPart, Wish};
 use crate::text;
 
 #[derive(Template)]
-#[template(path = "rust.txt", escape = "none")]
+#[template(path = "rust.txt")]
 struct RustFile<'a> {
     end: &'a End,
     version: String,
@@ -105,6 +105,6 @@ pub(super) fn recipe<'a>(app: &RepositoryFolder<'a>, wish: &Wish<'_>, findings: 
         None => BTreeMap::new(),
     };
     let has_lock = app.has("Cargo.lock");
-    let render = Box::new(move |end: &End| RustFile { end, version, binary, has_lock }.render().ok());
+    let render = Box::new(move |end: &End| recipe::written(&RustFile { end, version, binary, has_lock }));
     Recipe { context: app.path.to_owned(), values: BTreeMap::new(), start: None, port, environment, render }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 
-use super::recipe::{AppFindings, End, Recipe};
+use super::recipe::{self, AppFindings, End, Recipe};
 use super::repository::RepositoryFolder;
 use super::{DetectedPart, Wish};
 use crate::text;
 
 #[derive(Template)]
-#[template(path = "static.txt", escape = "none")]
+#[template(path = "static.txt")]
 struct SiteFile<'a> {
     end: &'a End,
     root: String,
@@ -50,7 +50,7 @@ pub(super) fn recipe<'a>(app: &RepositoryFolder<'a>, _: &Wish<'_>, findings: &mu
     let is_one_page =
         app.text("Staticfile").and_then(|text| said(text, "index_fallback")).is_some_and(|text| text == "true");
     let start = (nginx(), text!("nginx serves it"));
-    let render = Box::new(move |end: &End| SiteFile { end, root, is_one_page }.render().ok());
+    let render = Box::new(move |end: &End| recipe::written(&SiteFile { end, root, is_one_page }));
     let (values, environment) = (BTreeMap::new(), BTreeMap::new());
     Recipe { context: app.path.to_owned(), values, start: Some(start), port: None, environment, render }
 }

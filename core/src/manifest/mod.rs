@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::app::AppSource;
 use crate::model::site::{Authors, NginxPolicy, Policy};
+use crate::model::source::is_manifest as is_manifest_name;
 use crate::model::uses::{self, PolicyWord, Use, UseKind};
 use crate::model::{Assets, Code, Service, Site};
 use crate::text;
@@ -40,9 +41,10 @@ pub use yaml::place::place;
 pub use yaml::render::{render, with_compose_files};
 
 use policy::cross_manifest::{Claims, DraftService, ReadScope};
-use source_files::SourceFiles;
+use source_files::{SourceFiles, folder_of, inside};
 use yaml::diagnostic::{Problem, Spot, Widths};
 use yaml::document::Piece;
+use yaml::tree::{Node, NodeData};
 
 /// A manifest is a page of text; a megabyte holds a thousand of them.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
@@ -236,6 +238,8 @@ fn read_all(
     }
     let named: BTreeSet<String> = drafts.iter().flat_map(|draft| draft.uses.keys().cloned()).collect();
     drafts.retain(|draft| !(draft.is_doubtful && named.contains(draft.file)));
+    let beside = project_folders(&named, &source);
+    drafts.retain(|draft| draft.has_content || is_wanted(draft.file, site) || !is_of_others(draft.file, &beside));
     policy::cross_manifest::check(&mut drafts, site, company);
     let mut decisions: Vec<Decision> =
         drafts.iter_mut().flat_map(|draft| std::mem::take(&mut draft.decisions)).collect();
@@ -314,12 +318,14 @@ fn read_document<'a>(
         files: Vec::new(),
         uses: Assets::new(),
         is_doubtful: false,
+        has_content: true,
         decisions: Vec::new(),
         reaches: BTreeSet::new(),
     };
     match tree.root {
         Some(root) => {
             draft.is_doubtful = is_doubtful(&|key| root.entry(key).is_some());
+            draft.has_content = has_content(&root);
             let parsed = parse::document(site, source, &file.path, &root, explains);
             draft.decisions = parsed.decisions;
             draft.files = parsed.files;
@@ -350,10 +356,37 @@ fn is_manifest(text: &str) -> bool {
     })
 }
 
+/// The folders of Compose projects that manifests name: the other files in them are the projects'.
+fn project_folders<'a>(named: &'a BTreeSet<String>, source: &SourceFiles<'_>) -> BTreeSet<&'a str> {
+    let of_project = named.iter().filter(|path| path.ends_with(".yaml") || path.ends_with(".yml"));
+    let folders = of_project.filter(|path| !is_manifest_name(path)).map(|path| folder_of(path));
+    folders.filter(|folder| !source.is_root(folder)).collect()
+}
+
+/// Whether a file without a word of a manifest is somebody else's: it lies in the folder of a Compose project, or is an example
+/// by its name.
+fn is_of_others(file: &str, projects: &BTreeSet<&str>) -> bool {
+    const EXAMPLES: [&str; 5] = ["example", "sample", "template", "dist", "default"];
+    let name = file.rsplit('/').next().unwrap_or_default();
+    let is_example = name.split(['.', '-', '_']).rev().skip(1).any(|part| EXAMPLES.contains(&part));
+    is_example || projects.iter().any(|folder| inside(folder, file).is_some())
+}
+
+/// Whether a good manifest stood in a file: what is left of it is one that broke.
+fn is_wanted(file: &str, site: &Site) -> bool {
+    site.shares.values().any(|share| share.file == file)
+}
+
 /// Whether a document has nothing of a manifest. What has, stays one, whoever else names its file: it would be pruned.
 fn is_doubtful(has: &dyn Fn(&str) -> bool) -> bool {
     const CONTENT: [&str; 5] = ["image", "containers", "compose", "routes", "port"];
     !(has("kind") || has("name") && CONTENT.into_iter().any(has))
+}
+
+/// Whether a document has one of the words that make a manifest. What cannot be read as a map might be one.
+fn has_content(root: &Node) -> bool {
+    const WORDS: [&str; 8] = ["kind", "name", "image", "containers", "compose", "routes", "port", "build"];
+    !matches!(root.data, NodeData::Map(_)) || WORDS.iter().any(|word| root.entry(word).is_some())
 }
 
 fn unusable(file: &SourceFile, problem: Problem) -> DraftService<'_> {
@@ -369,6 +402,7 @@ fn unusable(file: &SourceFile, problem: Problem) -> DraftService<'_> {
         files: Vec::new(),
         uses: Assets::new(),
         is_doubtful: true,
+        has_content: true,
         decisions: Vec::new(),
         reaches: BTreeSet::new(),
     }

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::service::{self, Dns, ManifestKind, NetworkMode, Service, Update};
-use crate::model::site::PublicAddress;
-use crate::model::{Assets, Code, Origin, Site};
+use crate::model::site::{CONTAINERS_MAX as CONTAINERS_MAX_EVER, PublicAddress};
+use crate::model::{Assets, Code, Origin, Site, Text};
 use crate::text;
 
 use super::budget::OpenedFiles;
@@ -24,8 +24,24 @@ use super::yaml::tree::{Node, NodeData};
 
 /// A name becomes part of network, volume and container names; Docker and DNS allow 63 in all.
 pub(super) const NAME_CHARS_MAX: usize = 40;
-/// More belong into several services: they would share one subnet and one update.
+/// Containers that a pool lends at a time.
 pub(super) const CONTAINERS_MAX: usize = 50;
+
+/// Whether a manifest has no more containers than one may have; reported where it has.
+pub(super) fn is_few(scope: &Scope<'_>, count: usize, spot: Spot, message: fn(usize, usize) -> Text) -> bool {
+    let most = scope.site.limits.containers;
+    if count > most {
+        let hint = match most < CONTAINERS_MAX_EVER {
+            true => text!(
+                "divide them between several manifests, or ask the operator for {word}",
+                word = format!("`limits: {{containers: {}}}`", count.min(CONTAINERS_MAX_EVER))
+            ),
+            false => text!("divide them between several manifests"),
+        };
+        scope.error_hint(Code::A0108, spot, message(count, most), hint);
+    }
+    count <= most
+}
 
 /// What came out of one document.
 pub(super) struct Parsed {

@@ -48,6 +48,19 @@ fn parse(said: &str) -> Option<Text> {
     plain.into_iter().find(|text| text.template() == said)
 }
 
+/// The engine refused to start it.
+pub fn not_started(ran_before: bool, error: Text) -> Text {
+    match ran_before {
+        true => text!("could not start again: {error}", error),
+        false => text!("could not start: {error}", error),
+    }
+}
+
+/// Whether that is why one failed, and it has never run: it cannot have changed its data.
+pub fn never_ran(why: &str) -> bool {
+    why.starts_with("could not start: ")
+}
+
 /// It has ended, and not well.
 pub fn exited(code: i64) -> Text {
     text!("exited with code {code}", code)

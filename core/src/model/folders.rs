@@ -19,6 +19,8 @@ pub struct Lead {
     pub links: Vec<(String, String)>,
     /// Nothing is there.
     pub is_missing: bool,
+    /// It is a folder with nothing in it.
+    pub is_empty: bool,
     /// Why the way could not be followed to its end.
     pub lost: Option<Lost>,
 }

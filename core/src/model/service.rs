@@ -242,6 +242,8 @@ pub struct Mount {
     pub read_only: bool,
     /// `propagation`, `create`, `nocopy`, `subpath`, `size`, `mode`: as they are compared.
     pub options: BTreeMap<String, String>,
+    /// Whether the manifest has the container write to a folder that is copied in. Not compared: that is no mount.
+    pub writes_copy: bool,
     /// Whether a missing folder of the host is created with the container. Not compared: nothing of a container that is
     /// there depends on it.
     pub creates_folder: bool,
@@ -253,6 +255,16 @@ impl Mount {
         match &self.source {
             MountSource::Bind(path) => Some(path).filter(|_| self.creates_folder),
             MountSource::Volume(_) | MountSource::Tmpfs | MountSource::Copied(_) => None,
+        }
+    }
+
+    /// Whether it is copied in, and a folder.
+    pub fn is_copied_folder(&self) -> bool {
+        match &self.source {
+            MountSource::Copied(Delivery { content: DeliveryContent::Bundle(bundle), .. }) => {
+                bundle.files.keys().any(|path| !path.is_empty())
+            }
+            MountSource::Copied(_) | MountSource::Volume(_) | MountSource::Bind(_) | MountSource::Tmpfs => false,
         }
     }
 
@@ -645,6 +657,12 @@ impl Service {
             return name.clone();
         }
         if self.containers.len() == 1 { self.name.clone() } else { self.address_name(key) }
+    }
+
+    /// The same for a container by what addresses call it.
+    pub fn called(&self, address_name: &str) -> String {
+        let key = self.containers.keys().find(|key| self.address_name(key) == address_name);
+        key.map_or_else(|| address_name.to_owned(), |key| self.container_name(key))
     }
 
     /// The key of the container that Docker knows by a name.

@@ -140,14 +140,19 @@ pub struct ManifestLimits {
     pub labels: usize,
     /// Bytes of nginx's lines in one NPM.
     pub advanced: usize,
+    /// Containers of one manifest.
+    pub containers: usize,
 }
+
+/// More containers than a subnet of 254 addresses has room for, with a second one of each during an update.
+pub const CONTAINERS_MAX: usize = 120;
 
 impl Default for ManifestLimits {
     /// A service as people write it has three names, 3 KB of labels and environment, and some hundred bytes of nginx's
     /// lines: this is room for thousands. Docker writes six bytes for some letters, and lists of it may have 64 MiB, those
-    /// of NPM 16 MiB. 10,000 names are planned within a second or two, in less than 100 MB.
+    /// of NPM 16 MiB. 10,000 names are planned within a second or two, in less than 100 MB. 50 containers share one subnet.
     fn default() -> Self {
-        Self { names: 10_000, labels: 8 << 20, advanced: 4 << 20 }
+        Self { names: 10_000, labels: 8 << 20, advanced: 4 << 20, containers: 50 }
     }
 }
 

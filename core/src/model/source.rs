@@ -13,16 +13,66 @@ use super::time::Timestamp;
 /// delivered into containers.
 pub type Assets = BTreeMap<String, Asset>;
 
-/// One file of the source that is no manifest.
+/// One file of the source that is no manifest, or a file or folder there that is known by name only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asset {
-    /// Its content; `None` when it is larger than a source may hold.
-    pub bytes: Option<Arc<[u8]>>,
+    /// Its content, or why it is not here.
+    pub bytes: Result<Arc<[u8]>, NotRead>,
     /// In bytes.
     pub size: u64,
     /// Whether it may be executed.
     pub executable: bool,
 }
+
+/// Why a file or folder that is in the source has no content here. It is there all the same: a manifest that names it has
+/// an error, and never gets an empty folder in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotRead {
+    /// The file, or all files together, are larger than a source may hold.
+    TooLarge,
+    /// It could not be read, and why.
+    Denied(String),
+    /// A symbolic link, with what it leads to as it is written: from its own folder, or absolute.
+    Link(String),
+    /// A submodule of a repository.
+    Submodule,
+    /// The folder in which git keeps a repository.
+    GitFolder,
+    /// A hidden folder with more files than are read of one.
+    HiddenFolder,
+    /// Neither file nor folder nor link.
+    Special,
+    /// In the repository, beside the folder that is followed; this one.
+    BesideFolder(String),
+}
+
+impl Asset {
+    /// A file that was read.
+    pub fn of(bytes: impl Into<Arc<[u8]>>, executable: bool) -> Self {
+        let bytes = bytes.into();
+        Self { size: bytes.len() as u64, bytes: Ok(bytes), executable }
+    }
+
+    /// What is known by name only.
+    pub fn unread(why: NotRead) -> Self {
+        Self { bytes: Err(why), size: 0, executable: false }
+    }
+
+    /// Its content, if it is here.
+    pub fn content(&self) -> Option<&[u8]> {
+        self.bytes.as_deref().ok()
+    }
+
+    /// Whether it is a file of a few lines that says where Git LFS keeps the real one.
+    pub fn is_lfs_pointer(&self) -> bool {
+        self.content().is_some_and(|bytes| bytes.len() <= LFS_BYTES_MAX && bytes.starts_with(LFS))
+    }
+}
+
+/// How a pointer of Git LFS begins.
+pub const LFS: &[u8] = b"version https://git-lfs.github.com/spec/v1";
+/// The longest pointer of Git LFS.
+pub const LFS_BYTES_MAX: usize = 1024;
 
 /// One commit of a git repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -102,6 +152,40 @@ pub fn is_env_file(name: &str) -> bool {
     name.starts_with('.') && name.split(['.', '_', '-']).any(|part| part == "env")
 }
 
+/// Whether a hidden name is of no use in a container: git's own, what keeps an empty folder in a repository, and what
+/// editors, desktops and network shares leave for a while. A folder that holds nothing else is empty.
+pub fn is_no_content(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        ".gitattributes",
+        ".gitignore",
+        ".gitkeep",
+        ".gitmodules",
+        ".keep",
+        ".empty",
+        ".placeholder",
+        ".DS_Store",
+        ".directory",
+    ];
+    const BEGINNINGS: [&str; 5] = [".#", "._", ".nfs", ".fuse_hidden", ".goutputstream-"];
+    let is_swap = name.len() > 5 && [".swp", ".swo", ".swx", ".swn"].iter().any(|end| name.ends_with(end));
+    name.starts_with('.')
+        && (NAMES.contains(&name)
+            || BEGINNINGS.iter().any(|known| name.starts_with(known))
+            || is_swap
+            || name.ends_with('~')
+            || name.ends_with('#'))
+}
+
+/// Whether a path has a hidden file or folder in it.
+pub fn is_hidden(path: &str) -> bool {
+    path.split('/').any(|part| part.starts_with('.'))
+}
+
+/// Whether a hidden file is in the source under the rule of those that are not hidden: it is read wherever it lies.
+pub fn is_known_hidden(name: &str) -> bool {
+    is_env_file(name) || is_build_file(name)
+}
+
 /// Whether a hidden name is one that builds read, and nothing else: `.dockerignore`, `.npmrc`, `.eslintrc.json`.
 pub fn is_build_file(name: &str) -> bool {
     const BEGINNINGS: [&str; 22] = [
@@ -154,9 +238,14 @@ pub struct History {
     pub gone: BTreeMap<String, String>,
 }
 
+/// What git calls the default branch of a server.
+pub const HEAD: &str = "HEAD";
+
 /// What is followed in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GitRef {
+    /// The branch that the server calls its default.
+    Default,
     /// A branch, as it moves.
     Branch(String),
     /// A tag.
@@ -167,6 +256,7 @@ impl GitRef {
     /// Its name in the repository: `refs/heads/main`.
     pub fn full(&self) -> String {
         match self {
+            GitRef::Default => HEAD.to_owned(),
             GitRef::Branch(name) => format!("refs/heads/{name}"),
             GitRef::Tag(name) => format!("refs/tags/{name}"),
         }
@@ -175,6 +265,7 @@ impl GitRef {
     /// `main`, `v1`.
     pub fn name(&self) -> &str {
         match self {
+            GitRef::Default => HEAD,
             GitRef::Branch(name) | GitRef::Tag(name) => name,
         }
     }
@@ -183,6 +274,7 @@ impl GitRef {
 impl std::fmt::Display for GitRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            GitRef::Default => f.write_str("the default branch"),
             GitRef::Branch(name) => write!(f, "branch {name}"),
             GitRef::Tag(name) => write!(f, "tag {name}"),
         }

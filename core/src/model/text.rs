@@ -170,6 +170,27 @@ impl Text {
         self.args.iter().map(|(name, arg)| (name.as_ref(), arg))
     }
 
+    /// Whether one of its arguments is a file, alone or with the number of a line: what to do is done there.
+    pub fn is_about_file(&self, file: &str) -> bool {
+        let is_line =
+            |rest: &str| rest.strip_prefix(':').is_some_and(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+        let is_it = |text: &str| text.strip_prefix(file).is_some_and(|rest| rest.is_empty() || is_line(rest));
+        !file.is_empty()
+            && self.args.values().any(|arg| match arg {
+                Arg::Name(text) | Arg::Foreign(text) => is_it(text),
+                Arg::Text(text) => text.is_about_file(file),
+                Arg::Count(_)
+                | Arg::Money(_)
+                | Arg::Span(_)
+                | Arg::Date(_)
+                | Arg::Clock(_)
+                | Arg::Day(_)
+                | Arg::Kind(_)
+                | Arg::Code(_)
+                | Arg::List(_) => false,
+            })
+    }
+
     /// In a document: the English sentence under `key`, and beside it the template and the arguments, where it has a
     /// template of its own.
     pub fn insert_into(&self, document: &mut serde_json::Map<String, serde_json::Value>, key: &str) {

@@ -51,6 +51,8 @@ pub enum State {
     Present,
     /// It is there and does its work.
     Ready,
+    /// Something listens at this port of it, as far as can be asked.
+    Listening(u16),
     /// It is not there.
     Absent,
 }
@@ -426,6 +428,8 @@ pub struct World {
     pub unoffered: BTreeMap<Address, Refusal>,
     /// What is at a vendor and not Amarre's, by the vendor's own names: for people to see and to act on. No plan reads it.
     pub inventory: BTreeMap<Address, Seen>,
+    /// Ports of containers at which nothing listens: some host leads there, or is to. Asked where NPM asks.
+    pub closed: BTreeMap<Address, BTreeSet<u16>>,
     /// Where folders lead that containers are about to mount. Only engines whose host's files Amarre sees itself are in it.
     pub leads: BTreeMap<ProviderId, BTreeMap<String, Lead>>,
 }
@@ -489,9 +493,14 @@ impl World {
             return None;
         }
         let seen = self.seen.get(&need.on);
+        // A mark is written before its record: by itself it answers no visitor.
+        let is_mark = |seen: &Seen| need.on.kind == Kind::Record && seen.fields.strings("values").is_empty();
         Some(match need.is {
-            State::Present => seen.is_some(),
-            State::Ready => seen.is_some_and(|seen| seen.ready.is_ready()),
+            State::Present => seen.is_some_and(|seen| !is_mark(seen)),
+            State::Ready => seen.is_some_and(|seen| !is_mark(seen) && seen.ready.is_ready()),
+            State::Listening(port) => {
+                seen.is_some() && !self.closed.get(&need.on).is_some_and(|ports| ports.contains(&port))
+            }
             State::Absent => seen.is_none(),
         })
     }

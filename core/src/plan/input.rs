@@ -41,4 +41,12 @@ impl Input<'_> {
         let is_it = |((of, kind), _): &(&(String, Kind), &&'static KindSchema)| *kind == address.kind && of == family;
         self.schemas.iter().find(is_it).map(|(_, schema)| *schema)
     }
+
+    /// Whether neither a manifest nor the ledger has, or had, this resource or another of its service.
+    pub fn is_never_had(&self, service: &str, address: &Address) -> bool {
+        let facts = self.facts;
+        let is_known = self.services.contains_key(service) || facts.history.gone.contains_key(service);
+        let is_had = is_known || facts.applied.contains_key(address) || facts.open_intents.contains_key(address);
+        !is_had && !facts.applied.values().any(|row| row.service == service)
+    }
 }

@@ -162,6 +162,7 @@ fn hash_world(world: &World, room: u64, hasher: &mut impl Hasher) {
         quotes,
         unoffered,
         inventory,
+        closed,
         leads,
     } = world;
     seen.len().hash(hasher);
@@ -170,7 +171,7 @@ fn hash_world(world: &World, room: u64, hasher: &mut impl Hasher) {
         hash_seen(address, seen, hasher);
     }
     (gaps, routes, addresses, started, waking, own, port80, mail_refused).hash(hasher);
-    (read_only, reserved, ruled_out, quotes, unoffered, inventory, leads).hash(hasher);
+    (read_only, reserved, ruled_out, quotes, unoffered, inventory, closed, leads).hash(hasher);
     free.iter().filter(|(_, free)| **free < room).for_each(|few| few.hash(hasher));
 }
 

@@ -228,10 +228,7 @@ fn scene(
 ) -> Scene {
     // `shop.compose.yaml` is a file that a manifest names.
     let (assets, manifests): (Vec<_>, Vec<_>) = manifests.iter().partition(|(name, _)| name.contains('.'));
-    let asset = |(name, text): (&String, &String)| {
-        let bytes = Some(text.as_bytes().into());
-        (format!("services/{name}"), Asset { bytes, size: text.len() as u64, executable: false })
-    };
+    let asset = |(name, text): (&String, &String)| (format!("services/{name}"), Asset::of(text.as_bytes(), false));
     let assets: Assets = assets.into_iter().map(asset).collect();
     let files: Vec<(String, String)> =
         manifests.into_iter().map(|(name, text)| (format!("services/{name}.yaml"), text.clone())).collect();

@@ -129,7 +129,7 @@ impl Building {
             return Some((Ok(lines(&objects)), self));
         };
         self.number += 1;
-        let began = Timestamp::now();
+        let began = crate::clock::now();
         let object = traced(&self.step(&step, began, false));
         self.begun = Some((step, began));
         Some((Ok(lines(&[object])), self))
@@ -141,7 +141,7 @@ impl Building {
         let name = format!("[stage-0 {}/{}] {}", self.number, self.number + self.steps.len(), step.name);
         let mut parts = vec![field(1, of.as_bytes()), field(3, name.as_bytes()), field(5, &time(began))];
         if is_over {
-            parts.push(field(6, &time(Timestamp::now())));
+            parts.push(field(6, &time(crate::clock::now())));
             parts.extend(step.fails.map(|code| field(7, format!("exit code: {code}").as_bytes())));
             return field(1, &parts.concat());
         }

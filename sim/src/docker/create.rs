@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::endpoint::endpoint_of;
@@ -11,6 +10,12 @@ use super::images::{Reference, config_of};
 use super::merge::{array, host_config, merged_config, object};
 use super::state::{Answer, Container, Endpoint, Mount, State, Status, refuse, short, text};
 use super::volumes::is_name;
+
+/// Something is to run, where the image has no command.
+fn check_command(has_none: bool, config: &Map<String, Value>) -> Answer<()> {
+    let says = |key: &str| config.get(key).and_then(Value::as_array).is_some_and(|words| !words.is_empty());
+    if has_none && !says("Cmd") && !says("Entrypoint") { refuse(400, "no command specified") } else { Ok(()) }
+}
 
 impl State {
     /// Creates and gives the id.
@@ -42,6 +47,7 @@ impl State {
         let image = &self.images[image];
         let (image_id, behaviour, ports) = (image.id.clone(), image.spec.behaviour, image.spec.ports.clone());
         let mut config = self.config_on(&config_of(&image.spec), body);
+        check_command(image.spec.has_no_command, &config)?;
         let host = self.host_config_with_ids(&asked_host)?;
         let mode = self.mode_name(text(&host, "NetworkMode"));
         if text(&config, "Hostname").is_empty() {
@@ -53,7 +59,7 @@ impl State {
         self.containers.push(Container {
             id: id.clone(),
             name,
-            created: Timestamp::now(),
+            created: crate::clock::now(),
             image_id,
             config,
             host,

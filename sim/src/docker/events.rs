@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -29,7 +28,7 @@ pub(super) fn stream_of(engine: &Engine, query: &Query, filters: Filters) -> Bod
         (past, receiver)
     };
     let past: Vec<Value> = past.into_iter().filter(|event| matches(event, &filters)).collect();
-    let now = Timestamp::now().as_nanosecond() as f64 / 1e9;
+    let now = crate::clock::now().as_nanosecond() as f64 / 1e9;
     let left = until.map(|until| Duration::try_from_secs_f64(until - now).unwrap_or_default());
     let end = left.map(|left| tokio::time::Instant::now() + left);
     let live = stream::unfold((receiver, filters), move |(mut receiver, filters)| async move {

@@ -1,6 +1,5 @@
 //! Images: the local store, the simulated registry, pulls, tags and deletes.
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::spec::{Behaviour, ImageSpec};
@@ -164,7 +163,7 @@ impl State {
                 id: id.clone(),
                 tags: Vec::new(),
                 digests: Vec::new(),
-                created: Timestamp::now(),
+                created: crate::clock::now(),
                 spec: spec.clone(),
             });
             self.images.len() - 1

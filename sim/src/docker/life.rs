@@ -1,6 +1,5 @@
 //! A container's life as the API drives it: start, exit, stop, kill, rename, update, remove.
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::create::{check_restart, name_taken};
@@ -34,7 +33,7 @@ impl State {
         let id = self.containers[index].id.clone();
         self.execs.retain(|_, exec| exec.started || exec.container != id);
         self.emit_mounts(index, "unmount");
-        let now = Timestamp::now();
+        let now = crate::clock::now();
         let container = &mut self.containers[index];
         container.status = Status::Exited;
         container.pid = 0;
@@ -117,7 +116,7 @@ impl State {
             let id = &self.containers[index].id;
             return refuse(409, format!("Container {id} is not running"));
         }
-        let said = (2, Timestamp::now(), format!("crashed with code {code}\n"));
+        let said = (2, crate::clock::now(), format!("crashed with code {code}\n"));
         self.containers[index].logs.push(said);
         self.exited(index, code);
         Ok(())

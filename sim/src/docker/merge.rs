@@ -37,6 +37,11 @@ pub(super) fn merged_config(asked: &Map<String, Value>, image: &Value) -> Map<St
             config.insert(key.to_owned(), value.clone());
         }
     }
+    // Measured at 20.10: `//srv/./app/` is kept as `/srv/app`.
+    if let Some(folder) = config.get("WorkingDir").and_then(Value::as_str).filter(|folder| folder.starts_with('/')) {
+        let parts: Vec<&str> = folder.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+        config.insert("WorkingDir".to_owned(), json!(format!("/{}", parts.join("/"))));
+    }
     if config["Entrypoint"].is_null() && is_blank(&config["Cmd"]) {
         let command = image.get("Cmd").cloned().unwrap_or(Value::Null);
         config.insert("Cmd".to_owned(), command);

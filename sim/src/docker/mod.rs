@@ -222,7 +222,7 @@ impl Docker {
     pub fn print(&self, name: &str, stream: u8, text: &str) -> Result<(), Refusal> {
         let mut state = self.engine.lock();
         let index = state.find(name)?;
-        let lines = text.split_inclusive('\n').map(|line| (stream, jiff::Timestamp::now(), line.to_owned()));
+        let lines = text.split_inclusive('\n').map(|line| (stream, crate::clock::now(), line.to_owned()));
         state.containers[index].logs.extend(lines);
         state.changed.send_modify(|count| *count += 1);
         Ok(())

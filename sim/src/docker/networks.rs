@@ -75,7 +75,7 @@ impl State {
             let _ = self.add_network(&body);
         }
         // An engine that has been up for a while.
-        self.bridge_made_at(Timestamp::now() - SignedDuration::from_hours(1));
+        self.bridge_made_at(crate::clock::now() - SignedDuration::from_hours(1));
         if self.options.default_pool_taken {
             for stack in ["media", "paperless", "wiki"] {
                 let body = json!({"Name": format!("{stack}_default"), "Labels": {"com.docker.compose.project": stack}});
@@ -153,7 +153,7 @@ impl State {
         let flag = |key: &str| body.get(key).and_then(Value::as_bool).unwrap_or(false);
         let object = |key: &str| body.get(key).filter(|value| value.is_object()).cloned().unwrap_or_else(|| json!({}));
         let id = self.new_id("network");
-        let created = Timestamp::now();
+        let created = crate::clock::now();
         let ipam_driver = match text(&ipam, "Driver") {
             "" => "default",
             other => other,

@@ -78,7 +78,7 @@ impl State {
             "Id": container.id, "Names": [format!("/{}", container.name)], "Image": image,
             "ImageID": container.image_id, "Command": command.join(" "), "Created": container.created.as_second(),
             "Ports": listed_ports(container), "Labels": container.config["Labels"],
-            "State": status_word(container), "Status": status_text(container, Timestamp::now()),
+            "State": status_word(container), "Status": status_text(container, crate::clock::now()),
             "HostConfig": {"NetworkMode": mode}, "NetworkSettings": {"Networks": networks}, "Mounts": mounts,
         })
     }

@@ -61,6 +61,8 @@ pub struct ImageSpec {
     pub user: String,
     /// `CMD`.
     pub cmd: Vec<String>,
+    /// Whether it has neither `CMD` nor `ENTRYPOINT`: an engine makes no container of it that says none either.
+    pub has_no_command: bool,
     /// `linux/arm64`; empty is the engine's own, `linux/amd64`.
     pub platform: String,
     /// Labels.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::endpoint::add_own_aliases;
@@ -39,7 +38,7 @@ impl State {
         container.pid = pid;
         container.exit_code = 0;
         container.error.clear();
-        container.started = Some(Timestamp::now());
+        container.started = Some(crate::clock::now());
         container.run += 1;
         container.looks = 0;
         container.health = has_healthcheck(&container.config).then(|| Health { status: "starting", log: Vec::new() });
@@ -57,7 +56,7 @@ impl State {
             None => "listening\n".to_owned(),
         };
         let said = format!("{}{said}", printed_environment(&container.config));
-        container.logs.push((1, Timestamp::now(), said));
+        container.logs.push((1, crate::clock::now(), said));
         match exits {
             Some(code) => self.exited(index, code),
             None => self.watch_health(index),

@@ -339,7 +339,7 @@ impl State {
 
     /// Tells everybody. Container and image events carry the old `status`, `id` and `from` as well, the others do not.
     pub(super) fn emit(&mut self, kind: &str, action: &str, id: &str, attributes: Value) {
-        let now = Timestamp::now();
+        let now = crate::clock::now();
         let mut event = json!({
             "Type": kind,
             "Action": action,

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::merge::{array, object};
@@ -77,7 +76,7 @@ impl State {
         if health.status == verdict {
             return;
         }
-        let now = Timestamp::now().to_string();
+        let now = crate::clock::now().to_string();
         let (code, output) = if verdict == "healthy" { (0, "") } else { (1, "") };
         let result = json!({"Start": now, "End": now, "ExitCode": code, "Output": output});
         health.status = verdict;
@@ -121,7 +120,7 @@ impl State {
                 container.status = Status::Exited;
                 container.pid = 0;
                 container.exit_code = 0;
-                container.finished = Some(Timestamp::now());
+                container.finished = Some(crate::clock::now());
                 container.exits += 1;
                 container.run += 1;
             }
@@ -131,7 +130,7 @@ impl State {
         }
         // The new engine knows nothing of the old one's events.
         self.history.clear();
-        self.bridge_made_at(Timestamp::now());
+        self.bridge_made_at(crate::clock::now());
         for id in back {
             if let Ok(index) = self.find(&id) {
                 self.containers[index].failures = 0;

@@ -3,7 +3,6 @@
 use axum::body::Body;
 use axum::http::HeaderValue;
 use axum::response::Response;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::images::listed;
@@ -54,7 +53,7 @@ pub(super) fn info(state: &State) -> Value {
         "MemoryLimit": true, "SwapLimit": true, "KernelMemory": true, "KernelMemoryTCP": true,
         "CpuCfsPeriod": true, "CpuCfsQuota": true, "CPUShares": true, "CPUSet": true, "PidsLimit": true,
         "IPv4Forwarding": true, "BridgeNfIptables": true, "BridgeNfIp6tables": true, "Debug": false, "NFd": 27,
-        "OomKillDisable": true, "NGoroutines": 39, "SystemTime": Timestamp::now().to_string(),
+        "OomKillDisable": true, "NGoroutines": 39, "SystemTime": crate::clock::now().to_string(),
         "LoggingDriver": "json-file", "CgroupDriver": "cgroupfs", "CgroupVersion": "1",
         "NEventsListener": state.events.receiver_count(), "KernelVersion": "6.1.0",
         "OperatingSystem": "Simulated engine", "OSVersion": "12", "OSType": "linux", "Architecture": "x86_64",

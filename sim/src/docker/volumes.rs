@@ -1,6 +1,5 @@
 //! Named and anonymous volumes.
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::state::{Answer, State, Volume, refuse, text};
@@ -29,7 +28,7 @@ impl State {
             _ => Value::Null,
         };
         self.volumes.entry(name.clone()).or_insert_with(|| Volume {
-            created: Timestamp::now(),
+            created: crate::clock::now(),
             driver: driver.to_owned(),
             labels: or_null("Labels"),
             options: or_null("DriverOpts"),

@@ -229,7 +229,7 @@ impl State {
     pub fn now(&self) -> i64 {
         let second = match self.clock {
             KamateraClock::Stopped => FIRST_SECOND,
-            KamateraClock::Running => jiff::Timestamp::now().as_second(),
+            KamateraClock::Running => crate::clock::now().as_second(),
         };
         second.saturating_add(self.ahead)
     }

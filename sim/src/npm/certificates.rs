@@ -44,7 +44,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Answer {
         let meta = fields.get("meta").and_then(Value::as_object).cloned();
         let id = issue(state, caller.user, &names, meta.unwrap_or_default())?;
         let mut row = state.row(KIND, id).map(|row| row.fields.clone());
-        let now = Timestamp::now().as_second();
+        let now = crate::clock::now().as_second();
         let issued = json!({
             "issuer": "CN = Simulated Intermediate CA",
             "dates": {"from": now, "to": now + LIFETIME_DAYS * 24 * 60 * 60},
@@ -88,6 +88,7 @@ pub(super) fn issue(state: &mut State, owner: u64, names: &[String], meta: Map<S
         Issuance::Busy => Some(&[BUSY, HELP_ELSEWHERE][..]),
         Issuance::Away => Some(&[LOG, UNEXPECTED, AWAY, HELP][..]),
         Issuance::AwayInOldWords => Some(&[WARNING, WARNING, LOG, UNEXPECTED, AWAY_BEFORE, HELP][..]),
+        Issuance::ZoneUnknown => Some(&[LOG, LIST_AWAY, ZONE, HELP][..]),
         Issuance::MailRefused => Some(&[LOG, UNREGISTERED, HELP][..]),
         Issuance::Limited(until) => {
             limit = LIMITED.replace("UNTIL", &utc(until));
@@ -113,7 +114,7 @@ pub(super) fn issue(state: &mut State, owner: u64, names: &[String], meta: Map<S
     }
     let fields = json!({
         "provider": "letsencrypt", "nice_name": names.join(", "), "domain_names": names,
-        "expires_on": local(Timestamp::now().as_second() + LIFETIME_DAYS * 24 * 60 * 60),
+        "expires_on": local(crate::clock::now().as_second() + LIFETIME_DAYS * 24 * 60 * 60),
         "meta": meta,
     });
     let fields = fields.as_object().cloned().unwrap_or_default();
@@ -137,6 +138,11 @@ const AWAY: &str = "requests.exceptions.ConnectionError: HTTPSConnectionPool(hos
     HTTPSConnection object>: Failed to establish a new connection: [Errno 101] Network is unreachable'))";
 /// The same up to acme 3 (certbot 2.1 at a closed port).
 const AWAY_BEFORE: &str = "ValueError: Requesting acme-v02.api.letsencrypt.org/directory: Connection refused";
+/// What the plugins print that look for a zone by the list of public suffixes, when they cannot fetch it: they go on.
+const LIST_AWAY: &str = "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='raw.githubusercontent.com', \
+    port=443): Max retries exceeded with url: /publicsuffix/list/main/public_suffix_list.dat";
+/// And why they stop (measured for a name below `.test`).
+const ZONE: &str = "Unable to determine zone identifier for NAME using zone names: ['NAME']";
 /// What urllib3 1.26 prints before, where the authority's own certificate is not checked.
 const WARNING: &str = "/usr/lib/python3/dist-packages/urllib3/connectionpool.py:1053: InsecureRequestWarning: Unverified HTTPS \
     request is being made to host 'acme-v02.api.letsencrypt.org'. Adding certificate verification is strongly advised. \
@@ -203,7 +209,7 @@ fn certbot_failed(version: NpmVersion, arguments: &[String], words: &[&str], ema
     let name = arguments.last().map_or("", String::as_str);
     let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
     let words = words.join("\n").replace("NAME", name).replace("DOMAIN", domain);
-    if version == NpmVersion::V2_12 {
+    if version <= NpmVersion::V2_12 {
         // It does not tell what it ran (versions/v2.12.6-cert-create-2.15-style).
         let text = format!("CommandError: {words}\n");
         return json!({"stack": text.split('\n').collect::<Vec<_>>()});
@@ -310,7 +316,7 @@ fn renew(state: &mut State, call: &Call, id: u64) -> Answer {
     if state.issuance != Issuance::Granted {
         return Err(Failure::internal());
     }
-    let expires = Timestamp::now().as_second() + LIFETIME_DAYS * 24 * 60 * 60;
+    let expires = crate::clock::now().as_second() + LIFETIME_DAYS * 24 * 60 * 60;
     let patch = Map::from_iter([("expires_on".to_owned(), json!(local(expires)))]);
     state.patch(KIND, id, patch);
     let mut row = view::written(state, KIND, id);
@@ -339,13 +345,13 @@ fn test_http(state: &State, call: &Call) -> Answer {
 }
 
 pub(super) fn set_days_left(state: &mut State, id: u64, days: i64) {
-    let ends = local(Timestamp::now().as_second() + days * 24 * 60 * 60);
+    let ends = local(crate::clock::now().as_second() + days * 24 * 60 * 60);
     state.patch(KIND, id, Map::from_iter([("expires_on".to_owned(), json!(ends))]));
 }
 
 /// A custom certificate that a person uploaded, for tests.
 pub(super) fn seed(state: &mut State, owner: u64, nice_name: &str, names: &[&str]) -> u64 {
-    let expires = Timestamp::now().as_second() + LIFETIME_DAYS * 24 * 60 * 60;
+    let expires = crate::clock::now().as_second() + LIFETIME_DAYS * 24 * 60 * 60;
     let fields = json!({
         "provider": "other", "nice_name": nice_name, "domain_names": names,
         "expires_on": local(expires),

@@ -39,9 +39,12 @@ pub(super) fn text(site: &Site) -> Option<String> {
         false => "",
     };
     let advanced = &site.advanced_config;
+    let own = match site.has_own_root {
+        true => "  location / {\n    include /etc/nginx/proxy.conf;\n  }\n",
+        false => "",
+    };
     Some(format!(
         "server {{\n  set $forward_scheme {scheme};\n  set $server \"{host}\";\n  set $port {port};\n  \
-         listen 80;\n  server_name {names};\n  proxy_http_version 1.1;\n{upgrade}{advanced}\n  location / {{\n    \
-         include /etc/nginx/proxy.conf;\n  }}\n}}\n"
+         listen 80;\n  server_name {names};\n  proxy_http_version 1.1;\n{upgrade}{advanced}\n{own}}}\n"
     ))
 }

@@ -95,20 +95,26 @@ pub(super) fn update(state: &mut State, call: &Call, kind: Kind, id: u64) -> Ans
     let mut patch = check(kind.schema(), Scope::Part, call.json()).map_err(Failure::invalid)?;
     let caller = permit(state, call, kind, Need::Manage)?;
     refuse_taken(state, &patch, kind, Some(id))?;
-    let row = visible(state, &caller, kind, id)?.clone();
+    let before = visible(state, &caller, kind, id)?.clone();
+    let row = &before;
     if patch.get("certificate_id") == Some(&json!("new")) {
         let meta = patch.get("meta").and_then(Value::as_object).cloned();
-        let meta = meta.unwrap_or_else(|| view::meta(&row));
+        let meta = meta.unwrap_or_else(|| view::meta(row));
         let names = row.texts("domain_names");
         let certificate = certificates::issue(state, caller.user, &names, meta)?;
         patch.insert("certificate_id".to_owned(), json!(certificate));
     }
-    clean_tls(kind, &mut patch, Some(&row));
+    clean_tls(kind, &mut patch, Some(row));
     state.patch(kind, id, patch);
     let row = state.row(kind, id).map(|row| row.fields.clone());
     state.log(caller.user, kind.word(), id, "updated", row.unwrap_or_default());
     // A host that is, or just was, switched off here is not written: it keeps being served
     // (ph-put-enabled-false-conf-stays).
+    if kind == Kind::DeadHost && state.version.writes_404_hosts_of_before() {
+        let written = view::written(state, kind, id);
+        state.configure_of_before(&before)?;
+        return Ok(Reply::ok(written));
+    }
     if state.row(kind, id).is_some_and(|row| row.flag("enabled")) {
         state.configure(kind, id)?;
     }

@@ -1,4 +1,4 @@
-//! Nginx Proxy Manager 2.15.1, 2.13.7 or 2.12.6: its admin API with its bad habits, and a real proxy behind it.
+//! Nginx Proxy Manager 2.15.1, 2.13.7, 2.12.6 or one between: its admin API with its bad habits, and a real proxy behind it.
 //!
 //! ```text
 //! admin API ─► rows ─► files ─► (reload, if all files pass) ─► what the proxy serves
@@ -11,6 +11,7 @@
 
 mod access_lists;
 mod api;
+mod blocks;
 mod certificates;
 mod directives;
 mod front;
@@ -34,7 +35,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 
@@ -104,7 +105,7 @@ impl Npm {
 
     /// Lets every token that was handed out expire.
     pub fn expire_tokens(&self) {
-        let now = Timestamp::now();
+        let now = crate::clock::now();
         for token in self.shared.lock().tokens.values_mut() {
             token.expires = now;
         }
@@ -131,6 +132,21 @@ impl Npm {
     /// Whether nginx has loaded a site of exactly this name, whatever the rows say.
     pub fn serves(&self, domain: &str) -> bool {
         self.shared.lock().nginx.loaded.iter().any(|site| site.names.iter().any(|name| name == domain))
+    }
+
+    /// Whether it has loaded one with a certificate.
+    pub fn serves_tls(&self, domain: &str) -> bool {
+        let state = self.shared.lock();
+        let mut sites = state.nginx.loaded.iter().filter(|site| site.names.iter().any(|name| name == domain));
+        sites.any(|site| site.certificate.is_some())
+    }
+
+    /// A reload for somebody else's host came while the file of this one was away: nginx serves it no more, until the next
+    /// reload. Rows and files know nothing of it.
+    pub fn leave_out(&self, domain: &str) {
+        let mut state = self.shared.lock();
+        let is_another = |site: &&site::Site| !site.names.iter().any(|name| name == domain);
+        state.nginx.loaded = Arc::new(state.nginx.loaded.iter().filter(is_another).cloned().collect());
     }
 
     /// While down, every request to the API answers the 502 page of the nginx in front (backend-down-502).

@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Zoned;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::directives;
 use super::front;
 use super::kinds::Kind;
-use super::site::{Action, Site, render};
-use super::state::State;
+use super::site::{Action, Site, render, render_of_before};
+use super::state::{Row, State};
 use super::upstreams::literal;
 
 /// The files on disk and what the running nginx has loaded.
@@ -47,6 +47,25 @@ impl State {
     pub(super) fn configure(&mut self, kind: Kind, id: u64) -> Result<(), Refused> {
         self.test()?;
         self.write_file(kind, id);
+        self.judge(kind, id)
+    }
+
+    /// The same of a 404 host, from the row that it had before: that of its file and of its `meta` in the end.
+    pub(super) fn configure_of_before(&mut self, before: &Row) -> Result<(), Refused> {
+        let (kind, id) = (Kind::DeadHost, before.id());
+        self.test()?;
+        match render_of_before(self, before) {
+            Some(site) => drop(self.nginx.written.insert((kind, id), site)),
+            None => self.take_file(kind, id),
+        }
+        if let (Some(row), Some(meta)) = (self.row_mut(kind, id), before.fields.get("meta")) {
+            row.fields.insert("meta".to_owned(), meta.clone());
+        }
+        self.judge(kind, id)
+    }
+
+    /// Tests what was written, tells it in the row, and reloads.
+    fn judge(&mut self, kind: Kind, id: u64) -> Result<(), Refused> {
         let online = match self.test() {
             Ok(()) => json!({"nginx_online": true, "nginx_err": null}),
             Err(Refused(text)) => {
@@ -111,7 +130,7 @@ impl State {
         };
         self.nginx.process = self.nginx.process.wrapping_add(1);
         let process = 20_000 + self.nginx.process % 10_000;
-        let now = Zoned::now().strftime("%Y/%m/%d %H:%M:%S");
+        let now = crate::clock::now().to_zoned(TimeZone::system()).strftime("%Y/%m/%d %H:%M:%S");
         Err(Refused(format!(
             "{now} [emerg] {process}#{process}: {fault}\n\
              nginx: configuration file /etc/nginx/nginx.conf test failed\n"
@@ -129,6 +148,10 @@ impl State {
         }
         if let Some((message, line)) = directives::fault(&site.advanced_config) {
             return Some(format!("{message} in {file}:{}", 37 + line));
+        }
+        let roots = site.blocks.iter().filter(|block| block.path == "/" && !block.exact).count();
+        if roots + usize::from(site.has_own_root) > 1 {
+            return Some(format!("duplicate location \"/\" in {file}:45"));
         }
         match &site.action {
             Action::Forward(forward) => {

@@ -35,11 +35,15 @@ pub struct NpmOptions {
     pub kept_at: Option<PathBuf>,
 }
 
-/// The versions that were recorded. They differ in words and codes, hardly in deeds.
+/// The versions that were recorded, and those that do something else than the recorded one after them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NpmVersion {
+    /// 2.12.0, as 2.12.6: its redirections take no scheme `auto`.
+    V2_12_0,
     /// 2.12.6: 401 and 403 where they belong; its pages rebuild `meta`.
     V2_12,
+    /// 2.13.2, as 2.13.7: a redirection with the scheme `auto` leads to `auto://…`.
+    V2_13_2,
     /// 2.13.7: a missing right is a 404 that names the path; a 500 has no code.
     V2_13,
     /// 2.15.1: `trust_forwarded_proto`.
@@ -47,16 +51,29 @@ pub enum NpmVersion {
 }
 
 impl NpmVersion {
-    /// Every one.
+    /// Every one that was recorded.
     pub const ALL: [Self; 3] = [Self::V2_12, Self::V2_13, Self::V2_15];
 
     /// Major, minor, revision.
     pub const fn numbers(self) -> [u32; 3] {
         match self {
+            Self::V2_12_0 => [2, 12, 0],
             Self::V2_12 => [2, 12, 6],
+            Self::V2_13_2 => [2, 13, 2],
             Self::V2_13 => [2, 13, 7],
             Self::V2_15 => [2, 15, 1],
         }
+    }
+
+    /// What a redirection with the scheme `auto` leads to; `None`: to the scheme of the request. Right since 2.13.3.
+    pub(super) fn word_of_auto(self) -> Option<&'static str> {
+        if self < Self::V2_13 { Some("auto") } else { None }
+    }
+
+    /// From 2.13.0 on, a PUT of a 404 host writes its file from the row as it was before, without its certificate, and then
+    /// the `meta` of before over the new one. The switches do it right.
+    pub(super) fn writes_404_hosts_of_before(self) -> bool {
+        self > Self::V2_12
     }
 }
 
@@ -75,6 +92,8 @@ pub enum Issuance {
     Away,
     /// The same, in the words of an older certbot, with warnings of Python's before them.
     AwayInOldWords,
+    /// Every request fails: certbot's plugin does not find the zone of the name, and went on after it could not fetch a list.
+    ZoneUnknown,
     /// Every request fails: the authority does not take the e-mail address of the account.
     MailRefused,
     /// Every request fails until then, in seconds since 1970: the authority has given as many as it gives.

@@ -57,7 +57,7 @@ fn caller<'a>(state: &'a State, call: &Call) -> Result<Option<&'a Account>, Fail
     };
     // auth-garbage-token
     let token = state.tokens.get(token).ok_or_else(Failure::internal)?;
-    if token.expires <= Timestamp::now() {
+    if token.expires <= crate::clock::now() {
         let expired = json!({
             "name": "TokenExpiredError", "message": "jwt expired",
             "expiredAt": iso(token.expires),
@@ -90,8 +90,8 @@ pub(super) fn health(state: &State) -> Reply {
     let [major, minor, revision] = state.version.numbers();
     let version = json!({"major": major, "minor": minor, "revision": revision});
     Reply::ok(match state.version {
-        NpmVersion::V2_12 => json!({"status": "OK", "version": version}),
-        NpmVersion::V2_13 | NpmVersion::V2_15 => {
+        NpmVersion::V2_12_0 | NpmVersion::V2_12 => json!({"status": "OK", "version": version}),
+        NpmVersion::V2_13_2 | NpmVersion::V2_13 | NpmVersion::V2_15 => {
             json!({"status": "OK", "setup": !state.accounts.is_empty(), "version": version})
         }
     })
@@ -130,7 +130,7 @@ pub(super) fn refresh(state: &mut State, call: &Call) -> Answer {
 }
 
 fn hand_out(state: &mut State, user: u64, lifetime: SignedDuration) -> Reply {
-    let expires = Timestamp::now().checked_add(lifetime).unwrap_or(Timestamp::MAX);
+    let expires = crate::clock::now().checked_add(lifetime).unwrap_or(Timestamp::MAX);
     // Three parts like a real one, so that a client that looks at its shape is content.
     let token = format!("eyJhbGciOiJub25lIn0.{user:04x}.{:08x}", state.next_id("token"));
     state.tokens.insert(token.clone(), Token { user, expires });

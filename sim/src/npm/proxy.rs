@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::api::bad_gateway;
+use super::blocks::{Block, Deed};
 use super::pem;
 use super::site::{Access, Action, Directive, Forward, Location, Site};
 use super::state::Shared;
@@ -81,6 +82,9 @@ async fn answered(
     if site.certificate.is_some() && path_of(request.uri()).starts_with("/.well-known/acme-challenge/") {
         return page(StatusCode::NOT_FOUND, "404 Not Found");
     }
+    if let Some(deed) = theirs(site, request.uri().path()) {
+        return do_theirs(&proxy, site, &deed, (client.ip(), &host), request).await;
+    }
     if let Some(access) = &site.access
         && let Some(refusal) = refuse(access, client.ip(), request.headers())
     {
@@ -95,6 +99,46 @@ async fn answered(
         }
         Action::Dead => page(StatusCode::NOT_FOUND, "404 Not Found"),
         Action::Stream { .. } => page(StatusCode::NOT_FOUND, "default site"),
+    }
+}
+
+/// What a person's lines do with this path, in place of what NPM writes.
+fn theirs(site: &Site, path: &str) -> Option<Deed> {
+    if let Some(block) = site.blocks.iter().find(|block| block.exact && block.path == path) {
+        return Some(block.deed.clone());
+    }
+    let ours = match &site.action {
+        Action::Forward(forward) => location_of(forward, path),
+        Action::Redirect { .. } | Action::Dead | Action::Stream { .. } => None,
+    };
+    if ours.is_some_and(|location| location.exact) {
+        return None;
+    }
+    let begins = |block: &&Block| !block.exact && path.starts_with(&block.path);
+    let block = site.blocks.iter().filter(begins).max_by_key(|block| block.path.len());
+    match (block, ours) {
+        (Some(block), Some(ours)) if ours.path.len() > block.path.len() => None,
+        (None, Some(_)) => None,
+        (Some(block), _) if block.path != "/" || !site.has_own_root => Some(block.deed.clone()),
+        (Some(_), _) => None,
+        (None, None) => (!site.has_own_root).then_some(Deed::Folder),
+    }
+}
+
+async fn do_theirs(
+    proxy: &Proxy,
+    site: &Site,
+    deed: &Deed,
+    (client, host): (IpAddr, &str),
+    request: Request,
+) -> Response {
+    match (deed, &site.action) {
+        (Deed::Forward, Action::Forward(forward)) => pass(proxy, site, forward, client, host, request).await,
+        (Deed::Return { code: code @ (301 | 302 | 303 | 307 | 308), text }, _) => redirect(*code, text),
+        (Deed::Return { code, text }, _) => page(StatusCode::from_u16(*code).unwrap_or(StatusCode::OK), text),
+        (Deed::Deny, _) => page(StatusCode::FORBIDDEN, "403 Forbidden"),
+        (Deed::Forward | Deed::Folder, _) if request.uri().path() == "/" => page(StatusCode::OK, "Welcome to nginx!"),
+        (Deed::Forward | Deed::Folder, _) => page(StatusCode::NOT_FOUND, "404 Not Found"),
     }
 }
 
@@ -286,6 +330,10 @@ async fn join(downstream: hyper::upgrade::OnUpgrade, upstream: hyper::upgrade::O
 
 fn redirect(code: u16, location: &str) -> Response {
     let status = StatusCode::from_u16(code).unwrap_or(StatusCode::MOVED_PERMANENTLY);
+    if status == StatusCode::MULTIPLE_CHOICES {
+        // nginx has this code for an answer with a text.
+        return page(status, location);
+    }
     let mut response = page(status, "redirected");
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(header::LOCATION, location);

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
+use super::blocks::{self, Block};
 use super::kinds::Kind;
 use super::state::{Row, State};
 
@@ -20,6 +21,10 @@ pub(super) struct Site {
     pub trust_forwarded_proto: bool,
     pub access: Option<Access>,
     pub advanced_config: String,
+    /// Those of the lines, which know no access list.
+    pub blocks: Vec<Block>,
+    /// NPM has written its own `location /`, with the access list, the proxy, the redirection or the 404.
+    pub has_own_root: bool,
 }
 
 /// What a site does with a request.
@@ -28,7 +33,7 @@ pub(super) enum Action {
     Forward(Forward),
     Redirect {
         code: u16,
-        /// Nothing for `auto`: that of the request.
+        /// Nothing: that of the request.
         scheme: Option<String>,
         name: String,
         keep_path: bool,
@@ -129,6 +134,16 @@ impl Range {
 /// is left out without a word: NPM fails open (ph-put-after-cert-delete, ph-put-nonexistent-accesslist).
 pub(super) fn render(state: &State, kind: Kind, id: u64) -> Option<Site> {
     let row = state.row(kind, id)?;
+    let certificate = state.row(Kind::Certificate, row.number("certificate_id"));
+    render_row(state, kind, row, certificate)
+}
+
+/// The file of a 404 host from a row that it had before, whose certificate NPM has not looked up.
+pub(super) fn render_of_before(state: &State, before: &Row) -> Option<Site> {
+    render_row(state, Kind::DeadHost, before, None)
+}
+
+fn render_row(state: &State, kind: Kind, row: &Row, certificate: Option<&Row>) -> Option<Site> {
     if !row.flag("enabled") {
         return None;
     }
@@ -136,13 +151,12 @@ pub(super) fn render(state: &State, kind: Kind, id: u64) -> Option<Site> {
     for name in &mut names {
         *name = name.to_lowercase();
     }
-    let certificate = state.row(Kind::Certificate, row.number("certificate_id"));
     let access = state.row(Kind::AccessList, row.number("access_list_id"));
     Some(Site {
         kind,
-        id,
+        id: row.id(),
         names,
-        action: action(kind, row)?,
+        action: action(state, kind, row)?,
         certificate: certificate.map(|certificate| Certificate {
             id: certificate.id(),
             folder: match certificate.text("provider") {
@@ -154,10 +168,12 @@ pub(super) fn render(state: &State, kind: Kind, id: u64) -> Option<Site> {
         trust_forwarded_proto: row.flag("trust_forwarded_proto"),
         access: access.map(read_access),
         advanced_config: row.text("advanced_config").to_owned(),
+        blocks: blocks::blocks(row.text("advanced_config")),
+        has_own_root: !blocks::leaves_own_out(row.text("advanced_config")),
     })
 }
 
-fn action(kind: Kind, row: &Row) -> Option<Action> {
+fn action(state: &State, kind: Kind, row: &Row) -> Option<Action> {
     match kind {
         Kind::ProxyHost => {
             let locations = row.list("locations").iter().map(location);
@@ -170,7 +186,7 @@ fn action(kind: Kind, row: &Row) -> Option<Action> {
         Kind::RedirectionHost => Some(Action::Redirect {
             code: port(row.fields.get("forward_http_code")),
             scheme: match row.text("forward_scheme") {
-                "auto" => None,
+                "auto" => state.version.word_of_auto().map(str::to_owned),
                 scheme => Some(scheme.to_owned()),
             },
             name: row.text("forward_domain_name").to_owned(),

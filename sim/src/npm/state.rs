@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -273,7 +273,7 @@ const UNKEPT: [&str; 3] = ["token", "audit_log", "user"];
 
 /// The time as NPM on SQLite writes it: local, without zone (ph-create-minimal).
 pub(super) fn local_now() -> String {
-    Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
+    crate::clock::now().to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// NPM stores names sorted (ph-create-full-with-meta).

@@ -16,8 +16,15 @@ pub(super) fn age(version: NpmVersion, call: &mut Call) {
         // An unknown field like any other (ph-create-trust-forwarded-proto).
         fields.insert("unknown to this version".to_owned(), value);
     }
+    if version == NpmVersion::V2_12_0
+        && call.path.starts_with("/nginx/redirection-hosts")
+        && fields.get("forward_scheme").is_some_and(|scheme| scheme == "auto")
+    {
+        // As any other word that is none of `http` and `https`.
+        fields.insert("forward_scheme".to_owned(), json!("unknown to this version"));
+    }
     let meta = fields.get_mut("meta").and_then(Value::as_object_mut);
-    if version == NpmVersion::V2_12
+    if version <= NpmVersion::V2_12
         && let Some(meta) = meta.filter(|_| call.path.starts_with("/nginx/certificates"))
     {
         // Taken, and of no consequence here (cert-create-legacy-style).
@@ -40,7 +47,7 @@ pub(super) fn permissions(
     now: &str,
     mut permissions: Map<String, Value>,
 ) -> Map<String, Value> {
-    if version == NpmVersion::V2_12 {
+    if version <= NpmVersion::V2_12 {
         let row = json!({"id": user, "user_id": user, "created_on": now, "modified_on": now});
         permissions.extend(row.as_object().cloned().unwrap_or_default());
     }
@@ -59,7 +66,7 @@ pub(super) fn word(version: NpmVersion, mut failure: Failure, path: &str) -> Fai
         // garbage, ph-certnew
         failure.has_code = false;
     }
-    if version == NpmVersion::V2_12 && failure.status == 500 && failure.debug.is_none() {
+    if version <= NpmVersion::V2_12 && failure.status == 500 && failure.debug.is_none() {
         // list-certificates-expand-users
         failure.debug = path.starts_with("/nginx/certificates").then(|| json!({}));
     }

@@ -347,5 +347,5 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// The API's form of a date.
 pub(super) fn date_now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
+    crate::clock::now().strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
 }

@@ -53,7 +53,7 @@ impl Access {
 
     /// The API's clock, in seconds since 1970.
     pub fn now(&self) -> i64 {
-        jiff::Timestamp::now().as_second().saturating_add(self.skew)
+        crate::clock::now().as_second().saturating_add(self.skew)
     }
 }
 

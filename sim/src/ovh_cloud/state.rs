@@ -237,7 +237,7 @@ impl State {
     pub fn now(&self) -> i64 {
         let second = match self.clock {
             CloudClock::Stopped => FIRST_SECOND,
-            CloudClock::Running => jiff::Timestamp::now().as_second(),
+            CloudClock::Running => crate::clock::now().as_second(),
         };
         second.saturating_add(self.ahead)
     }

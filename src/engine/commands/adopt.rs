@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::find_address;
-use super::{CommandAnswer, ProgressStep, refused};
+use super::{CommandAnswer, ProgressStep, ledger_refused, refused};
 use crate::engine::commands;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::{PassInput, PassResult};
@@ -65,7 +65,7 @@ pub async fn adopt(handle: &Handle, asked: OwnershipQuery<'_>, style: Style) -> 
     }
     let asked = LoopCommand::Adopt { address: address.clone(), row: Box::new(row), by: by.to_owned() };
     if let Some(error) = handle.request(asked).await?.error {
-        return Some(refused(Code::A0903, &error, "is the disk full? nothing was changed"));
+        return Some(ledger_refused(handle.ledger(), &error, "nothing was changed"));
     }
     let asked = LoopCommand::Mark { address: address.clone(), timeout: Millis(timeout_ms) };
     let now = handle.request(asked).await?.picture;
@@ -116,7 +116,7 @@ pub async fn release(
         by: by.to_owned(),
     };
     if let Some(error) = handle.request(asked).await?.error {
-        return Some(refused(Code::A0903, &error, "is the disk full? nothing was changed"));
+        return Some(ledger_refused(handle.ledger(), &error, "nothing was changed"));
     }
     let (reply, _) =
         commands::follow(handle, None, Some(BTreeSet::from([service.clone()])), timeout_ms, (steps, style.language))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{CommandAnswer, ProgressStep, refused};
+use super::{CommandAnswer, ProgressStep, ledger_refused, refused};
 use crate::engine::PassResult;
 use crate::engine::commands;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
@@ -51,11 +51,7 @@ pub async fn adopt(
         let row = Box::new(Applied { service, vendor_id, fields: seen.fields.clone() });
         let asked = LoopCommand::Adopt { address: address.clone(), row, by: by.to_owned() };
         if let Some(error) = handle.request(asked).await?.error {
-            return Some(refused(
-                Code::A0903,
-                &error,
-                "is the disk full? ask again when it is not: what was taken over stays so",
-            ));
+            return Some(ledger_refused(handle.ledger(), &error, "what was taken over stays so: ask again then"));
         }
     }
     let mut answer = commands::converge(handle, None, Some(services), timeout_ms, style, steps).await?;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::{CommandAnswer, ProgressStep, converge, find_address, refused, unknown_service};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::{PassResult, report};
-use amarre_core::model::{Code, Hint, Refusal};
+use amarre_core::model::{Code, Hint};
 use amarre_core::plan::render::Style;
 
 /// Why a saved plan is not applied.
@@ -69,17 +69,16 @@ pub async fn reconcile(
     if let Some(unknown) = unknown_service(handle, only.as_ref()).await? {
         return Some(unknown);
     }
-    let reported = only.iter().flatten().find_map(|service| only_reported(&picture, service));
-    if let Some(refusal) = reported {
-        let hint = refusal.hints.first().map(Hint::in_line).unwrap_or_default();
-        return Some(refused(refusal.code, &refusal.message.to_string(), &hint));
+    if let Some(refusal) = only.iter().flatten().find_map(|service| only_reported(&picture, service)) {
+        return Some(refusal);
     }
     converge(handle, None, only, timeout_ms, style, steps).await
 }
 
-/// Why nothing of a service is corrected, if all that differs is only reported.
-fn only_reported<'a>(picture: &'a PassResult, service: &str) -> Option<&'a Refusal> {
+/// Refuses to correct a service, if all of it that differs is only reported.
+pub(super) fn only_reported(picture: &PassResult, service: &str) -> Option<CommandAnswer> {
     let mut refusals = picture.changes_of(service).map(|change| change.refusal().filter(|refusal| refusal.is_report()));
     let first = refusals.next()??;
-    refusals.all(|other| other.is_some()).then_some(first)
+    let hint = first.hints.first().map(Hint::in_line).unwrap_or_default();
+    refusals.all(|other| other.is_some()).then(|| refused(first.code, &first.message.to_string(), &hint))
 }

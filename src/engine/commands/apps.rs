@@ -10,7 +10,7 @@ use super::edit_manifest::{self, FileChange, ManifestDraft, ManifestRemark};
 use super::manifest_text::with_keys;
 use super::pools::{Early, after_a_look};
 use super::resize_instance::author;
-use super::{CommandAnswer, converge, find_address, refused};
+use super::{CommandAnswer, converge, find_address, ledger_refused, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::deployments::DeploymentStats;
@@ -145,7 +145,7 @@ pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
     find_address::active_service(&picture, name).map_err(Some)?;
     let retry = LoopCommand::Retry { service: name.to_owned(), creates_again: false };
     if let Some(error) = handle.request(retry).await.ok_or(None)?.error {
-        return Err(Some(refused(Code::A0903, &error, "is the disk full? nothing was deployed")));
+        return Err(Some(ledger_refused(handle.ledger(), &error, "nothing was deployed")));
     }
     let style = asked.style;
     let mut answer = converged(handle, name, asked).await?;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::apps::{no_app, no_deployment};
 use super::pools::Early;
-use super::{CommandAnswer, refused};
+use super::{CommandAnswer, ledger_refused, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::builds::{self, FoundBuild, short};
@@ -133,7 +133,7 @@ pub async fn move_on(handle: &Handle, picture: &PassResult, name: &str) -> Resul
     }
     let command = LoopCommand::MoveBases { service: name.to_owned(), moved };
     match handle.request(command).await.ok_or(None)?.error {
-        Some(error) => Err(Some(refused(Code::A0903, &error, "is the disk full? nothing was deployed"))),
+        Some(error) => Err(Some(ledger_refused(handle.ledger(), &error, "nothing was deployed"))),
         None => Ok(said),
     }
 }

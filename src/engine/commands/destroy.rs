@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::act::Asked;
-use super::{CommandAnswer, follow, no_such, unknown_service};
+use super::{CommandAnswer, follow, ledger_refused, unknown_service};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::RunTally;
 use crate::engine::{PassResult, report};
 use amarre_core::model::pool::MACHINE_PART;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Change, Gap, Refusal, Text, Verb};
+use amarre_core::model::{Address, Change, Gap, Kind, Refusal, Text, Verb};
 use amarre_core::plan::input::Input;
 use amarre_core::plan::render::text::refusal_body;
 use amarre_core::plan::render::{Sign, Style, lines};
@@ -44,13 +44,14 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
     if let Some(refusal) = kept {
         return Some(refused_by(&refusal, style));
     }
+    let used = used(&reply.picture, &names);
     for service in &names {
         let why = Text::foreign(format!("amarre destroy {service}"));
         let suspension =
             Suspension { by: args.text("by").to_owned(), why, destroy: true, purge, at: handle.now(), until: None };
         let reply = handle.request(LoopCommand::Suspend { service: service.clone(), suspension }).await?;
         if let Some(error) = reply.error {
-            return Some(no_such(&error));
+            return Some(ledger_refused(handle.ledger(), &error, "nothing was destroyed"));
         }
     }
     let started = handle.now();
@@ -73,7 +74,7 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
         };
         let still = files_left(&reply.picture, &names);
         let all = names.into_iter().collect::<Vec<_>>().join(", ");
-        (format!("Destroyed {all} in {took}: {tally}{kept}.\n{still}"), 0)
+        (format!("Destroyed {all} in {took}: {tally}{kept}.\n{used}{still}"), 0)
     } else {
         let mut text = String::new();
         for refusal in left.iter().filter_map(|change| change.refusal()) {
@@ -87,6 +88,20 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
         (text, 3)
     };
     Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
+}
+
+/// What is not Amarre's stays, whatever is asked for.
+fn used(picture: &PassResult, names: &BTreeSet<String>) -> String {
+    let is_used = |address: &&Address| picture.world.seen.get(*address).is_some_and(|seen| !seen.owner.is_ours());
+    let data = names.iter().flat_map(|name| picture.wanted_by(name)).filter(|address| address.kind == Kind::Volume);
+    let named: BTreeSet<String> = data.filter(is_used).map(|address| format!("volume {}", address.name)).collect();
+    match named.is_empty() {
+        true => String::new(),
+        false => {
+            let all = named.into_iter().collect::<Vec<_>>().join(", ");
+            format!("Kept, because it is used and not owned: {all}\n")
+        }
+    }
 }
 
 /// What ends it: the files of what was destroyed still ask for it.

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::act::Deed;
 use super::find_address;
 use super::verbs::VERBS;
-use super::{CommandAnswer, no_such, refused};
+use super::{CommandAnswer, ledger_refused, no_such, refused};
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report;
 use crate::engine::report::wait_text;
@@ -84,7 +84,7 @@ pub async fn events(handle: &Handle, of: &EventsOf, language: Language) -> Comma
     };
     let mut found = match handle.ledger().events_of(&filter).await {
         Ok(found) => found,
-        Err(error) => return refused(Code::A0903, &error.to_string(), "is the disk full, or the ledger damaged?"),
+        Err(error) => return ledger_refused(handle.ledger(), &handle.ledger().failure_text(&error), ""),
     };
     if found.is_empty()
         && let Some(refusal) = unknown_name(handle, of).await

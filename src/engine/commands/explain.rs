@@ -2,8 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::CommandAnswer;
-use super::find_address;
+use super::{CommandAnswer, explain_service, find_address};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::{status, wait_text};
@@ -29,14 +28,18 @@ struct FieldRow {
     from: String,
 }
 
-/// Explains a resource by its address, or the end of it.
+/// Explains a resource by its address, the end of it, or an IP address that it has; or a service by its name.
 pub async fn explain(handle: &Handle, thing: &str, style: Style) -> Option<CommandAnswer> {
     let picture = handle.request(LoopCommand::Pass).await?.picture;
-    let found = find_address::matching_addresses(&picture, thing);
-    let address = match found.as_slice() {
-        [] => return Some(find_address::no_match(thing)),
-        [address] => address,
-        several => return Some(find_address::ambiguous_match(thing, several)),
+    let found = match thing.parse() {
+        Ok(ip) => explain_service::having(&picture, ip),
+        Err(_) => find_address::matching_addresses(&picture, thing),
+    };
+    let address = match (found.as_slice(), picture.statuses().get(thing)) {
+        ([address], _) => address,
+        (_, Some(row)) => return Some(explain_service::service(&picture, row, style)),
+        ([], None) => return Some(explain_service::nothing(&picture, thing)),
+        (several, None) => return Some(find_address::ambiguous_match(thing, several)),
     };
     let base = address.base().to_string();
     let filter = EventFilter { of: &base, limit: 1_000, ..EventFilter::default() };
@@ -106,13 +109,7 @@ fn facts(picture: &PassResult, address: &Address, events: &[Event]) -> Vec<Fact>
             let said = |input: &Input<'_>| provenance::origin_of(input, address, want).clone();
             let origin = picture.with_input(said).unwrap_or_else(|| want.origin.clone());
             facts.push(("why it is there", format!("{}, {}:{}", want.service, origin.file, origin.line)));
-            if let Some(commit) = picture.facts.history.changed.get(&origin.file) {
-                let at = wait_text::time(commit.at, picture.at);
-                facts.push((
-                    "who wanted it",
-                    format!("{} \"{}\" ({}, {at})", commit.short(), commit.subject, commit.author),
-                ));
-            }
+            facts.extend(explain_service::wanted_by(picture, &origin.file));
         }
         None => facts.push(("why it is there", "no manifest wants it".to_owned())),
     }

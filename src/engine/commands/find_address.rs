@@ -21,6 +21,12 @@ pub fn matching_addresses(picture: &PassResult, thing: &str) -> Vec<Address> {
     let mut found: Vec<Address> = all.filter(|address| matches_address(address, thing)).cloned().collect();
     found.sort();
     found.dedup();
+    // What was deleted long ago is meant only where nothing else is called so.
+    let is_left =
+        |address: &Address| picture.world.seen.contains_key(address) || picture.wants.map.contains_key(address);
+    if found.iter().any(is_left) {
+        found.retain(is_left);
+    }
     // Of several generations of one container, the effective one.
     let bases: Vec<Address> = found.iter().map(Address::base).collect();
     let is_in_force = |address: &Address| picture.wants.map.get(address).is_some_and(|want| !want.keep_only);
@@ -68,6 +74,10 @@ pub fn may_act(picture: &PassResult, service: Option<&str>) -> Result<(), Comman
 
 /// No service has this name; the nearest name is suggested.
 pub fn no_service(picture: &PassResult, name: &str) -> CommandAnswer {
+    // Which services there are is in the ledger, too.
+    if let Some(error) = &picture.ledger_error {
+        return refused(Code::A0903, &error.message, &error.hint.to_string());
+    }
     refused(Code::A1002, &format!("there is no service {name}"), &service_hint(picture, name))
 }
 

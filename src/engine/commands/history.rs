@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::{CommandAnswer, refused};
+use super::{CommandAnswer, ledger_refused, refused};
 use super::{events, find_address};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::rollback;
 use crate::engine::report::wait_text;
 use crate::engine::{PassResult, report};
-use crate::ledger::runs::Run;
+use crate::ledger::runs::{CUT_OFF, Run};
 use crate::ledger::{GoodManifest, StoreError};
 use amarre_core::model::{Address, Code, Language, Millis, Timestamp};
 
@@ -51,7 +51,7 @@ pub async fn history(handle: &Handle, of: &HistoryOf, language: Language) -> Com
         }
         (None, None) => runs(handle, of.cursor.map(i64::from), of.limit.clamp(1, LIMIT_MAX)).await,
     };
-    answer.unwrap_or_else(|error| refused(Code::A0903, &error.to_string(), "is the disk full, or the ledger damaged?"))
+    answer.unwrap_or_else(|error| ledger_refused(handle.ledger(), &handle.ledger().failure_text(&error), ""))
 }
 
 async fn runs(handle: &Handle, before: Option<i64>, limit: u32) -> Result<CommandAnswer, StoreError> {
@@ -95,7 +95,6 @@ async fn done_between(
         return Ok(CommandAnswer { document, text, exit: 0 });
     };
     let is_idle = newest.started < from && newest.ended.is_some_and(|ended| ended < from);
-    // A run without an end that is not the newest was cut off.
     let was_on = |run: &Run| run.started >= from || run.ended.is_some_and(|ended| ended >= from);
     let earlier = found.iter().skip(1).filter(|run| !is_idle && was_on(run));
     let mut runs: Vec<&Run> = std::iter::once(newest).chain(earlier).collect();
@@ -186,5 +185,9 @@ fn duration_text(run: &Run) -> Option<Millis> {
 }
 
 fn result(run: &Run) -> &str {
-    run.result.as_deref().unwrap_or("going on")
+    match run.result.as_deref() {
+        Some(CUT_OFF) => "cut off",
+        Some(result) => result,
+        None => "going on",
+    }
 }

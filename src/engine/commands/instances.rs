@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
 use super::act::{ActArgs, Asked, VENDOR_NAME};
-use super::{CommandAnswer, delete_instance, rebuild_instance, refused, refused_as, snapshot_instance};
+use super::{CommandAnswer, delete_instance, ledger_refused, rebuild_instance, refused_as, snapshot_instance};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::{ActionRequest, ActionState, action_word};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
@@ -159,7 +159,7 @@ pub async fn act(handle: &Handle, asked: Asked<'_>, deed: InstanceDeed) -> Optio
     if !holds.is_empty() {
         let reply = handle.request(LoopCommand::HoldPower { holds }).await?;
         if let Some(error) = reply.error {
-            return Some(refused(Code::A0903, &error, "is the disk full?"));
+            return Some(ledger_refused(handle.ledger(), &error, "nothing was changed"));
         }
         for row in rows() {
             note(handle, row, deed, args).await?;

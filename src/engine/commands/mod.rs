@@ -34,6 +34,7 @@ pub mod follow_logs;
 pub mod events;
 pub mod history;
 pub mod explain;
+mod explain_service;
 pub mod trace;
 pub mod doctor;
 pub mod edit_manifest;
@@ -56,6 +57,7 @@ use super::report;
 use super::report::RunTally;
 use super::report::subnets;
 use super::{LaneStep, PassResult, Progress, ProgressState};
+use crate::ledger::Ledger;
 use crate::words::say;
 use amarre_core::manifest::Severity;
 use amarre_core::model::{Address, Change, Code, Fields, Hint, Language, Millis, Text, Verb};
@@ -203,9 +205,9 @@ pub(super) async fn converge(
     steps: &mpsc::Sender<ProgressStep>,
 ) -> Option<CommandAnswer> {
     let started = handle.now();
-    let (reply, tally) = follow(handle, confirm_deletes, only, timeout_ms, (steps, style.language)).await?;
+    let (reply, tally) = follow(handle, confirm_deletes, only.clone(), timeout_ms, (steps, style.language)).await?;
     let took = handle.now() - started;
-    let ended = report::RunEnd { settled: reply.settled, goes_on: handle.goes_on(), took };
+    let ended = report::RunEnd { only: only.as_ref(), settled: reply.settled, goes_on: handle.goes_on(), took };
     let (text, exit) = report::verdict(&reply.picture, ended, &tally, handle.now(), style);
     Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
 }
@@ -229,6 +231,7 @@ async fn follow_command(
     only: Option<&BTreeSet<String>>,
     (steps, language): (&mpsc::Sender<ProgressStep>, Language),
 ) -> Option<(Reply, RunTally)> {
+    let is_asked = |told: &Progress| only.is_none_or(|only| only.contains(told.step.service()));
     let mut progress = handle.progress();
     let mut tally = RunTally::default();
     let asked = handle.request(command);
@@ -240,7 +243,9 @@ async fn follow_command(
         tokio::select! {
             biased;
             told = progress.recv() => match told {
-                Ok(told) => forward_step(handle, &told, &mut tally, steps).await,
+                Ok(told) if is_asked(&told) => forward_step(handle, &told, &mut tally, steps).await,
+                // What the same pass does for others is none of this command's.
+                Ok(_) => (),
                 Err(RecvError::Lagged(_)) => (),
                 Err(RecvError::Closed) => break asked.await?,
             },
@@ -251,6 +256,9 @@ async fn follow_command(
         }
     };
     while let Ok(told) = progress.try_recv() {
+        if !is_asked(&told) {
+            continue;
+        }
         forward_step(handle, &told, &mut tally, steps).await;
     }
     Some((reply, tally))
@@ -369,8 +377,14 @@ async fn unknown_service(handle: &Handle, names: Option<&BTreeSet<String>>) -> O
     )
 }
 
-fn reply_answer(reply: &Reply, service: &str, text: String) -> CommandAnswer {
+fn reply_answer(handle: &Handle, reply: &Reply, service: &str, text: String) -> CommandAnswer {
     match &reply.error {
+        Some(error) if handle.ledger().full_disk().is_some() => {
+            ledger_refused(handle.ledger(), error, "nothing was changed")
+        }
+        Some(error) if reply.picture.statuses().contains_key(service) => {
+            refused(Code::A1002, error, &format!("amarre status {service} says what is with it"))
+        }
         Some(error) => refused(Code::A1002, error, &find_address::service_hint(&reply.picture, service)),
         None => CommandAnswer { document: json!({"ok": true}), text, exit: 0 },
     }
@@ -386,6 +400,13 @@ pub(super) fn refused_as(code: Code, why: &Text, hint: &Text) -> CommandAnswer {
     let mut document = json!({"error": {"code": code, "hints": [Hint::text(hint.clone())]}});
     report::insert(&mut document["error"], why, "message");
     CommandAnswer { document, text, exit: 1 }
+}
+
+/// The ledger could not be used: whether its disk is full, and `left`, what was not done then; empty: it was only read.
+pub(super) fn ledger_refused(ledger: &Ledger, error: &str, left: &str) -> CommandAnswer {
+    let hint = ledger.full_disk().map_or_else(|| "is the disk full?".to_owned(), |room| room.hint());
+    let hint = if left.is_empty() { hint } else { format!("{hint}; {left}") };
+    refused(Code::A0903, error, &hint)
 }
 
 /// The answer for an unknown service.

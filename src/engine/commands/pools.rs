@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::act::{ActArgs, Asked};
 use super::reservation_drafts::ReservationDraft;
-use super::{CommandAnswer, refused};
+use super::{CommandAnswer, ledger_refused, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::reservations::PoolChange;
@@ -56,7 +56,7 @@ pub async fn history(ledger: &Ledger, picture: &PassResult, name: &str, style: S
             let document = json!({"schema": "amarre.reservations/v1", "name": name, "reservations": rows});
             CommandAnswer { document, text: pools::history_text(&all, style), exit: 0 }
         }
-        Err(error) => refused(Code::A0903, &error.to_string(), "is the disk full?"),
+        Err(error) => ledger_refused(ledger, &ledger.failure_text(&error), ""),
     }
 }
 

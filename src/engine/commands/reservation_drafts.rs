@@ -78,10 +78,10 @@ impl ReservationDraft {
         }
         let key = match args.given(PUBLIC_KEY) {
             None => String::new(),
-            Some(line) => public_key(line).ok_or_else(|| {
+            Some(text) => {
                 let hint = "give the line of a .pub file: `ssh-ed25519 AAAA…`; never a private key";
-                Some(refused(Code::A0765, "this is no public key", hint))
-            })?,
+                public_key(text).map_err(|why| Some(refused(Code::A0765, why, hint)))?
+            }
         };
         let given = args.given("password").map(Secret::new);
         let made = (given.is_none() && key.is_empty()).then(made_password);
@@ -151,8 +151,18 @@ fn usual_user(by: &str) -> String {
     local.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).take(31).collect()
 }
 
-/// The kind and the key of a public key, without whose it is.
-fn public_key(line: &str) -> Option<String> {
+/// The kind and the key of the one public key in a text, without whose it is.
+fn public_key(text: &str) -> Result<String, &'static str> {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let (first, second) = (lines.next(), lines.next());
+    match (first.and_then(public_key_line), second) {
+        (Some(_), Some(_)) => Err("these are several public keys, and a reservation has one"),
+        (Some(key), None) => Ok(key),
+        (None, _) => Err("this is no public key"),
+    }
+}
+
+fn public_key_line(line: &str) -> Option<String> {
     const KINDS: [&str; 5] = ["ssh-rsa", "ssh-ed25519", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"];
     let mut words = line.split_whitespace();
     let (kind, key) = (words.next()?, words.next()?);
@@ -225,6 +235,16 @@ mod tests {
             (user, by, (from - NOW).0 / 3_600_000)
         };
         Ok(all.into_iter().map(of).collect())
+    }
+
+    #[test]
+    fn a_file_of_public_keys_has_one() {
+        const ONE: &str = "ssh-ed25519 AAAAC3Nz";
+        const OTHER: &str = "ssh-rsa AAAAB3Nz";
+        assert_eq!(public_key(&format!("# mine\n\n{ONE} tea@laptop\r\n")), Ok(ONE.to_owned()));
+        assert!(public_key(&format!("{ONE} tea\n{OTHER} tea\n")).unwrap_err().contains("several"));
+        assert!(public_key(&format!("{ONE}\nsome more")).unwrap_err().contains("several"));
+        assert!(public_key("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n").unwrap_err().contains("no public key"));
     }
 
     #[test]

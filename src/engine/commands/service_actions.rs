@@ -7,9 +7,10 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::act::Asked;
+use super::apply;
 use super::builds;
 use super::find_address;
-use super::{CommandAnswer, ProgressStep, refused, refused_as, reply_answer};
+use super::{CommandAnswer, ProgressStep, ledger_refused, refused, refused_as, reply_answer};
 use crate::engine::commands;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::rollback;
@@ -41,13 +42,13 @@ pub async fn suspend(
             wait_text::time(until, handle.now())
         ),
     };
-    Some(reply_answer(&reply, service, text))
+    Some(reply_answer(handle, &reply, service, text))
 }
 
 /// Ends the suspension of a service.
 pub async fn resume(handle: &Handle, service: &str) -> Option<CommandAnswer> {
     let reply = handle.request(LoopCommand::Resume { service: service.to_owned() }).await?;
-    Some(reply_answer(&reply, service, format!("{service} is taken up again\n")))
+    Some(reply_answer(handle, &reply, service, format!("{service} is taken up again\n")))
 }
 
 /// To what a service would go back, or why it would not; does nothing.
@@ -103,7 +104,7 @@ pub async fn roll_back(
     let generations = target.good.generations.clone();
     let asked = LoopCommand::RollBack { service: service.to_owned(), generations, suspension };
     if let Some(error) = handle.request(asked).await?.error {
-        return Some(refused(Code::A0903, &error, "is the disk full? nothing was changed"));
+        return Some(ledger_refused(handle.ledger(), &error, "nothing was changed"));
     }
     let only = Some(BTreeSet::from([service.to_owned()]));
     let (reply, tally) = commands::follow(handle, None, only, timeout_ms, (steps, style.language)).await?;
@@ -156,7 +157,7 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> O
     };
     let reply = handle.request(LoopCommand::Cancel { service: service.to_owned(), suspension }).await?;
     if let Some(error) = reply.error {
-        return Some(refused(Code::A0903, &error, "is the disk full? nothing was changed"));
+        return Some(ledger_refused(handle.ledger(), &error, "nothing was changed"));
     }
     builds::cancel(&picture, service);
     let mut text = format!("{service} is cancelled. It stays as it stands, until amarre resume {service}:\n");
@@ -179,9 +180,12 @@ pub async fn retry(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
     if let Err(refusal) = find_address::active_service(&picture, service) {
         return Some(refusal);
     }
+    if let Some(refusal) = apply::only_reported(&picture, service) {
+        return Some(refusal);
+    }
     let command = LoopCommand::Retry { service: service.to_owned(), creates_again };
     if let Some(error) = handle.request(command).await?.error {
-        return Some(refused(Code::A0903, &error, "is the disk full? nothing was forgotten"));
+        return Some(ledger_refused(handle.ledger(), &error, "nothing was forgotten"));
     }
     let only = Some(BTreeSet::from([service.to_owned()]));
     let answer = commands::converge(handle, None, only, asked.args.timeout_ms(), asked.style, asked.steps).await?;
@@ -223,7 +227,7 @@ async fn find_service(
             let hint = text!("only what was healthy in every container, with this ledger, is gone back to");
             Err(refused_as(Code::A0414, &why, &hint))
         }
-        Err(error) => Err(refused(Code::A0903, &error.to_string(), "is the disk full?")),
+        Err(error) => Err(ledger_refused(handle.ledger(), &handle.ledger().failure_text(&error), "")),
     }
 }
 

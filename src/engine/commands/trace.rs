@@ -123,6 +123,10 @@ pub async fn trace(handle: &Handle, domain: &str, style: Style) -> Option<Comman
         answered = secure.as_ref().ok().or(plain.as_ref().ok()).copied();
     }
     let (behind, is_managed) = containers_behind(&picture, &context.providers, &domain).await;
+    // Whose answer it is that a visitor gets is known where the proxy could be asked; an address that is no container's cannot be.
+    let is_known = |step: &TraceStep| step.sign != Sign::Step || step.about == text!("target");
+    let is_ours = !behind.is_empty() && behind.iter().all(is_known);
+    let answered = answered.map(|(status, took)| TracedAnswer { status, took, is_ours });
     steps.extend(behind);
     // A manifest names it, even while its proxy cannot be asked.
     Some(answer(&domain, &steps, answered, is_managed || manifest.is_some(), style))
@@ -435,11 +439,24 @@ fn network(picture: &PassResult, container: &Address, fields: &Fields) -> Option
     }
 }
 
-/// What an answer means where every step is in order.
-fn ending(code: u16, took: Millis) -> Text {
-    let (status, span) = (code.to_string(), format!("{} ms", took.0));
-    match code {
-        code if is_served(code) => text!("It answers: {status} in {span}.", status, span),
+/// What a visitor was answered.
+#[derive(Debug, Clone, Copy)]
+struct TracedAnswer {
+    status: u16,
+    took: Millis,
+    is_ours: bool,
+}
+
+/// What an answer means where no step is wrong.
+fn ending(answered: TracedAnswer) -> Text {
+    let (status, span) = (answered.status.to_string(), format!("{} ms", answered.took.0));
+    match answered.status {
+        code if is_served(code) && answered.is_ours => text!("It answers: {status} in {span}.", status, span),
+        _ if !answered.is_ours => text!(
+            "Something answers {status} in {span}; whether that is the service is not known: not every step could be asked.",
+            status,
+            span
+        ),
         500.. => text!(
             "It answers {status} in {span}: an error, though each step is in order. Its log says more.",
             status,
@@ -452,7 +469,7 @@ fn ending(code: u16, took: Millis) -> Text {
 fn answer(
     domain: &str,
     steps: &[TraceStep],
-    answered: Option<(u16, Millis)>,
+    answered: Option<TracedAnswer>,
     is_managed: bool,
     style: Style,
 ) -> CommandAnswer {
@@ -467,7 +484,7 @@ fn answer(
     let broken = steps.iter().find(|step| step.sign == Sign::Failed);
     let ends = match (broken, answered) {
         (Some(step), _) => text!("It stops at the {step}.", step = step.about.clone()),
-        (None, Some((status, took))) => ending(status, took),
+        (None, Some(answered)) => ending(answered),
         (None, None) => {
             text!("Nothing is wrong as far as can be seen from here; ask from outside: is the port forwarded?")
         }
@@ -495,6 +512,7 @@ fn answer(
         "schema": "amarre.trace/v1", "domain": domain, "managed": is_managed,
         "stops_at": broken.map(|step| step.about.to_string()), "steps": steps.iter().map(row).collect::<Vec<_>>(),
     });
-    let is_error = answered.is_some_and(|(status, _)| status >= 500);
+    let is_error =
+        answered.is_some_and(|answered| answered.status >= 500 || !answered.is_ours && !is_served(answered.status));
     CommandAnswer { document, text, exit: u8::from(broken.is_some() || is_error) }
 }

@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, open, openat, readlinkat};
+use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, open, openat, readlinkat};
 use rustix::io::Errno;
 use tokio::sync::mpsc;
 
@@ -251,15 +251,15 @@ fn walk(path: &str) -> Result<Lead, Errno> {
             Ok(opened) => opened,
             Err(Errno::NOENT | Errno::NOTDIR) => {
                 let rest = ahead.into_iter().fold(way.path_of(&name), |path, name| format!("{path}/{name}"));
-                return Ok(Lead { path: normal(&rest), links, is_missing: true, lost: None });
+                return Ok(Lead { path: normal(&rest), links, is_missing: true, ..Lead::default() });
             }
             Err(errno) => {
                 let rest = ahead.into_iter().fold(way.path_of(&name), |path, name| format!("{path}/{name}"));
                 return Ok(Lead {
                     path: normal(&rest),
                     links,
-                    is_missing: false,
                     lost: Some(Lost::NotSeen(errno.to_string())),
+                    ..Lead::default()
                 });
             }
         };
@@ -272,7 +272,8 @@ fn walk(path: &str) -> Result<Lead, Errno> {
         let to = OsStr::from_bytes(to.as_bytes()).to_str().ok_or(Errno::ILSEQ)?.to_owned();
         links.push((way.path_of(&name), to.clone()));
         if links.len() > LINKS_MAX {
-            return Ok(Lead { path: way.path_of(&name), links, is_missing: false, lost: Some(Lost::TooManyLinks) });
+            let lost = Some(Lost::TooManyLinks);
+            return Ok(Lead { path: way.path_of(&name), links, lost, ..Lead::default() });
         }
         if to.starts_with('/') {
             way.parts.clear();
@@ -281,7 +282,16 @@ fn walk(path: &str) -> Result<Lead, Errno> {
             ahead.push_front(part);
         }
     }
-    Ok(Lead { path: way.path(), links, is_missing: false, lost: None })
+    let is_empty = is_empty(way.current());
+    Ok(Lead { path: way.path(), links, is_empty, ..Lead::default() })
+}
+
+/// Whether it is a folder with nothing in it, as far as Amarre may look.
+fn is_empty(place: &OwnedFd) -> bool {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(folder) = openat(place, ".", flags, Mode::empty()).and_then(Dir::new) else { return false };
+    let is_entry = |name: &[u8]| !matches!(name, b"." | b"..");
+    !folder.flatten().any(|entry| is_entry(entry.file_name().to_bytes()))
 }
 
 fn parts(path: &str) -> VecDeque<String> {

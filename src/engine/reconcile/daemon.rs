@@ -560,16 +560,16 @@ impl Daemon {
             LoopCommand::Adopt { address, row, by } => {
                 let (run, now) = (self.engine.picture.run, self.engine.clock.now());
                 let adopted = self.engine.ledger.adopt(&address, &row, run, &by, now).await;
-                adopted.err().map(|error| error.to_string())
+                adopted.err().map(|error| self.engine.ledger.failure_text(&error))
             }
             LoopCommand::Record(event) => {
                 let event = Event { run: self.engine.picture.run, ..*event };
-                self.engine.ledger.record(&event).await.err().map(|error| error.to_string())
+                self.engine.ledger.record(&event).await.err().map(|error| self.engine.ledger.failure_text(&error))
             }
             LoopCommand::Release { address, service, vendor_id, by } => {
                 let (run, now) = (self.engine.picture.run, self.engine.clock.now());
                 let released = self.engine.ledger.release(&address, (&service, &vendor_id), run, &by, now).await;
-                released.err().map(|error| error.to_string())
+                released.err().map(|error| self.engine.ledger.failure_text(&error))
             }
             LoopCommand::HoldPower { holds } => self.hold_power(holds).await,
             LoopCommand::ChangePool(change) => self.change_pool(*change).await,
@@ -593,7 +593,7 @@ impl Daemon {
     async fn hold_power(&mut self, holds: Vec<(Address, Option<Override>)>) -> Option<String> {
         let held = self.engine.hold_power(holds).await;
         self.pass().await;
-        held.err().map(|error| error.to_string())
+        held.err().map(|error| self.engine.ledger.failure_text(&error))
     }
 
     async fn change_pool(&mut self, change: PoolChange) -> Option<String> {
@@ -609,7 +609,7 @@ impl Daemon {
                 None
             }
             Ok(false) => Some(format!("{service} is not suspended")),
-            Err(error) => Some(error.to_string()),
+            Err(error) => Some(self.engine.ledger.failure_text(&error)),
         }
     }
 
@@ -617,7 +617,7 @@ impl Daemon {
         if creates_again {
             self.engine.create_again(service);
         }
-        self.engine.retry(service).await.err().map(|error| error.to_string())
+        self.engine.retry(service).await.err().map(|error| self.engine.ledger.failure_text(&error))
     }
 
     /// From the next pass on the loop applies a request: everything, or what concerns these services.
@@ -655,18 +655,18 @@ impl Daemon {
         }
         // What waits for its lane is not to happen to a service that is left alone.
         self.engine.actions.cancel(service);
-        self.engine.ledger.suspend(service, suspension).await.err().map(|error| error.to_string())
+        self.engine.ledger.suspend(service, suspension).await.err().map(|error| self.engine.ledger.failure_text(&error))
     }
 
     async fn roll_back(&mut self, service: &str, generations: &str, suspension: &Suspension) -> Option<String> {
         let ledger = &self.engine.ledger;
         let stored = match ledger.manifests().await {
             Ok(manifests) => manifests.get(service).cloned(),
-            Err(error) => return Some(error.to_string()),
+            Err(error) => return Some(self.engine.ledger.failure_text(&error)),
         };
         let Some(from) = stored else { return Some(format!("there is no manifest of {service}")) };
         if let Err(error) = ledger.roll_back(service, generations, &from, suspension).await {
-            return Some(error.to_string());
+            return Some(self.engine.ledger.failure_text(&error));
         }
         self.engine.cancel_lane(service);
         None

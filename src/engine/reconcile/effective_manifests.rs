@@ -110,7 +110,10 @@ impl Engine {
             let is_broken = || broken.iter().any(|b| b.service.is_none() && b.file == *file);
             source.is_none() || is_broken() || notes.iter().any(|note| note.hides(file))
         };
-        for (name, text) in stored.iter().filter(|(_, kept)| lost(&kept.file)) {
+        // What was deleted, and has left data, comes back with its manifest only.
+        let facts = self.ledger.facts().await.unwrap_or_default();
+        let lasting = stored.iter().filter(|(name, kept)| lost(&kept.file) && !facts.retired.contains_key(*name));
+        for (name, text) in lasting {
             if !desired.services.contains_key(name) {
                 self.use_last_good(&mut desired, name, Some(text)).await;
             }

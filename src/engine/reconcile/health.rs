@@ -1,6 +1,7 @@
 //! Health where Docker itself cannot tell: probes of the route's port, or time without a restart.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt};
 
@@ -49,7 +50,22 @@ struct Track {
     had_taken_over: bool,
     ready: bool,
     since: Timestamp,
+    /// Where it was asked last: other answers count for nothing there.
+    asked: Option<ProbeSpot>,
 }
+
+/// A probe to be sent.
+struct ProbeRequest {
+    run: ContainerRun,
+    address: Address,
+    /// With the address at which it is asked.
+    seen: Seen,
+    port: u16,
+    provider: Arc<dyn Provider>,
+}
+
+/// A host and a port at which containers are asked.
+pub type ProbeSpot = (String, u16);
 
 impl HealthTracks {
     /// The containers of which this process, as it starts, may not know that they have taken over.
@@ -69,15 +85,15 @@ impl HealthTracks {
 
     /// Probes containers and writes the readiness into the world. A container that is known to be ready is not probed
     /// again before it starts again. `led_to`: of those that are unknown, those to which a host leads; `uptime`: how long a
-    /// container has been up, by its reported start.
+    /// container has been up, by its reported start. Answers whether the world shows another readiness than before.
     pub async fn judge(
         &mut self,
-        providers: &BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>,
+        providers: &BTreeMap<ProviderId, Arc<dyn Provider>>,
         (wants, led_to): (&Wants, &BTreeSet<Address>),
         facts: &Facts,
         world: &mut World,
         uptime: impl Fn(&Address, i64) -> Millis,
-    ) {
+    ) -> bool {
         let mut known = BTreeMap::new();
         let mut asks = Vec::new();
         for (address, probe) in wants.probes.iter().chain(&wants.probes_of_old) {
@@ -99,24 +115,23 @@ impl HealthTracks {
                 if let Some(at) = &probe.at {
                     asked.fields.set("address", Value::text(at));
                 }
-                asks.push((key.clone(), address.clone(), asked, probe.port, provider.clone()));
+                let spot = (asked.fields.text("address").unwrap_or_default().to_owned(), probe.port);
+                if track.asked.as_ref() != Some(&spot) {
+                    track.answers.clear();
+                    track.asked = Some(spot);
+                }
+                asks.push(ProbeRequest {
+                    run: key.clone(),
+                    address: address.clone(),
+                    seen: asked,
+                    port: probe.port,
+                    provider: provider.clone(),
+                });
             }
             known.insert(key, (address.clone(), track));
         }
-        let mut answers = Vec::new();
-        for (key, address, seen, port, provider) in asks {
-            let asking = async move {
-                let answer = match provider.capabilities().probe {
-                    Some(probe) => probe.probe(&address, &seen, port).await,
-                    None => Ok(()),
-                };
-                (key, answer)
-            };
-            answers.push(asking.boxed());
-        }
-        let answers: Vec<_> = futures_util::stream::iter(answers).buffer_unordered(PROBES_IN_FLIGHT).collect().await;
         let mut whys = BTreeMap::new();
-        for (key, answer) in answers {
+        for (key, answer) in answers_to(asks).await {
             let Some((_, track)) = known.get_mut(&key) else { continue };
             track.answers.push_back(answer.is_ok());
             while track.answers.len() > ANSWERS_KEPT {
@@ -129,18 +144,27 @@ impl HealthTracks {
             let why = said.unwrap_or_else(|| text!("{oks} of {needed} probes answered", oks, needed));
             whys.insert(key, why);
         }
+        let mut is_other = false;
         for (key, (address, track)) in known {
             if let Some(seen) = world.seen.get_mut(&address) {
                 let why = whys
                     .remove(&key)
                     .unwrap_or_else(|| text!("judged by uptime only: {span} without a restart", span = UPTIME_NEEDED));
                 let since = track.since;
-                seen.ready = if track.ready { Readiness::Ready } else { Readiness::NotYet { since, why } };
+                let ready = if track.ready { Readiness::Ready } else { Readiness::NotYet { since, why } };
+                is_other |= seen.ready != ready;
+                seen.ready = ready;
             }
             self.tracks.insert(key, track);
         }
         self.forget_gone(world);
         self.has_asked = true;
+        is_other
+    }
+
+    /// Whether a container counts as ready because it answered at this place.
+    pub fn has_answered(&self, run: &ContainerRun, at: &ProbeSpot) -> bool {
+        self.tracks.get(run).is_some_and(|track| track.ready && track.asked.as_ref() == Some(at))
     }
 
     fn forget_gone(&mut self, world: &World) {
@@ -149,6 +173,21 @@ impl HealthTracks {
             containers.map(|(address, seen)| (&address.provider, seen.vendor_id.as_str())).collect();
         self.tracks.retain(|run, _| there.contains(&(&run.engine, run.id.as_str())));
     }
+}
+
+async fn answers_to(asks: Vec<ProbeRequest>) -> Vec<(ContainerRun, Result<(), String>)> {
+    let mut answers = Vec::new();
+    for ProbeRequest { run, address, seen, port, provider } in asks {
+        let asking = async move {
+            let answer = match provider.capabilities().probe {
+                Some(probe) => probe.probe(&address, &seen, port).await,
+                None => Ok(()),
+            };
+            (run, answer)
+        };
+        answers.push(asking.boxed());
+    }
+    futures_util::stream::iter(answers).buffer_unordered(PROBES_IN_FLIGHT).collect().await
 }
 
 /// Whether a container was ready before this process started, or an old one was told to go for it: it is not probed like a new one.

@@ -237,8 +237,11 @@ fn digest(file: &SourceFile, assets: &Assets) -> String {
     part(file.text.as_bytes());
     for (path, asset) in assets {
         part(path.as_bytes());
-        part(asset.bytes.as_deref().unwrap_or_default());
-        part(&[u8::from(asset.executable)]);
+        match &asset.bytes {
+            Ok(bytes) => part(bytes),
+            Err(why) => part(format!("{why:?}").as_bytes()),
+        }
+        part(&[u8::from(asset.executable), u8::from(asset.bytes.is_ok())]);
     }
     hex::encode(hash.finalize())
 }

@@ -17,6 +17,7 @@ pub mod actions;
 pub mod savings;
 pub mod health;
 pub mod upstream_probe;
+pub mod left_out;
 pub mod port80;
 pub mod answers;
 pub mod clock;

@@ -40,6 +40,8 @@ pub struct Observer {
     reserved: BTreeMap<ProviderId, Vec<Reserved>>,
     /// The reported versions of vendors.
     pub versions: BTreeMap<ProviderId, String>,
+    /// Where others have written since the look before.
+    pub wrote: BTreeSet<ProviderId>,
 }
 
 /// When an engine started, as far as is known.
@@ -85,6 +87,10 @@ impl Observer {
         let mut world = World::default();
         let mut again = None;
         for (id, observation) in answers {
+            if let Some(others) = &observation.others {
+                tracing::info!(provider = %id, "somebody else writes there too: {others}");
+                self.wrote.insert(id.clone());
+            }
             self.versions.extend(observation.version.clone().map(|version| (id.clone(), version)));
             world.started.extend(observation.started.map(|at| (id.clone(), at)));
             world.mail_refused.extend(observation.mail_refused.clone().map(|identity| (id.clone(), identity)));
@@ -93,7 +99,7 @@ impl Observer {
             if let Some(until) = self.wakes(&id, &observation, now) {
                 world.waking.insert(id.clone(), until);
             }
-            if !observation.gaps.iter().any(Gap::is_whole) && self.doubts(&id, &observation.seen, facts) {
+            if doubts(&id, &observation, facts) {
                 // A clock that was set back prolongs no doubt.
                 let since = self.empty_since.get(&id).copied().filter(|since| *since <= now).unwrap_or(now);
                 self.empty_since.insert(id.clone(), since);
@@ -179,11 +185,6 @@ impl Observer {
         }
     }
 
-    fn doubts(&self, id: &ProviderId, seen: &BTreeMap<Address, amarre_core::model::Seen>, facts: &Facts) -> bool {
-        let owned = of_provider(&facts.applied, id).filter(|(address, _)| address.kind.may_be_owned());
-        owned.take(EMPTY_FROM).count() == EMPTY_FROM && !seen.values().any(|seen| seen.owner.is_ours())
-    }
-
     /// Until when a newly started engine brings back its containers. An engine that does not report its start may have
     /// started while it could not be asked.
     fn wakes(&mut self, id: &ProviderId, observation: &Observation, now: Timestamp) -> Option<Timestamp> {
@@ -221,6 +222,14 @@ impl Observer {
         }
         self.gap_since = since;
     }
+}
+
+/// Whether an answer shows nothing of ours, though the ledger owns several things that no gap of it hides.
+fn doubts(id: &ProviderId, observation: &Observation, facts: &Facts) -> bool {
+    let is_hidden = |address: &Address| observation.gaps.iter().any(|gap| gap.covers(address));
+    let owned = of_provider(&facts.applied, id).filter(|(address, _)| address.kind.may_be_owned());
+    let shown = owned.filter(|(address, _)| !is_hidden(address));
+    shown.take(EMPTY_FROM).count() == EMPTY_FROM && !observation.seen.values().any(|seen| seen.owner.is_ours())
 }
 
 /// What a stream of NPM has.
@@ -320,6 +329,23 @@ mod tests {
 
     fn names(reserved: &[Reserved]) -> Vec<&str> {
         reserved.iter().map(|reserved| reserved.by.name.as_str()).collect()
+    }
+
+    #[test]
+    fn what_a_gap_hides_is_no_empty_answer() {
+        let id = ProviderId::ovh();
+        let mut facts = Facts::default();
+        for name in ["a.example.org/A", "b.example.org/A"] {
+            let row = Applied { service: "a".to_owned(), vendor_id: "1".to_owned(), fields: Fields::default() };
+            facts.applied.insert(Address::new(id.clone(), Kind::Record, name), row);
+        }
+        let mut observation = Observation::default();
+        assert!(doubts(&id, &observation, &facts));
+        let elsewhere = Gap { scope: GapScope::Zone("example.net".to_owned()), ..empty_gap(&id, Timestamp(0)) };
+        observation.gaps.push(elsewhere.clone());
+        assert!(doubts(&id, &observation, &facts), "that hides none of it");
+        observation.gaps.push(Gap { scope: GapScope::Zone("example.org".to_owned()), ..elsewhere });
+        assert!(!doubts(&id, &observation, &facts));
     }
 
     #[test]

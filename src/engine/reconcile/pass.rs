@@ -25,7 +25,7 @@ use amarre_core::model::{
 };
 use amarre_core::plan;
 use amarre_core::plan::desired::{account, instance};
-use amarre_core::plan::diff::upstreams;
+use amarre_core::plan::diff::{engine_spelling, upstreams};
 use amarre_core::plan::input::Input;
 use amarre_core::plan::safety::{builds, lint, mass_deletes};
 use amarre_core::text;
@@ -322,8 +322,10 @@ impl Engine {
         let now = sight.now;
         let world = Arc::make_mut(&mut sight.world);
         self.ages.correct(world, self.clock.now(), self.clock.steady());
+        engine_spelling::as_made(world, &sight.facts.applied);
         // So that most looks have nothing to ask, and want what they wanted before.
         self.health.recall(world);
+        self.hops.recall(world);
         let probed = self.kept.observed(&self.context, Self::input(sight), &self.observer.versions);
         let (ages, steady) = (&self.ages, self.clock.steady());
         let uptime = |address: &Address, stamp| now - ages.up_since(address, stamp, now, steady);
@@ -331,15 +333,25 @@ impl Engine {
         let led_to = self.with_input(sight, |input| upstreams::led_to(input, &unknown));
         let wants = (&*probed, &led_to);
         let world = Arc::make_mut(&mut sight.world);
-        self.health.judge(&self.context.providers, wants, &sight.facts, world, uptime).await;
-        let places = self.with_input(sight, |input| upstream_probe::upstreams_to_probe(input, &probed));
+        let is_other = self.health.judge(&self.context.providers, wants, &sight.facts, world, uptime).await;
+        // What has just become ready is led to by now.
+        let probed = match is_other {
+            true => self.kept.observed(&self.context, Self::input(sight), &self.observer.versions),
+            false => probed,
+        };
+        let health = &self.health;
+        let places = self.with_input(sight, |input| upstream_probe::upstreams_to_probe(input, &probed, health));
         let dead_ends = self.hops.probe_due(&self.context.providers, places, now).await;
+        self.hops.recall(Arc::make_mut(&mut sight.world));
         let paths = self.with_input(sight, |input| bind_links::paths(input, &probed));
         let leads = bind_links::follow_all(paths).await;
         let world = Arc::make_mut(&mut sight.world);
         world.leads = leads;
         let (site, services) = (&self.context.site, &sight.desired.services);
         self.port80.examine(site, services, &probed, world, now).await;
+        let wrote = std::mem::take(&mut self.observer.wrote);
+        let visitor = self.port80.visitor().clone();
+        self.port80.left_out.examine((&visitor, site), wrote, world, now).await;
         self.health.instances.ask(self.port80.visitor(), site, &probed, world, now).await;
         dead_ends
     }
@@ -360,8 +372,10 @@ impl Engine {
             self.retries.forget(plan, &sight.world, |service| busy.contains(service));
             self.remember_failed_builds(plan, sight.now);
         }
+        // One that is to wait for its retry is held back while all ask for the turn, not only while it has it.
+        builds::ask_again(plan);
         self.retries.hold_back(plan, &sight.facts.revision, sight.now, |service| busy.contains(service));
-        self.with_input(sight, |input| builds::pass_on(input, plan));
+        self.with_input(sight, |input| builds::take_turns(input, plan));
         sight.facts.culprits = self.attribute(plan, sight.now).await;
     }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
 
+use super::left_out::LeftOut;
 use crate::providers::dns::query;
 use crate::providers::http::Http;
 use amarre_core::model::service::Service;
@@ -37,8 +38,22 @@ const PATH: &str = "/.well-known/acme-challenge/test-challenge";
 /// Visits a name on port 80.
 #[async_trait]
 pub trait Port80Client: Send + Sync {
-    /// The server that answers there by this name.
-    async fn visit(&self, name: &str, at: SocketAddr) -> Port80;
+    /// The server that answers there by this name; `to`: where NPM leads visitors of it, if it has a redirection.
+    async fn visit(&self, name: &str, at: SocketAddr, to: Option<&str>) -> Port80;
+
+    /// Those of the names by which NPM's nginx answers there as by a name that no host has; `None`: it cannot be asked from
+    /// here.
+    async fn left_out(&self, names: BTreeSet<String>, at: SocketAddr) -> Option<BTreeSet<String>> {
+        let nobodys = front_page(NOBODYS, at).await.filter(FrontPage::is_of_npm)?;
+        let ask = |name: String| async move {
+            let page = front_page(&name, at).await;
+            (name, page)
+        };
+        let pages =
+            futures_util::stream::iter(names.into_iter().map(|name| ask(name).boxed())).buffer_unordered(AT_ONCE);
+        let same = pages.filter_map(async |(name, page)| page.filter(|page| *page == nobodys).map(|_| name));
+        Some(same.collect().await)
+    }
 
     /// The addresses of the name, as Let's Encrypt would find them.
     async fn find(&self, name: &str) -> Leads;
@@ -66,6 +81,37 @@ pub trait Port80Client: Send + Sync {
     }
 }
 
+/// No host has this name (RFC 6761).
+const NOBODYS: &str = "amarre-asks.invalid";
+
+/// What tells one answer from another, and in the end whose it is.
+#[derive(Debug, PartialEq, Eq)]
+struct FrontPage {
+    status: u16,
+    headers: [Option<String>; 7],
+}
+
+impl FrontPage {
+    const HEADERS: [&str; 7] =
+        ["server", "x-served-by", "location", "content-length", "content-type", "etag", "last-modified"];
+
+    /// NPM's own page, and none of a host of it: those say by which name they were asked. What has no length may differ.
+    fn is_of_npm(&self) -> bool {
+        let [server, served_by, _, length, ..] = &self.headers;
+        let server = server.as_deref().unwrap_or_default().to_ascii_lowercase();
+        (server.starts_with("openresty") || server.starts_with("nginx")) && served_by.is_none() && length.is_some()
+    }
+}
+
+/// The front page by a name; `None`: there is no answer.
+async fn front_page(name: &str, at: SocketAddr) -> Option<FrontPage> {
+    let http = Http::towards(name, at, LIMIT).ok()?;
+    let url = format!("http://{name}:{}/", at.port());
+    let answer = http.open(http.request(reqwest::Method::GET, &url)).await.ok()?;
+    let headers = FrontPage::HEADERS.map(|header| answer.header(header).map(str::to_owned));
+    Some(FrontPage { status: answer.status(), headers })
+}
+
 /// Over the network.
 #[derive(Debug, Default)]
 pub struct HttpVisitor {
@@ -81,13 +127,13 @@ impl HttpVisitor {
 
 #[async_trait]
 impl Port80Client for HttpVisitor {
-    async fn visit(&self, name: &str, at: SocketAddr) -> Port80 {
+    async fn visit(&self, name: &str, at: SocketAddr, to: Option<&str>) -> Port80 {
         let http = match Http::towards(name, at, LIMIT) {
             Ok(http) => http,
             Err(why) => return Port80::Silent(why),
         };
         match http.open(http.request(reqwest::Method::GET, &format!("http://{name}:{}{PATH}", at.port()))).await {
-            Ok(answer) => judge(answer.status(), |header| answer.header(header).unwrap_or_default()),
+            Ok(answer) => judge(answer.status(), to, |header| answer.header(header).unwrap_or_default()),
             Err(failure) => Port80::Silent(failure.reason()),
         }
     }
@@ -97,10 +143,14 @@ impl Port80Client for HttpVisitor {
     }
 }
 
-/// NPM's nginx calls itself openresty; on plain nginx, its 404 or a header that only NPM sets identifies it.
-fn judge<'a>(status: u16, header: impl Fn(&str) -> &'a str) -> Port80 {
+/// NPM's nginx calls itself openresty; on plain nginx, its 404, a header that only NPM sets, or the redirection that it has
+/// identifies it.
+fn judge<'a>(status: u16, to: Option<&str>, header: impl Fn(&str) -> &'a str) -> Port80 {
     let server = header("server").to_ascii_lowercase();
-    let is_nginx = server.starts_with("nginx") && (status == 404 || !header("x-served-by").is_empty());
+    let leads = header("location").split_once("://").map(|(_, place)| place);
+    let is_redirection = to.is_some_and(|to| leads.is_some_and(|place| is_below(place, to)));
+    let is_ours = status == 404 || !header("x-served-by").is_empty() || is_redirection;
+    let is_nginx = server.starts_with("nginx") && is_ours;
     if server.starts_with("openresty") || is_nginx {
         return Port80::Npm;
     }
@@ -112,17 +162,24 @@ fn judge<'a>(status: u16, header: impl Fn(&str) -> &'a str) -> Port80 {
     Port80::Other(format!("{who} answers {status}{to}"))
 }
 
+/// Whether an address is that of a redirection, or a path below it.
+fn is_below(place: &str, to: &str) -> bool {
+    place.strip_prefix(to).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Recent results.
 pub struct Port80Findings {
     visitor: Arc<dyn Port80Client>,
     known: BTreeMap<(String, IpAddr), (Timestamp, Port80)>,
     led: BTreeMap<String, (Timestamp, Leads)>,
+    /// Hosts that others' changes may have left out of nginx.
+    pub left_out: LeftOut,
 }
 
 impl Port80Findings {
     /// Nothing yet.
     pub fn new(visitor: Arc<dyn Port80Client>) -> Self {
-        Self { visitor, known: BTreeMap::new(), led: BTreeMap::new() }
+        Self { visitor, known: BTreeMap::new(), led: BTreeMap::new(), left_out: LeftOut::default() }
     }
 
     /// Who goes and looks.
@@ -192,8 +249,9 @@ impl Port80Findings {
             .into_iter()
             .map(|(name, ip)| {
                 let visitor = self.visitor.clone();
+                let to = redirection_of(world, &name);
                 async move {
-                    let answer = visitor.visit(&name, SocketAddr::new(ip, 80)).await;
+                    let answer = visitor.visit(&name, SocketAddr::new(ip, 80), to.as_deref()).await;
                     ((name, ip), (now, answer))
                 }
                 .boxed()
@@ -209,6 +267,13 @@ impl Port80Findings {
             }
         }
     }
+}
+
+/// Where a redirection leads that is seen and has this name.
+fn redirection_of(world: &World, name: &str) -> Option<String> {
+    let mut redirections = world.seen.iter().filter(|(address, _)| address.kind == Kind::Redirection);
+    let (_, found) = redirections.find(|(_, seen)| seen.fields.strings("domains").contains(&name))?;
+    found.fields.text("to").map(str::to_owned)
 }
 
 /// The name that a record resolves: its servers were asked.
@@ -240,6 +305,18 @@ mod tests {
             (404, &[("server", "nginx")], None),
             (200, &[("server", "nginx"), ("x-served-by", "git.example.org")], None),
             (200, &[("server", "nginx")], Some("nginx answers 200")),
+            (308, &[("server", "nginx"), ("location", "https://new.example.org")], None),
+            (301, &[("server", "nginx"), ("location", "http://new.example.org/.well-known/x")], None),
+            (
+                301,
+                &[("server", "nginx"), ("location", "https://new.example.org.evil.example/")],
+                Some("nginx answers 301 to https://new.example.org.evil.example/"),
+            ),
+            (
+                308,
+                &[("server", "Apache"), ("location", "https://new.example.org")],
+                Some("Apache answers 308 to https://new.example.org"),
+            ),
             (404, &[("server", "Apache/2.4")], Some("Apache/2.4 answers 404")),
             (404, &[], Some("something that does not say its name answers 404")),
             (
@@ -250,8 +327,14 @@ mod tests {
         ] {
             let header = |name: &str| headers.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
             let expected = expected.map_or(Port80::Npm, |text| Port80::Other(text.to_owned()));
-            assert_eq!(judge(status, header), expected, "{status} {headers:?}");
+            assert_eq!(judge(status, Some("new.example.org"), header), expected, "{status} {headers:?}");
         }
+        let header = |name: &str| match name {
+            "server" => "nginx",
+            "location" => "https://new.example.org",
+            _ => "",
+        };
+        assert!(matches!(judge(308, None, header), Port80::Other(_)), "nobody of NPM leads there");
     }
 
     #[test]
@@ -290,13 +373,13 @@ mod tests {
             stream.write_all(b"HTTP/1.1 200 OK\r\nServer: Box\r\nContent-Length: 0\r\n\r\n").await.unwrap();
             String::from_utf8_lossy(&request[..read]).to_lowercase()
         });
-        let answer = HttpVisitor::default().visit("git.example.org", at).await;
+        let answer = HttpVisitor::default().visit("git.example.org", at, None).await;
         assert_eq!(answer, Port80::Other("Box answers 200".to_owned()));
         let request = served.await.unwrap();
         assert!(request.starts_with("get /.well-known/acme-challenge/test-challenge http/1.1"), "{request}");
         assert!(request.contains("host: git.example.org"), "{request}");
         assert_eq!(
-            HttpVisitor::default().visit("git.example.org", at).await,
+            HttpVisitor::default().visit("git.example.org", at, None).await,
             Port80::Silent("connection refused".to_owned())
         );
     }

@@ -10,12 +10,15 @@ use crate::engine::commands::pools;
 use crate::providers::machines::MachineAccess;
 use crate::secret::Secret;
 use amarre_core::model::pool::{
-    Between, Disabled, Machine, MachineFacts, Pool, canonical_address, host_key_secret, machine_of, own_key_secret,
-    provider, sign_in_secret,
+    Between, Disabled, Machine, MachineFacts, Pool, PoolFacts, canonical_address, host_key_secret, machine_of,
+    own_key_secret, provider, sign_in_secret,
 };
 use amarre_core::model::reservations::{self, Reservation, ReservationEnd, ReservationState};
 use amarre_core::model::savings::Day;
 use amarre_core::model::{Facts, Kind, Millis, Origin, Service, Timestamp};
+
+/// The way out where two machines have one host key.
+const OTHER_KEYS: &str = "where one is a copy of the other, make it new keys: rm /etc/ssh/ssh_host_*; ssh-keygen -A";
 
 /// Stands for a key in the plan of a pass that makes none.
 const MADE_LATER: &str = "made by the first pass that acts";
@@ -350,6 +353,9 @@ impl Engine {
                 self.ledger.store_reservations(&[(pool, one)]).await
             }
             PoolChange::Trust { pool, machine, key } => {
+                if let Some(other) = self.other_with_key(&known, &pool, &key) {
+                    return Err(format!("{other} has the host key of {pool}/{machine}; {OTHER_KEYS}"));
+                }
                 let mut known = facts(&pool).machines.remove(&machine).unwrap_or_default();
                 known.trusted = Some(key);
                 self.ledger.note_machine(&pool, &machine, Some(&known)).await
@@ -366,6 +372,21 @@ impl Engine {
             }
         };
         stored.map_err(|error| error.to_string())
+    }
+
+    /// The machine of another pool that has a host key by its manifest, or by what a person trusted.
+    fn other_with_key(&self, known: &BTreeMap<String, PoolFacts>, pool: &str, key: &str) -> Option<String> {
+        let picture = self.last_pass();
+        let others = picture.services.values().filter(|other| other.name != pool);
+        let mut machines =
+            others.filter_map(|other| Some((&other.name, other.pool.as_ref()?))).flat_map(|(name, pool)| {
+                pool.machines.iter().map(move |(machine, said)| (name, machine, said.host_key.as_deref()))
+            });
+        let trusted = |name: &str, machine: &str| known.get(name)?.machines.get(machine)?.trusted.as_deref();
+        let has_key = |(name, machine, said): &(&String, &String, Option<&str>)| {
+            said.or_else(|| trusted(name, machine)) == Some(key)
+        };
+        machines.find(has_key).map(|(name, machine, _)| format!("{name}/{machine}"))
     }
 
     fn pool_of_manifest(&self, pool: &str) -> Result<Pool, String> {

@@ -166,11 +166,11 @@ pub fn is_refused(error: &ServiceError) -> bool {
     error.error.class == Class::Rejected
 }
 
-/// Whether it would fail in the same way: a build in vain, a server that its vendor refused to make. It waits for another commit,
-/// or a person.
+/// Whether it would fail in the same way: a build in vain, a server that its vendor refused to make, a container that an engine
+/// refuses for what is asked of it. It waits for another commit, or a person.
 pub fn would_fail_again(error: &ServiceError) -> bool {
     let is_in_vain = builds::is_build(&error.change) && BUILT_IN_VAIN.contains(&error.error.code);
-    is_refused(error) && (is_in_vain || is_refused_create(error))
+    is_refused(error) && (is_in_vain || is_refused_create(error) || error.error.is_final)
 }
 
 fn is_refused_create(error: &ServiceError) -> bool {

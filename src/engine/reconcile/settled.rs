@@ -85,6 +85,12 @@ fn waits_long(change: &Change, now: Timestamp) -> bool {
 fn waits_for(change: &Change, stuck: &BTreeSet<Address>, picture: &PassResult) -> bool {
     let Gate::After(needs) = &change.gate else { return false };
     let hidden = |need: &Need| picture.plan.gaps.iter().any(|gap| gap.covers(&need.on));
-    let late = |need: &Need| need.is == State::Ready && waits::is_late(picture, &need.on);
+    let late = |need: &Need| match need.is {
+        State::Ready => waits::is_late(picture, &need.on),
+        State::Listening(_) => {
+            picture.dead_ends.values().any(|end| end.container == need.on && !end.is_fresh(picture.at))
+        }
+        State::Present | State::Absent => false,
+    };
     needs.iter().any(|need| stuck.contains(&need.on) || hidden(need) || late(need))
 }

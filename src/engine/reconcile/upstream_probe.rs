@@ -3,8 +3,9 @@
 //!
 //! | a host leads to | probed |
 //! | a container that is not ready | no: its own state says more |
-//! | the port by which its readiness was found | no: it answered |
+//! | the place at which the container answered and became ready | no |
 //! | another port of it | until something listens there; then not before the container starts again |
+//! | a port to which a host is to be switched | the same; it is switched when something listens |
 //! | a port with https, an address that is no container's | no |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,11 +13,14 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use super::health::{ContainerRun, run_of};
+use super::health::{ContainerRun, HealthTracks, ProbeSpot, run_of};
 use crate::engine::PassResult;
 use crate::providers::Provider;
-use amarre_core::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Timestamp, Value, Wants};
-use amarre_core::plan::diff::upstreams;
+use amarre_core::model::{
+    Address, Fields, Kind, Millis, ProviderId, Seen, State, Timestamp, Value, Want, Wants, World,
+};
+use amarre_core::plan::desired::npm_reach;
+use amarre_core::plan::diff::{compare, upstreams};
 use amarre_core::plan::input::Input;
 
 /// Concurrent probes: each is a process in NPM's container.
@@ -24,8 +28,8 @@ const IN_FLIGHT: usize = 8;
 /// How long a program that Docker calls healthy may need until its port is open.
 const SETTLES: Millis = Millis::seconds(10);
 
-/// A target of a run: host and port.
-type ProbeSpot = (ContainerRun, String, u16);
+/// A place of a run.
+type RunSpot = (ContainerRun, ProbeSpot);
 
 /// An upstream that is not known to listen.
 #[derive(Debug, Clone)]
@@ -34,7 +38,8 @@ pub struct UpstreamPlace {
     service: String,
     path: Option<String>,
     container: Address,
-    spot: ProbeSpot,
+    spot: RunSpot,
+    is_led: bool,
 }
 
 /// A host of ours that leads to a port on which nothing listens: visitors get a 502.
@@ -50,6 +55,8 @@ pub struct DeadEnd {
     pub container: Address,
     /// Since when that is known.
     pub since: Timestamp,
+    /// The host leads there already; else it is to, and visitors go where it leads now.
+    pub is_led: bool,
 }
 
 impl DeadEnd {
@@ -61,7 +68,8 @@ impl DeadEnd {
     /// The sentence for people.
     pub fn text(&self) -> String {
         let path = self.path.as_ref().map(|path| format!(", where {path} leads")).unwrap_or_default();
-        format!("nothing listens at {}{path}", self.at)
+        let kept = if self.is_led { "" } else { "; the host is not led there before something does" };
+        format!("nothing listens at {}{path}{kept}", self.at)
     }
 }
 
@@ -87,13 +95,13 @@ fn spelled(host: &str, port: i64) -> String {
 /// The probe results so far.
 #[derive(Debug, Default, Clone)]
 pub struct UpstreamProbes {
-    listens: BTreeSet<ProbeSpot>,
+    listens: BTreeSet<RunSpot>,
     /// Since when nothing is known to listen.
-    refuses: BTreeMap<ProbeSpot, Timestamp>,
+    refuses: BTreeMap<RunSpot, Timestamp>,
 }
 
-/// The upstreams of our hosts that are to be probed.
-pub fn upstreams_to_probe(input: &Input<'_>, wants: &Wants) -> Vec<UpstreamPlace> {
+/// The upstreams of our hosts that are to be probed: those to which they lead, then those to which they are to lead.
+pub fn upstreams_to_probe(input: &Input<'_>, wants: &Wants, health: &HealthTracks) -> Vec<UpstreamPlace> {
     let world = input.world;
     let hosts = world.seen.iter().filter(|(host, seen)| host.kind == Kind::ProxyHost && seen.owner.is_ours());
     let is_on = |seen: &Seen| seen.fields.flag("enabled") != Some(false);
@@ -112,19 +120,49 @@ pub fn upstreams_to_probe(input: &Input<'_>, wants: &Wants) -> Vec<UpstreamPlace
             };
             let found = by_address.get(pointer.host).filter(|container| is_there(container));
             let Some((container, there)) = found.or_else(|| containers.iter().find(is_there)) else { continue };
-            if is_judged_there(wants, container, &there.fields, (pointer.host, port)) {
-                continue;
-            }
             places.push(UpstreamPlace {
                 host: host.clone(),
                 service: seen.service.clone().unwrap_or_default(),
                 path: pointer.path.map(str::to_owned),
                 container: (*container).clone(),
-                spot: (run_of(container, there), pointer.host.to_owned(), port),
+                spot: (run_of(container, there), (pointer.host.to_owned(), port)),
+                is_led: true,
             });
         }
     }
+    places.extend(wants.map.iter().flat_map(|(host, want)| to_be_led(world, host, want)));
+    places.retain(|place| !health.has_answered(&place.spot.0, &place.spot.1));
     places
+}
+
+/// The places to which a host is to be switched.
+fn to_be_led(world: &World, host: &Address, want: &Want) -> Vec<UpstreamPlace> {
+    let awaited = want.needs.iter().filter_map(|need| match need.is {
+        State::Listening(port) => Some((&need.on, port)),
+        State::Present | State::Ready | State::Absent => None,
+    });
+    let up = awaited.filter_map(|(container, port)| Some((container, port, world.seen.get(container)?)));
+    let up: Vec<_> = up.filter(|(container, _, seen)| is_up(container, seen)).collect();
+    if up.is_empty() {
+        return Vec::new();
+    }
+    let fields = compare::resolve(&want.fields, world);
+    let places = up.into_iter().filter_map(|(container, port, seen)| {
+        let is_it = |to: &upstreams::Pointer<'_>| {
+            let is_at = npm_reach::is_at(to.host, to.port, &seen.fields) || npm_reach::is_on_host(&seen.fields);
+            is_at && to.port == Some(i64::from(port))
+        };
+        let to = upstreams::all(&fields).find(is_it)?;
+        Some(UpstreamPlace {
+            host: host.clone(),
+            service: want.service.clone(),
+            path: to.path.map(str::to_owned),
+            container: container.clone(),
+            spot: (run_of(container, seen), (to.host.to_owned(), port)),
+            is_led: false,
+        })
+    });
+    places.collect()
 }
 
 fn is_up(address: &Address, seen: &Seen) -> bool {
@@ -140,14 +178,27 @@ fn is_plain(host: &Fields, path: Option<&str>) -> bool {
     of_path.and_then(|location| text(location, "scheme")).as_deref() == Some("http")
 }
 
-/// Whether a container is ready because its probe of this target answered.
-fn is_judged_there(wants: &Wants, container: &Address, fields: &Fields, (host, port): (&str, u16)) -> bool {
-    let probe = wants.probes.get(container).or_else(|| wants.probes_of_old.get(container));
-    let Some(Some(probe)) = probe.filter(|_| fields.text("health") == Some("none")) else { return false };
-    probe.port == port && probe.at.as_deref().or(fields.text("address")) == Some(host)
-}
-
 impl UpstreamProbes {
+    /// Writes into the world the ports at which nothing was found to listen.
+    pub fn recall(&self, world: &mut World) {
+        if self.refuses.is_empty() {
+            return world.closed.clear();
+        }
+        let runs: BTreeMap<ContainerRun, &Address> = world
+            .seen
+            .iter()
+            .filter(|(address, seen)| is_up(address, seen))
+            .map(|(address, seen)| (run_of(address, seen), address))
+            .collect();
+        let mut closed: BTreeMap<Address, BTreeSet<u16>> = BTreeMap::new();
+        for (run, (_, port)) in self.refuses.keys() {
+            if let Some(container) = runs.get(run) {
+                closed.entry((*container).clone()).or_default().insert(*port);
+            }
+        }
+        world.closed = closed;
+    }
+
     /// Probes what is not known yet. An unclear answer is not reported.
     pub async fn probe_due(
         &mut self,
@@ -155,13 +206,13 @@ impl UpstreamProbes {
         places: Vec<UpstreamPlace>,
         now: Timestamp,
     ) -> BTreeMap<Address, DeadEnd> {
-        let spots: BTreeSet<&ProbeSpot> = places.iter().map(|place| &place.spot).collect();
+        let spots: BTreeSet<&RunSpot> = places.iter().map(|place| &place.spot).collect();
         self.listens.retain(|spot| spots.contains(spot));
         let open = spots.into_iter().filter(|spot| !self.listens.contains(*spot));
         let asks = open.filter_map(|spot| Some((spot.clone(), providers.get(&spot.0.engine)?.clone())));
         let asks = asks.map(|(spot, provider)| async move {
             let said = match provider.capabilities().probe {
-                Some(probe) => probe.listens(&spot.1, spot.2).await,
+                Some(probe) => probe.listens(&spot.1.0, spot.1.1).await,
                 None => None,
             };
             (spot, said)
@@ -181,9 +232,9 @@ impl UpstreamProbes {
         }
         let dead = places.into_iter().filter_map(|place| {
             let since = *self.refuses.get(&place.spot)?;
-            let (_, host, port) = place.spot;
-            let UpstreamPlace { service, path, container, .. } = place;
-            Some((place.host, DeadEnd { service, path, at: spelled(&host, i64::from(port)), container, since }))
+            let UpstreamPlace { host, service, path, container, spot: (_, (to, port)), is_led } = place;
+            let at = spelled(&to, i64::from(port));
+            Some((host, DeadEnd { service, path, at, container, since, is_led }))
         });
         // The first of a host: its own upstream comes before those of its paths.
         let mut all = BTreeMap::new();

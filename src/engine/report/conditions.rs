@@ -158,7 +158,8 @@ fn serving(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
             .generations(&resource.address)
             .any(|(_, seen)| seen.owner.is_ours() && matches!(seen.ready, Readiness::Ready))
     };
-    let ends_dead = |resource: &status::ResourceStatus| picture.dead_ends.contains_key(&resource.address);
+    let ends_dead =
+        |resource: &status::ResourceStatus| picture.dead_ends.get(&resource.address).is_some_and(|end| end.is_led);
     match relevant.find(|resource| !works(resource) || ends_dead(resource)) {
         Some(down) => condition(Some(false), "Down", format!("{}: {}", down.label(), down.detail)),
         None if row.resources.iter().any(|resource| resource.failure.is_some() && resource.job.is_none()) => {

@@ -5,6 +5,7 @@
 //! | no list | no list | open to everyone, as wanted |
 //! | a list | that list | closed |
 //! | a list | none | **exposed**: a person has to know |
+//! | a list | lines for which NPM leaves the list out | the same |
 //! | whatever | another list | different, and not exposed |
 //! | whatever | no host yet, or it cannot be seen | not known |
 //!
@@ -14,6 +15,7 @@ use super::status::ServiceStatus;
 use crate::engine::PassResult;
 use amarre_core::model::service::Route;
 use amarre_core::model::{Address, Kind, Text};
+use amarre_core::plan::diff::exposure::leaves_list_out;
 use amarre_core::text;
 
 /// Who can reach a route.
@@ -65,6 +67,12 @@ pub fn of_service(picture: &PassResult, row: &ServiceStatus) -> Option<Exposure>
     all.iter().find(|one| one.is_lost()).or(all.first()).cloned()
 }
 
+/// Who can reach each service that has a route, but for those that are deleted.
+pub fn of_all(picture: &PassResult) -> Vec<(&ServiceStatus, Exposure)> {
+    let there = picture.statuses().values().filter(|row| !row.deleted);
+    there.filter_map(|row| Some((row, of_service(picture, row)?))).collect()
+}
+
 /// Who can reach the route of a proxied name.
 pub fn of_host(picture: &PassResult, row: &ServiceStatus, host: &str) -> Option<Exposure> {
     let main = main_name(host);
@@ -111,7 +119,11 @@ fn observed(picture: &PassResult, host: &Address, named: Option<&str>) -> Observ
     if picture.world.gap(host).is_some() {
         return Observed::Unknown;
     }
-    match picture.world.seen.get(host).map(|seen| seen.fields.text("access_list")) {
+    let seen = picture.world.seen.get(host);
+    if named.is_some() && seen.is_some_and(|seen| leaves_list_out(&seen.fields)) {
+        return Observed::Open;
+    }
+    match seen.map(|seen| seen.fields.text("access_list")) {
         Some(list) if list == named => Observed::AsWanted,
         Some(None) => Observed::Open,
         Some(Some(_)) => Observed::OtherList,

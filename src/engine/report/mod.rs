@@ -10,6 +10,7 @@ mod next_step;
 mod status_text;
 mod leftovers;
 pub mod service_list;
+pub mod attention;
 pub mod conditions;
 pub mod countdown;
 pub(super) mod wait_text;
@@ -46,6 +47,7 @@ use countdown::CountFrom;
 pub use drift::drift_json;
 pub use plan::{plan_json, plan_markdown, plan_of, plan_text, plan_text_before};
 pub use run_end::{RunEnd, RunTally, verdict};
+use service_list::Only;
 use status::{ResourceStatus, ServiceStatus, Sync};
 pub(in crate::engine) use status_text::resource_text;
 pub use status_text::{service_text, status_text};
@@ -148,9 +150,8 @@ pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
     let trouble = |text: Text, code: Code, hints: Vec<Hint>| SiteProblem { text, code, hints };
     let mut lines = Vec::new();
     if let Some(error) = &picture.ledger_error {
-        let text = text!("{error}; nothing is written anywhere until it can be", error = Text::from(error));
-        let hint = Hint::text(text!("is the disk full? what runs goes on running"));
-        lines.push(trouble(text, Code::A0903, vec![hint]));
+        let text = text!("{error}; nothing is written anywhere until it can be", error = Text::from(&error.message));
+        lines.push(trouble(text, Code::A0903, vec![Hint::text(error.hint.clone())]));
     }
     if let Some(wrong) = &picture.config_trouble {
         let hint = Hint::text(text!("correct amarre.yaml, then send SIGHUP again; until then the one before stays"));
@@ -223,6 +224,8 @@ pub fn status_json(picture: &PassResult, next_run: Option<Timestamp>) -> Json {
     let services = picture.statuses();
     let there = || services.values().filter(|row| !row.deleted);
     let count = |test: &dyn Fn(&ServiceStatus) -> bool| there().filter(|row| test(row)).count();
+    let listed = |only: Only| service_list::matching(picture, only).len();
+    let needs = attention::json(picture);
     let mut document = json!({
         "schema": "amarre.status/v1",
         "instance": picture.context.as_ref().map(|context| context.site.instance.clone()),
@@ -241,10 +244,14 @@ pub fn status_json(picture: &PassResult, next_run: Option<Timestamp>) -> Json {
             "synced": count(&|row| row.sync == Sync::Synced),
             "out_of_sync": count(&|row| row.sync == Sync::OutOfSync),
             "unknown": count(&|row| row.sync == Sync::Unknown),
-            "attention": count(&|row| row.attention),
+            "attention": needs.len(),
+            "open": listed(Only::Open),
+            "no_tls": listed(Only::NoTls),
         },
+        "needs_you": needs,
         "planning_only": !picture.consented,
-        "ledger": {"error": picture.ledger_error.as_ref().map(|message| json!({"code": Code::A0903, "message": message}))},
+        "ledger": {"error": picture.ledger_error.as_ref().map(
+            |trouble| json!({"code": Code::A0903, "message": trouble.message}))},
         "configuration": {"error": picture.config_trouble.as_ref().map(
             |trouble| json!({"code": trouble.code, "message": trouble.message}))},
         "listener": {"error": picture.listener_trouble.as_ref().map(
@@ -431,6 +438,9 @@ fn resource_json(picture: &PassResult, resource: &ResourceStatus) -> Json {
         let since = resource.detail_clock.and_then(CountFrom::since);
         object.extend(since.map(|since| ("since".to_owned(), json!(since.rfc3339()))));
         object.extend(resource.job.iter().map(|job| ("job".to_owned(), json!(job))));
+        if picture.world.seen.get(&resource.address).is_some_and(|seen| !seen.owner.is_ours()) {
+            object.insert("owned".to_owned(), json!(false));
+        }
         if picture.is_simulated(&resource.address.provider) {
             object.insert("simulated".to_owned(), json!(true));
         }

@@ -5,7 +5,7 @@ use super::jobs;
 use super::status::{drift_word, is_drift, need_text};
 use crate::engine::PassResult;
 use amarre_core::model::plan::{Gate, Wait};
-use amarre_core::model::{Change, Kind, Readiness, Text};
+use amarre_core::model::{Address, Change, Kind, Readiness, Text};
 use amarre_core::text;
 
 /// The next step and its time.
@@ -32,14 +32,18 @@ pub fn next_step(picture: &PassResult, name: &str) -> (Text, Option<CountFrom>) 
         Gate::Now | Gate::Held(_) => None,
     });
     let wanted = || picture.wanted_by(name).iter();
+    let called = |address: &Address| {
+        let manifest = picture.services.get(name).filter(|_| address.kind == Kind::Container);
+        manifest.map_or_else(|| address.name.clone(), |manifest| manifest.called(&address.name))
+    };
     let starting = wanted()
         .filter(|address| address.kind == Kind::Container || address.kind.is_instance())
         .filter_map(|address| Some((address, &picture.world.seen.get(address)?.ready)))
         .find_map(|(address, ready)| match ready {
             Readiness::NotYet { why, .. } => Some(match jobs::job(picture, address) {
                 Some(job) => text!("job {job} {why}", job, why = why.clone()),
-                None if address.name == name => why.clone(),
-                None => text!("{thing}: {why}", thing = &address.name, why = why.clone()),
+                None if called(address) == name => why.clone(),
+                None => text!("{thing}: {why}", thing = called(address), why = why.clone()),
             }),
             Readiness::Ready | Readiness::Failed { .. } => None,
         });

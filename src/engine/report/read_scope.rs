@@ -68,8 +68,7 @@ impl OthersNames {
 
 /// Every file of the source. A Compose file looks like a manifest, so it may stand among the manifests.
 fn all_files(picture: &PassResult) -> Assets {
-    let asset =
-        |text: &String| Asset { bytes: Some(text.as_bytes().into()), size: text.len() as u64, executable: false };
+    let asset = |text: &String| Asset::of(text.as_bytes(), false);
     let source = &picture.source;
     let mut assets: Assets = source.files.iter().map(|(path, text)| (path.clone(), asset(text))).collect();
     assets.extend(source.assets.iter().map(|(path, asset)| (path.clone(), asset.clone())));

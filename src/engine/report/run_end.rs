@@ -1,20 +1,27 @@
-//! How a command that applies came to its end: what was changed, and what still stands in the way. Pure.
+//! How a command that applies came to its end: what was changed, and what still stands in the way. Of a command for some services,
+//! only of those. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::countdown::CountFrom;
 use super::status::{Health, ServiceStatus, Sync};
 use super::{apps, hint_line, problems_text, service_list, short_revision, wait_text, with_code};
 use crate::engine::PassResult;
+use crate::engine::ledger_trouble::LedgerTrouble;
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::guards;
-use amarre_core::model::{Address, Change, Code, Hint, Kind, Language, Millis, Timestamp, Verb};
+use amarre_core::model::{Address, Change, Code, Hint, Kind, Language, Millis, Refusal, Timestamp, Verb};
 use amarre_core::plan::render::{Sign, Style, Tone, counted};
 use amarre_core::text;
 
+/// More services than these are counted.
+const NAMED_MAX: usize = 3;
+
 /// How an `apply` came to its end.
 #[derive(Debug, Clone, Copy)]
-pub struct RunEnd {
+pub struct RunEnd<'a> {
+    /// The services that were asked for; `None`: all.
+    pub only: Option<&'a BTreeSet<String>>,
     /// Whether nothing was left that happens by itself.
     pub settled: bool,
     /// Whether a daemon goes on; else nothing is tried again before the next command.
@@ -26,33 +33,39 @@ pub struct RunEnd {
 /// How an `apply` ended: its text and its exit code.
 pub fn verdict(
     picture: &PassResult,
-    RunEnd { settled, goes_on, took }: RunEnd,
+    RunEnd { only, settled, goes_on, took }: RunEnd<'_>,
     created: &RunTally,
     now: Timestamp,
     style: Style,
 ) -> (String, u8) {
-    let services = picture.statuses();
+    let is_asked = |name: &str| only.is_none_or(|only| only.contains(name));
+    let all = picture.statuses();
+    let services = || all.values().filter(|row| is_asked(&row.name));
     let is_good = |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy;
     // A preview is not a problem of the person who asks.
     let is_reported = |row: &ServiceStatus| row.code == Some(Code::A0417) && row.health == Health::Healthy;
     let in_force = |row: &&ServiceStatus| !picture.facts.suspended.contains_key(&row.name) && !row.deleted;
-    let in_sync = services.values().filter(is_good).filter(in_force);
+    let in_sync = services().filter(is_good).filter(in_force);
     let (listed, others): (Vec<_>, Vec<_>) = in_sync.partition(|row| service_list::is_listed(picture, row));
     let id = short_revision(&picture.source.revision);
     let needy: Vec<&ServiceStatus> =
-        services.values().filter(|row| row.sync != Sync::Synced || row.health != Health::Healthy).collect();
+        services().filter(|row| row.sync != Sync::Synced || row.health != Health::Healthy).collect();
     let needy: Vec<&ServiceStatus> =
         needy.into_iter().filter(|row| !picture.facts.suspended.contains_key(&row.name) && !is_reported(row)).collect();
-    let broken = !picture.broken.is_empty() || picture.diagnostics.iter().any(|d| d.severity == Severity::Error);
+    let is_broken = || only.is_none() && picture.diagnostics.iter().any(|found| found.severity == Severity::Error);
+    let broken = picture.broken.keys().any(|name| is_asked(name)) || is_broken();
     if let Some(error) = &picture.ledger_error {
-        return (format!("Nothing applied: {error}, A0903\n"), 1);
+        return (unwritten(error, created, style), 1);
     }
-    let guarded = picture.plan.guard.is_some();
-    let broken = broken || picture.source_error.is_some() || apps::behind(picture).next().is_some();
-    if settled && needy.is_empty() && !broken && !guarded && picture.plan.has_seen_services() {
+    let is_held = |change: &Change| is_asked(&change.service) && change.refusal().is_some_and(Refusal::is_guard);
+    let guarded = picture.plan.guard.is_some() && (only.is_none() || picture.plan.changes.iter().any(is_held));
+    let is_behind = apps::behind(picture).any(|(name, _)| is_asked(name));
+    let broken = broken || picture.source_error.is_some() || is_behind;
+    let is_seen = only.is_some() || picture.plan.has_seen_services();
+    if settled && needy.is_empty() && !broken && !guarded && is_seen {
         let nothing = created.total() == 0;
         let done = if nothing { "nothing to do".to_owned() } else { created.to_string() };
-        let in_sync = counted(listed.len(), others.len());
+        let in_sync = named(only).unwrap_or_else(|| counted(listed.len(), others.len()).to_string());
         let text = style.paint(Tone::Bold, &format!("Applied {id} in {}: {done}. {in_sync} in sync.", took.in_words()));
         return (format!("{text}\n"), 0);
     }
@@ -70,13 +83,13 @@ pub fn verdict(
         alike.entry((last_words(row, goes_on, now, style.language), hints.join("\n"))).or_default().push(row);
     }
     let is_retried = |row: &&ServiceStatus| row.what_now_clock.is_some_and(CountFrom::is_try);
-    let would_go_on = !picture.plan.gaps.is_empty() || alike.values().flatten().any(is_retried);
+    let would_go_on = only.is_none() && !picture.plan.gaps.is_empty() || alike.values().flatten().any(is_retried);
     let mut alike: Vec<Vec<&ServiceStatus>> = alike.into_values().collect();
     alike.sort_by_key(|rows| rows.first().map(|row| row.name.clone()));
     for rows in &alike {
         let (row, name) = match rows.as_slice() {
             [] => continue,
-            [row] => (row, format!("{:14}", row.name)),
+            [row] => (row, format!("{:<13} ", row.name)),
             [row, other] => (row, format!("{}, {}   ", row.name, other.name)),
             [row, other, more @ ..] => (row, format!("{}, {} and {} more   ", row.name, other.name, more.len())),
         };
@@ -87,11 +100,30 @@ pub fn verdict(
             hint_line(hint, "      ", style, &mut out);
         }
     }
-    problems_text(picture, now, style, &mut out);
+    if only.is_none() || broken && picture.source_error.is_some() {
+        problems_text(picture, now, style, &mut out);
+    }
     if would_go_on && !goes_on {
         hint_line(&Hint::command(text!("no daemon runs; to try again"), "amarre apply"), "  ", style, &mut out);
     }
     (out, if guarded { 4 } else { 3 })
+}
+
+/// The ledger cannot be used: what was changed before, and what to do.
+fn unwritten(trouble: &LedgerTrouble, created: &RunTally, style: Style) -> String {
+    let done = match created.total() {
+        0 => "Nothing applied".to_owned(),
+        _ => format!("Partly applied, {created}, until the ledger failed"),
+    };
+    let mut out = format!("{}: {}, A0903\n", style.paint(Tone::Bold, &done), trouble.message);
+    hint_line(&Hint::text(trouble.hint.clone()), "  ", style, &mut out);
+    out
+}
+
+/// The services that were asked for, where those are few.
+fn named(only: Option<&BTreeSet<String>>) -> Option<String> {
+    let only = only.filter(|only| only.len() <= NAMED_MAX)?;
+    Some(only.iter().cloned().collect::<Vec<_>>().join(", "))
 }
 
 /// The line of a service when a command ends: without a daemon no next try comes.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `attention` | services that need a person |
 //! | `drift` | fields that differ from what was last applied |
+//! | `open` | services that everyone can reach |
 //! | `no-tls` | services with a route that answers in plain HTTP |
 //! | `unmanaged` | observed resources that no manifest of ours wants |
 //! | `suspended` | suspended services |
@@ -50,6 +51,8 @@ pub enum Only {
     Attention,
     /// They differ from what was last applied.
     Drift,
+    /// Everyone can reach them.
+    Open,
     /// A route answers in plain HTTP.
     NoTls,
     /// Unmanaged resources.
@@ -62,9 +65,10 @@ pub enum Only {
 
 impl Only {
     /// Every word, as it is typed.
-    pub const WORDS: [(&'static str, Only); 6] = [
+    pub const WORDS: [(&'static str, Only); 7] = [
         ("attention", Only::Attention),
         ("drift", Only::Drift),
+        ("open", Only::Open),
         ("no-tls", Only::NoTls),
         ("unmanaged", Only::Unmanaged),
         ("suspended", Only::Suspended),
@@ -81,6 +85,7 @@ impl Only {
         match self {
             Only::Attention => row.attention,
             Only::Drift => drifted(picture).iter().any(|change| change.service == row.name),
+            Only::Open => exposure::of_service(picture, row).is_some_and(|found| found.is_open()),
             Only::NoTls => has_plain_route(picture, &row.name),
             Only::Unmanaged => false,
             Only::Suspended => picture.facts.suspended.contains_key(&row.name),
@@ -93,12 +98,18 @@ impl Only {
         match self {
             Only::Attention => text!("Nothing needs you."),
             Only::Drift => text!("Nothing differs from what Amarre last applied."),
+            Only::Open => text!("No service is open to everyone."),
             Only::NoTls => text!("Every route has TLS."),
             Only::Unmanaged => text!("Nothing is here that is not managed."),
             Only::Suspended => text!("Nothing is suspended."),
             Only::Expiring => text!("No certificate ends within 30 days."),
         }
     }
+}
+
+/// The services that a filter lists, those that need a person first. What is counted anywhere is the length of this.
+pub fn matching(picture: &PassResult, only: Only) -> Vec<&ServiceStatus> {
+    rows(picture, picture.statuses().values().filter(|row| !row.deleted), Some(only))
 }
 
 /// The matching rows, those that need a person first; and how many more are quiet.
@@ -254,7 +265,8 @@ fn revision(picture: &PassResult, name: &str) -> String {
 }
 
 fn has_plain_route(picture: &PassResult, name: &str) -> bool {
-    let Some(manifest) = picture.services.get(name) else { return false };
+    let is_destroyed = picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
+    let Some(manifest) = picture.services.get(name).filter(|_| !is_destroyed) else { return false };
     manifest.routes.iter().any(|route| route.tls == Tls::None)
         || manifest.answered.iter().any(|host| host.tls == Tls::None)
 }
@@ -287,6 +299,11 @@ pub fn closing(rows: &[&ServiceStatus], only: Only) -> Text {
     let n = rows.len();
     let Some(first) = rows.first() else { return only.empty_text() };
     match only {
+        Only::Open => text!(
+            n;
+            "1 service is open to everyone: give its routes an `access_list` where that is not meant",
+            "{n} services are open to everyone: give their routes an `access_list` where that is not meant"
+        ),
         Only::NoTls => text!(
             n;
             "1 service answers in plain HTTP: give its routes `tls:`",
@@ -458,11 +475,10 @@ pub fn document(picture: &PassResult, mut whole: Json, only: Option<Only>) -> Js
         None => whole,
         Some(Only::Drift) => report::drift_json(picture),
         Some(Only::Unmanaged) => unmanaged_json(picture),
-        Some(only @ (Only::Attention | Only::NoTls | Only::Suspended | Only::Expiring)) => {
-            let services = picture.statuses();
+        Some(only @ (Only::Attention | Only::Open | Only::NoTls | Only::Suspended | Only::Expiring)) => {
+            let listed = matching(picture, only);
             if let Some(rows) = whole["services"].as_array_mut() {
-                let takes = |name: &str| services.get(name).is_some_and(|row| only.matches(picture, row));
-                rows.retain(|row| row["name"].as_str().is_some_and(takes));
+                rows.retain(|row| listed.iter().any(|known| row["name"] == known.name.as_str()));
             }
             whole
         }

@@ -301,7 +301,7 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
         Some(failure) => (Health::Degraded, failures::while_there(&failure.why)),
         None => (health, detail),
     };
-    let dead_end = picture.dead_ends.get(&address).filter(|_| health == Health::Healthy);
+    let dead_end = picture.dead_ends.get(&address).filter(|end| health == Health::Healthy || !end.is_led);
     let (health, detail) = match dead_end {
         Some(end) if end.is_fresh(picture.at) => (Health::Progressing, end.text().into()),
         Some(end) => (Health::Degraded, end.text().into()),
@@ -619,7 +619,7 @@ fn explain_bad(picture: &PassResult, status: &mut ServiceStatus, bad: &ResourceS
     let domain = bad.address.name.split(['/', ',']).next().unwrap_or_default();
     let way = format!("amarre trace {domain}");
     let way = is_dead_end.then(|| Hint::command(text!("to follow the way of a request"), way));
-    status.hints = log_hint(bad).into_iter().chain(way).collect();
+    status.hints = log_hint(bad).into_iter().chain(way).chain(waits::way_back(picture, &status.name, bad)).collect();
     status.attention = true;
 }
 
@@ -680,7 +680,8 @@ pub(crate) fn need_text(picture: &PassResult, need: &Need) -> Text {
         Some(Readiness::Ready) | None => None,
     };
     match (need.is, why) {
-        (State::Present | State::Ready, Some(why)) => text!("{thing} ({why})", thing, why),
+        (State::Listening(port), None) => text!("port {port} of {thing}", port = port.to_string(), thing),
+        (State::Present | State::Ready | State::Listening(_), Some(why)) => text!("{thing} ({why})", thing, why),
         (State::Present | State::Ready, None) => thing,
         (State::Absent, _) => text!("{thing} to go", thing),
     }

@@ -1,9 +1,11 @@
 //! The status as text: all services as a table, and one with its resources. Pure.
 
+use super::attention::{self, Concern};
 use super::countdown;
+use super::exposure::{self, Observed};
 use super::service_list::{self, ListQuery, Only};
 use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
-use super::{ago, builds, certificates, commit_text, hint_line, problems, problems_text, revision_text, since_text};
+use super::{ago, builds, certificates, commit_text, hint_line, problems_text, revision_text, since_text};
 use super::{exact_time, short_revision, wait_text, with_code};
 use crate::engine::PassResult;
 use crate::ledger::runs::Event;
@@ -32,9 +34,12 @@ pub fn status_text(
     match listing.only {
         Some(Only::Drift) => return format!("{out}\n{}", service_list::drift_text(picture, style)),
         Some(Only::Unmanaged) => return format!("{out}\n{}", service_list::unmanaged_text(picture, style.language)),
-        Some(Only::Attention | Only::NoTls | Only::Suspended | Only::Expiring) | None => (),
+        Some(Only::Attention | Only::Open | Only::NoTls | Only::Suspended | Only::Expiring) | None => (),
     }
-    let rows = service_list::rows(picture, services.values(), listing.only);
+    let rows = match listing.only {
+        Some(only) => service_list::matching(picture, only),
+        None => service_list::rows(picture, services.values(), None),
+    };
     let hide = !listing.all && listing.only.is_none() && rows.len() >= LISTED_ALWAYS;
     let (hidden, shown): (Vec<&ServiceStatus>, Vec<&ServiceStatus>) =
         rows.iter().copied().partition(|row| hide && service_list::is_quiet(row));
@@ -44,8 +49,11 @@ pub fn status_text(
     }
     out.push('\n');
     if let Some(only) = listing.only.filter(|only| *only != Only::Attention) {
-        let closing = say(&service_list::closing(&rows, only), style.language);
-        out.push_str(&format!("{}\n", style.paint(Tone::Bold, &closing)));
+        let hidden = exposure_text(picture).filter(|_| only == Only::Open);
+        let closing = Some(service_list::closing(&rows, only)).filter(|_| hidden.is_none() || !rows.is_empty());
+        for line in closing.iter().chain(&hidden) {
+            out.push_str(&format!("{}\n", style.paint(Tone::Bold, &say(line, style.language))));
+        }
         return out;
     }
     if listing.wide {
@@ -60,6 +68,18 @@ pub fn status_text(
     let need = say(&need_text(picture, &rows, listing.only, now), style.language);
     out.push_str(&format!("{hidden}{}\n", style.paint(Tone::Bold, &need)));
     out
+}
+
+/// Services that may be open to everyone or not: their proxy cannot be seen.
+fn exposure_text(picture: &PassResult) -> Option<Text> {
+    let all = exposure::of_all(picture);
+    let n = all.iter().filter(|(_, found)| found.observed == Observed::Unknown).count();
+    let text = text!(
+        n;
+        "Whether 1 service is open to everyone cannot be seen now.",
+        "Whether {n} services are open to everyone cannot be seen now."
+    );
+    (n > 0).then_some(text)
 }
 
 /// What is looked at, when it was, and what comes next.
@@ -86,12 +106,13 @@ fn hidden_text(picture: &PassResult, hidden: &[&ServiceStatus], are_all: bool) -
 
 /// What a person has to do, if anything.
 fn need_text(picture: &PassResult, rows: &[&ServiceStatus], only: Option<Only>, now: Timestamp) -> Text {
-    let needy: Vec<&str> = rows.iter().filter(|row| row.attention).map(|row| row.name.as_str()).collect();
+    let needy = attention::concerns(picture, now);
     let n = needy.len();
-    if n == 0 {
+    let ways: Vec<String> = needy.iter().filter_map(Concern::command).collect();
+    if ways.is_empty() {
         let is_changing = || rows.iter().any(|row| picture.is_changing(&row.name));
         return match () {
-            () if !problems(picture, now).is_empty() => text!("What stands above needs you."),
+            () if n > 0 => text!("What stands above needs you."),
             () if rows.is_empty() && only.is_none() => {
                 text!("No manifest in {source}.", source = &picture.source.label)
             }
@@ -101,12 +122,15 @@ fn need_text(picture: &PassResult, rows: &[&ServiceStatus], only: Option<Only>, 
             () => text!("Nothing needs you."),
         };
     }
-    let commands: Vec<String> = needy.iter().take(NEEDY_SHOWN).map(|name| format!("amarre status {name}")).collect();
-    let (commands, more) = (commands.join(", "), n.saturating_sub(NEEDY_SHOWN));
+    let (commands, more) =
+        (ways.iter().take(NEEDY_SHOWN).cloned().collect::<Vec<_>>().join(", "), ways.len().saturating_sub(NEEDY_SHOWN));
     let commands = match more {
         0 => Text::from(commands),
         _ => text!("{commands}, and {more} more", commands, more),
     };
+    if n > ways.len() {
+        return text!("{n} need you: what stands above, {commands}", n, commands);
+    }
     text!(n; "1 needs you: {commands}", "{n} need you: {commands}", commands)
 }
 

@@ -191,6 +191,13 @@ pub fn why_failed(resource: &status::ResourceStatus) -> Text {
     }
 }
 
+/// To the version that worked before, if there was one.
+pub fn way_back(picture: &PassResult, service: &str, bad: &status::ResourceStatus) -> Option<Hint> {
+    let (good, _) = picture.facts.last_good.get(&bad.address.base())?;
+    let is_another = bad.address.generation.as_ref() != Some(good);
+    is_another.then(|| Hint::command(text!("to go back to the version before"), format!("amarre rollback {service}")))
+}
+
 fn hidden(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
     let gap = row.resources.iter().find_map(|resource| picture.world.gap(&resource.address))?;
     Some(PendingWait {

@@ -29,21 +29,26 @@ impl<B: ZoneBackend> DnsProvider<B> {
     /// Observes; what could not be read is a gap.
     pub(super) async fn look(&self, ask: &ObserveQuery) -> Observation {
         let mut observation = Observation::default();
-        let known = self.memory().zones.clone();
-        let zones = if ask.reuse && !known.is_empty() { Ok(known) } else { self.backend.zones().await };
+        let kept = self.memory().kept_zones().filter(|_| ask.reuse);
+        let zones = match kept {
+            Some(kept) => Ok(kept),
+            None => self.backend.zones().await,
+        };
         let zones = match zones {
             Ok(zones) => zones,
             Err(trouble) => {
+                self.memory().forget_reading();
                 let error = trouble.into_error(&text!("could not list the zones"), false);
                 observation.gaps.push(error.into_gap(&self.id, GapScope::Whole, ask.now));
                 return observation;
             }
         };
         if zones.is_empty() && !ask.applied.is_empty() {
+            self.memory().forget_reading();
             observation.gaps.push(self.empty_gap(ask.now));
             return observation;
         }
-        self.memory().zones.clone_from(&zones);
+        self.memory().keep_zones(&zones);
         let needed = needed_zones(&zones, ask);
         let looks = join_all(needed.iter().map(|zone| self.look_at(&zones, zone, ask))).await;
         let mut nameservers = BTreeMap::new();
@@ -54,7 +59,11 @@ impl<B: ZoneBackend> DnsProvider<B> {
                     nameservers.insert((*zone).to_owned(), look.nameservers(zone));
                     watches.extend(self.report(zone, &look, ask, &mut observation));
                 }
-                Err(trouble) => observation.gaps.push(self.zone_gap(zone, trouble, ask.now)),
+                Err(trouble) => {
+                    // The next pass asks again for all: what was read before the failure hides an outage.
+                    self.memory().forget_zone(zone);
+                    observation.gaps.push(self.zone_gap(zone, trouble, ask.now));
+                }
             }
         }
         for zone in &zones {
@@ -113,6 +122,10 @@ impl<B: ZoneBackend> DnsProvider<B> {
             let owner = self.owner(record_type, held, applied);
             if held.rows.is_empty() && owner == Owner::Unverified {
                 // A claim about nothing: there is nothing to use, and nothing that it could stand in the way of.
+                continue;
+            }
+            if held.rows.is_empty() && owner.is_ours() && wanted.is_some() && applied.is_none() {
+                // The mark was written and the record never was: it is yet to be created, beside its mark.
                 continue;
             }
             if wanted.is_some() || owner.is_ours() {

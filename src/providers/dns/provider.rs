@@ -55,6 +55,9 @@ pub struct DnsProvider<B> {
 pub(super) struct ZoneMemory {
     /// The vendor's zones.
     pub(super) zones: BTreeSet<String>,
+    /// Whether the last look read them and every zone that it needed. After a failure nothing is used again: an outage
+    /// stays a gap until the vendor answers.
+    pub(super) is_current: bool,
     /// The records of each zone as last read; gone as soon as something is written there.
     pub(super) looks: BTreeMap<String, ZoneLook>,
     /// Counts writes: a read that began before one is not remembered.
@@ -70,6 +73,29 @@ impl ZoneMemory {
     fn forget_looks(&mut self) {
         self.epoch += 1;
         self.looks.clear();
+    }
+
+    /// The zones that a look may use again.
+    pub(super) fn kept_zones(&self) -> Option<BTreeSet<String>> {
+        (self.is_current && !self.zones.is_empty()).then(|| self.zones.clone())
+    }
+
+    /// They were listed just now.
+    pub(super) fn keep_zones(&mut self, zones: &BTreeSet<String>) {
+        self.zones.clone_from(zones);
+        self.is_current = true;
+    }
+
+    /// A zone could not be read: the next look asks again for the list and for this one.
+    pub(super) fn forget_zone(&mut self, zone: &str) {
+        self.is_current = false;
+        self.looks.remove(zone);
+    }
+
+    /// The vendor failed. The names of the zones stay: changes and publications are addressed by them.
+    pub(super) fn forget_reading(&mut self) {
+        self.is_current = false;
+        self.forget_looks();
     }
 }
 

@@ -10,11 +10,12 @@ use bollard::models::{
     RestartPolicy, RestartPolicyNameEnum, Volume,
 };
 
+use super::api::engine_words;
 use super::settings;
 use crate::secret::{MarkKey, Scrubber, Secret};
 use amarre_core::model::failures;
 use amarre_core::model::{
-    Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Text, Timestamp, Value, words,
+    Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Text, Timestamp, Value,
 };
 use amarre_core::resources::docker::{ContainerPort, HealthcheckSpec, MountKind, MountSpec, PortSpec};
 use amarre_core::text;
@@ -167,6 +168,11 @@ impl AnswerReader {
             .with("image", Value::text(summary.image.as_deref().unwrap_or_default()))
             .with("image_id", Value::text(summary.image_id.as_deref().unwrap_or_default()));
         let labels = ordered(summary.labels.as_ref());
+        let of_compose = [("project", LABEL_PROJECT), ("project_service", LABEL_KEY)];
+        let of_compose =
+            of_compose.into_iter().filter_map(|(name, label)| Some((name.into(), Value::text(labels.get(label)?))));
+        let mut fields = fields;
+        fields.extend(of_compose);
         let mut seen = self.seen(fields, &labels, summary.id.as_deref().unwrap_or_default());
         if seen.owner == Owner::Ours {
             // Our label without a generation, or from its image alone, is none that we wrote.
@@ -369,6 +375,11 @@ fn is_plain_target(path: &str) -> bool {
     path.starts_with('/') && !path.contains(|sign: char| matches!(sign, ':' | ',') || sign.is_control())
 }
 
+/// When it was started last.
+pub fn started(inspect: &ContainerInspectResponse) -> Option<Timestamp> {
+    inspect.state.as_ref()?.started_at.as_deref().and_then(Timestamp::parse)
+}
+
 /// Whether it works, as far as Docker itself can tell.
 fn state(inspect: &ContainerInspectResponse, now: Timestamp, fields: &mut Fields) -> Readiness {
     let Some(state) = &inspect.state else {
@@ -405,13 +416,14 @@ fn state(inspect: &ContainerInspectResponse, now: Timestamp, fields: &mut Fields
     if !running {
         let never = matches!(state.status, Some(ContainerStateStatusEnum::CREATED));
         let failed = state.error.as_ref().filter(|error| !error.is_empty());
-        return match (never, failed) {
-            (true, Some(error)) => {
-                let error = Text::from(words::said(error));
-                Readiness::NotYet { since: now, why: text!("could not start: {error}", error) }
+        return match (failed, never) {
+            // It is the engine's last word: the next start that works takes it away.
+            (Some(error), _) => {
+                let error = Text::from(engine_words(error));
+                Readiness::Failed { why: failures::not_started(started.is_some(), error) }
             }
-            (true, None) => Readiness::NotYet { since: now, why: text!("was made but not started") },
-            (false, _) => Readiness::Failed { why: failures::exited(exit_code) },
+            (None, true) => Readiness::NotYet { since: now, why: text!("was made but not started") },
+            (None, false) => Readiness::Failed { why: failures::exited(exit_code) },
         };
     }
     match word {

@@ -467,7 +467,12 @@ impl EngineApi {
         let options = CreateContainerOptionsBuilder::new().name(name);
         let options = platform.into_iter().fold(options, CreateContainerOptionsBuilder::platform).build();
         let answer = self.docker.create_container(Some(options), body).await;
-        let made = self.done("POST", text!("creating {kind} {name}", kind = Kind::Container, name), answer)?;
+        // An engine checks only what it is asked for, before it makes anything.
+        let is_nonsense = matches!(&answer, Err(Error::DockerResponseServerError { status_code: 400, message })
+            if !message.contains("API version"));
+        let made = self.done("POST", text!("creating {kind} {name}", kind = Kind::Container, name), answer);
+        let made =
+            made.map_err(|error| if is_nonsense && error.code == Code::A0510 { error.for_good() } else { error })?;
         Ok((made.id, made.warnings.iter().map(|warning| words::said(warning)).collect()))
     }
 
@@ -633,8 +638,7 @@ impl EngineApi {
             return ProviderError::new(Class::OutcomeUnknown, code, message).hint(trouble.hint);
         };
         self.counts.add(method, *status_code);
-        let text =
-            text!("{doing} was refused: {said}", doing, said = Text::from(words::said(&without_digits(message))));
+        let text = text!("{doing} was refused: {said}", doing, said = Text::from(engine_words(message)));
         if message.contains("Pool overlaps") {
             return ProviderError::new(Class::Taken(Taken::Subnet), Code::A0505, text);
         }
@@ -656,6 +660,14 @@ impl EngineApi {
         };
         ProviderError::new(class, Code::A0510, text)
     }
+}
+
+/// What an engine says is wrong, for people: without the endpoint whose ports it could not open, an id of 64 digits.
+pub fn engine_words(message: &str) -> String {
+    let message = without_digits(message);
+    let of_ports = message.split_once("programming external connectivity on endpoint ");
+    let why = of_ports.and_then(|(_, of_endpoint)| of_endpoint.split_once("): "));
+    words::said(why.map_or(&message, |(_, why)| why))
 }
 
 /// Docker answers 304 when a container already is what it should become.

@@ -174,6 +174,11 @@ impl DockerProvider {
             self.spare_own(Some(id.clone()), name)?;
             api.rename(&id, name).await?;
         }
+        let runs = there.state.as_ref().and_then(|state| state.running).unwrap_or_default();
+        if fields.flag("joined") == Some(true) && runs && fields.flag("running").is_none() {
+            self.spare_own(Some(id.clone()), &change.address.name)?;
+            api.restart(&id, &change.address.name).await?;
+        }
         if fields.flag("running") == Some(true) {
             let labels = labels_of(&there);
             if never_ran(&there) && fields.get("files").is_none() && is_said(&labels, LABEL_FILES) {

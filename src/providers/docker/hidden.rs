@@ -2,7 +2,7 @@
 //! nothing else.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::models::{ContainerSummary, ImageSummary};
 
@@ -11,7 +11,7 @@ use super::files::LABEL_FILES;
 use super::{DockerProvider, ProviderError, files, labels};
 use crate::providers::ObserveQuery;
 use crate::providers::rows::Listed;
-use amarre_core::model::{Address, Code, Gap, GapScope, Kind, Seen, Timestamp};
+use amarre_core::model::{Address, Code, Gap, GapScope, Kind, Seen, Timestamp, Value};
 use amarre_core::text;
 
 impl DockerProvider {
@@ -53,6 +53,39 @@ impl DockerProvider {
                 container.fields.set("files", files);
             }
             seen.insert(address, container);
+        }
+        self.see_namespaces(seen).await
+    }
+
+    /// Tells of each container that shares namespaces whether they are those of the other one as it runs now. It has them by the
+    /// other's process: one that started later has new ones, and what is reached through it does not reach this one.
+    async fn see_namespaces(&self, seen: &mut BTreeMap<Address, Seen>) -> Result<(), ProviderError> {
+        const OWNERS: [&str; 3] = ["network_of", "pid_of", "ipc_of"];
+        let ids = seen.values().flat_map(|one| OWNERS.iter().filter_map(|field| one.fields.text(field)));
+        let owners: BTreeSet<String> = ids.map(str::to_owned).collect();
+        let runs = |one: &&Seen| owners.contains(&one.vendor_id) && one.fields.flag("running") == Some(true);
+        let mut started = BTreeMap::new();
+        for one in seen.values().filter(runs) {
+            let at = match one.fields.get("started_at_ms").and_then(Value::as_int) {
+                Some(at) => Some(at),
+                // The list tells of containers of others that they run, and not since when.
+                None => self
+                    .api()
+                    .await?
+                    .container(&one.vendor_id)
+                    .await?
+                    .and_then(|there| answers::started(&there))
+                    .map(|at| at.0),
+            };
+            started.extend(at.map(|at| (one.vendor_id.clone(), at)));
+        }
+        let is_later = |id: &str, than: i64| started.get(id).is_some_and(|started| *started > than);
+        let ours = |one: &&mut Seen| one.owner.is_ours() && one.fields.get("running").is_some();
+        for one in seen.values_mut().filter(ours) {
+            let own = one.fields.get("started_at_ms").and_then(Value::as_int).unwrap_or_default();
+            let mut ids = OWNERS.iter().filter_map(|field| one.fields.text(field));
+            let is_left = one.fields.flag("running") == Some(true) && ids.any(|id| is_later(id, own));
+            one.fields.set("joined", Value::Bool(!is_left));
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::Mutex;
 
-use super::errors::NpmError;
+use super::errors::{CertbotWords, NpmError};
 use super::sections::Section;
 use crate::error_chain::reason;
 use crate::providers::http::{BODY_BYTES_MAX, Counts, Http, HttpAnswer, HttpFailure};
@@ -304,10 +304,21 @@ pub struct NpmVersion {
     pub revision: u32,
 }
 
+impl std::fmt::Display for NpmVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.revision)
+    }
+}
+
 impl NpmVersion {
     /// Whether a certificate says which streams have it.
     pub fn tells_streams(self) -> bool {
         (self.major, self.minor) >= STREAMS_OF_CERTIFICATES
+    }
+
+    /// Whether a redirection may leave the scheme to the visitor. Until then it leads to `auto://`, and 2.12.0 refuses it.
+    pub fn keeps_schemes(self) -> bool {
+        (self.major, self.minor, self.revision) >= (2, 13, 3)
     }
 }
 
@@ -624,9 +635,15 @@ fn passwords(body: &Json) -> Vec<Secret> {
 
 /// What certbot said, without what it says every time and what Python warns of. NPM has its output where an error has its
 /// stack; the reason stands at its end.
-fn certbot(stack: &[String]) -> Option<String> {
-    const EVERY_TIME: [&str; 5] =
-        ["Saving debug log", "Ask for help", "See the logfile", "    at ", "  warnings.warn("];
+fn certbot(stack: &[String]) -> Option<CertbotWords> {
+    const EVERY_TIME: [&str; 6] = [
+        "Saving debug log",
+        "Ask for help",
+        "See the logfile",
+        "Please see the logfile",
+        "    at ",
+        "  warnings.warn(",
+    ];
     // `/opt/certbot/…/connectionpool.py:1097: InsecureRequestWarning: …`
     let is_warning = |line: &&str| line.contains(".py:") && line.contains("Warning: ");
     let lines = stack.iter().map(|line| line.trim_start_matches("Command").trim_start_matches("Error: "));
@@ -635,8 +652,11 @@ fn certbot(stack: &[String]) -> Option<String> {
         .filter(|line| !EVERY_TIME.iter().any(|start| line.starts_with(start)) && !is_warning(line))
         .map(str::trim)
         .collect();
-    let words = words::said_last(&said.join(" "));
-    (!words.is_empty()).then_some(words)
+    let words = CertbotWords {
+        last: words::said_last(said.last().copied().unwrap_or_default()),
+        said: words::said_last(&said.join(" ")),
+    };
+    (!words.said.is_empty()).then_some(words)
 }
 
 /// What an answer means, whatever its version.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::api::{CertificateRow, HostRow};
 use super::errors::NpmError;
@@ -141,14 +141,15 @@ impl NpmProvider {
         for section in sections.into_iter().filter(|section| !section.is_by_port()) {
             let rows: Vec<HostRow> = self.listed(section, change).await.map_err(open)?;
             let is_off = |row: &HostRow| {
-                let ours = convert::instance_of(row) == Some(&self.instance);
+                let mark = convert::instance_of(row);
+                // Where NPM keeps no new mark, one without any may be ours: its name is.
+                let ours = mark == Some(&self.instance) || mark.is_none() && self.is_late(section);
                 ours && row.enabled && row.domain_names.iter().any(|name| names.contains(&name.as_str()))
             };
             off.extend(rows.into_iter().filter(is_off).map(|row| (section, row)));
         }
         for (section, row) in off {
-            let body = Map::from_iter([("meta".to_owned(), Json::Object(convert::kept_meta(&row)))]);
-            let written = self.api.put(section, row.id, &Json::Object(body)).await;
+            let written = self.write_again(section, &row).await;
             written.map_err(|trouble| open(self.write_failed(change, trouble)))?;
         }
         Ok(())

@@ -341,6 +341,7 @@ pub fn held_ids(row: &HostRow) -> Ids {
 pub const PROXY_HOST: HostForm = HostForm {
     is_required: true,
     may_begin_off: true,
+    late_from: None,
     fields: |row, mark| proxy_host(row, mark).fields(),
     wire: |fields, ids| Ok(proxy_host_wire(&ProxyHost::from_fields(fields)?, ids)),
     held: |row| held_flags(proxy_host_wire(&proxy_host(row, false), held_ids(row)), row),
@@ -350,6 +351,7 @@ pub const PROXY_HOST: HostForm = HostForm {
 pub const REDIRECTION: HostForm = HostForm {
     is_required: true,
     may_begin_off: false,
+    late_from: None,
     fields: |row, mark| redirection(row, mark).fields(),
     wire: |fields, ids| Ok(redirection_wire(&Redirection::from_fields(fields)?, ids)),
     held: |row| held_flags(redirection_wire(&redirection(row, false), held_ids(row)), row),
@@ -359,6 +361,7 @@ pub const REDIRECTION: HostForm = HostForm {
 pub const STREAM: HostForm = HostForm {
     is_required: false,
     may_begin_off: false,
+    late_from: None,
     fields: |row, mark| stream(row, mark).fields(),
     wire: |fields, _| Ok(stream_wire(&NpmStream::from_fields(fields)?)),
     held: |row| stream_wire(&stream(row, false)),

@@ -21,7 +21,7 @@ pub enum NpmError {
     /// NPM failed; it may have done the work before.
     Broken(u16, String),
     /// Certbot did not get a certificate, in its words.
-    Certbot(String),
+    Certbot(CertbotWords),
     /// NPM refuses, in its words.
     Refused(String),
     /// There is no such row.
@@ -34,6 +34,15 @@ pub enum NpmError {
     Credentials(String),
     /// The account needs a second factor.
     TwoFactors,
+}
+
+/// What certbot said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertbotWords {
+    /// All of it, for people.
+    pub said: String,
+    /// Its last line: why it stopped. What stands before may be of troubles that it got over.
+    pub last: String,
 }
 
 /// Whether the call could have changed anything.
@@ -132,7 +141,7 @@ impl NpmError {
             CallKind::Write | CallKind::Read => Class::RetryLater,
         };
         let after = if let NpmError::TooMany(after) = &self { *after } else { None };
-        let not_before = if let NpmError::Certbot(words) = &self { not_before(words) } else { None };
+        let not_before = if let NpmError::Certbot(words) = &self { not_before(&words.last) } else { None };
         let (class, code, what, hint) = match self {
             NpmError::TooMany(_) => (
                 class,
@@ -227,9 +236,30 @@ pub fn hidden(address: Address, now: Timestamp) -> Gap {
     Gap { provider, scope: GapScope::Resource(address), code, message, hint, since: now }
 }
 
+/// A row of the ledger that an account with visibility of its own items is not shown.
+pub fn not_shown(place: NpmIdentity<'_>, address: &Address, now: Timestamp) -> Gap {
+    let NpmIdentity { name, identity, .. } = place;
+    let message = text!("NPM {name} does not show it: {identity} sees only what it made itself", name, identity);
+    let hint = text!(
+        "in NPM, Users, {identity}, Edit Permissions, set Item Visibility to All Items; if it is gone, it is created again then",
+        identity
+    );
+    let scope = GapScope::Resource(address.clone());
+    Gap { provider: address.provider.clone(), scope, code: Code::A0604, message, hint, since: now }
+}
+
+/// A list that lacks a row which NPM answers by its id.
+pub fn left_out(place: NpmIdentity<'_>, address: &Address, now: Timestamp) -> Gap {
+    let (name, kind) = (place.name, address.kind);
+    let message = text!("NPM {name} has {kind} {of}, and its list does not", name, kind, of = &address.name);
+    let hint = text!("nothing of this kind is touched until the list is whole; the log of NPM's container says more");
+    let scope = GapScope::Kind(kind);
+    Gap { provider: address.provider.clone(), scope, code: Code::A0603, message, hint, since: now }
+}
+
 /// What certbot's words say of an order: code, sentence and hint. It prints what the authority answered, or what Python
-/// said of a connection.
-fn certbot(words: &str, name: &str, identity: &str) -> (Code, Text, Text) {
+/// said of a connection. Its last line decides.
+fn certbot(words: &CertbotWords, name: &str, identity: &str) -> (Code, Text, Text) {
     const BUSY: [&str; 1] = ["Another instance of Certbot is already running"];
     const ABSENT: [&str; 3] = ["certbot: not found", "spawn certbot", "No such file or directory"];
     const MAIL: [&str; 5] =
@@ -253,8 +283,11 @@ fn certbot(words: &str, name: &str, identity: &str) -> (Code, Text, Text) {
         "Service Unavailable",
     ];
     const ASKED: &str = "Some challenges have failed";
-    let says = |any: &[&str]| any.iter().any(|said| words.contains(said));
-    let said = Text::from(words);
+    // Of plugins that write a record, also where they met a connection that failed: it was not the authority's.
+    const RECORD: [&str; 3] = ["zone identifier", "PluginError", "adding TXT record"];
+    let CertbotWords { said, last } = words;
+    let says = |any: &[&str]| any.iter().any(|sign| last.contains(sign));
+    let said = Text::from(said.as_str());
     if says(&BUSY) {
         let what = text!("certbot of NPM {name} is busy with another certificate", name);
         return (Code::A0802, what, text!("nothing was ordered; the daemon tries again"));
@@ -278,7 +311,7 @@ fn certbot(words: &str, name: &str, identity: &str) -> (Code, Text, Text) {
         let what = text!("Let's Encrypt has given as many as it gives for now: {said}", said);
         return (LIMITED, what, text!("it is ordered again when that is over"));
     }
-    if says(&AWAY) && !words.contains(ASKED) {
+    if says(&AWAY) && !says(&[ASKED]) && !says(&RECORD) {
         let what = text!("NPM {name} does not reach Let's Encrypt: {said}", name, said);
         return (
             Code::A0807,
@@ -325,7 +358,7 @@ mod tests {
             "requests.exceptions.ConnectionError: ('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))".to_owned(),
         ] {
             let words = format!("An unexpected error occurred: {words}");
-            assert_eq!(certbot(&words, "main", "amarre@example.net").0, Code::A0807, "{words}");
+            assert_eq!(code_of(&words), Code::A0807, "{words}");
         }
         // What it prints of its own work, and what Let's Encrypt says of the host that it asked.
         for words in [
@@ -334,7 +367,7 @@ mod tests {
              Some challenges have failed.",
             "Detail: Invalid response: \"requests.exceptions.ConnectionError\" Some challenges have failed.",
         ] {
-            assert_eq!(certbot(words, "main", "amarre@example.net").0, Code::A0801, "{words}");
+            assert_eq!(code_of(words), Code::A0801, "{words}");
         }
     }
 
@@ -364,8 +397,41 @@ mod tests {
                 Code::A0808,
             ),
         ] {
-            assert_eq!(certbot(words, "main", "amarre@example.net").0, code, "{words}");
+            assert_eq!(code_of(words), code, "{words}");
         }
+    }
+
+    /// certbot goes on after much that it prints: a list that it could not fetch, a log that is not there.
+    #[test]
+    fn the_last_error_decides_and_no_word_before_it() {
+        let list = "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='raw.githubusercontent.com', port=443): Max retries \
+                    exceeded with url: /publicsuffix/list/main/public_suffix_list.dat";
+        for (before, last, code) in [
+            (
+                list,
+                "Unable to determine zone identifier for shop.test using zone names: ['shop.test', 'test']",
+                Code::A0801,
+            ),
+            (
+                "No such file or directory: '/root/.cache'",
+                "Unexpected error determining zone identifier for shop.test: HTTPSConnectionPool(host='eu.api.ovh.com', \
+                 port=443): Max retries exceeded with url: /1.0/auth/time",
+                Code::A0801,
+            ),
+            (list, "Some challenges have failed.", Code::A0801),
+            ("FileNotFoundError: No such file or directory", "Some challenges have failed.", Code::A0801),
+            ("Detail: too many requests, retry after a while", "Some challenges have failed.", Code::A0801),
+            ("Another instance of Certbot is already running.", list, Code::A0807),
+            (list, "Another instance of Certbot is already running.", Code::A0802),
+        ] {
+            let words = CertbotWords { said: format!("{before} {last}"), last: last.to_owned() };
+            assert_eq!(certbot(&words, "main", "amarre@example.net").0, code, "{words:?}");
+        }
+    }
+
+    fn code_of(line: &str) -> Code {
+        let words = CertbotWords { said: line.to_owned(), last: line.to_owned() };
+        certbot(&words, "main", "amarre@example.net").0
     }
 
     #[test]

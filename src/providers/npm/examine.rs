@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::NpmProvider;
 use super::api::{Level, Me, NpmVersion};
 use super::errors::CallKind;
 use super::sections::Section;
-use super::{NpmProvider, version_text};
 use crate::providers::{Exam, Finding, ProviderError};
 use amarre_core::model::{Code, Kind};
 
@@ -43,7 +43,7 @@ impl NpmProvider {
         let identity = self.api.identity();
         let name = self.name();
         let rights = if me.is_admin() { "admin" } else { "user" };
-        let text = format!("{name}: {}, signed in as {identity} with {rights} rights", version_text(version));
+        let text = format!("{name}: {}, signed in as {identity} with {rights} rights", version);
         let mut findings = vec![match lacking(&me, &used).as_slice() {
             [] => Finding::good(TOPIC, text),
             lacking => {
@@ -69,6 +69,13 @@ impl NpmProvider {
                 Finding::know(TOPIC, Code::A0604, format!("{name}: {identity} sees only what it made itself"))
                     .note("a host of somebody else that is in the way shows only when NPM refuses ours")
                     .hint(format!("in NPM, Users, {identity}, Edit Permissions, set Item Visibility to All Items")),
+            );
+        }
+        if let Some(others) = self.latest_others() {
+            findings.push(
+                Finding::know(TOPIC, Code::A0623, format!("{name}: somebody else writes there too: {others}"))
+                    .note("after each of their changes, Amarre asks nginx whether our hosts are served")
+                    .hint("one program for each NPM, or one after the other: nginx is reloaded for each change"),
             );
         }
         if is_nobodys(identity) {

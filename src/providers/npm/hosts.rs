@@ -4,6 +4,9 @@
 //! PUT that answers 200 may have left a host that is not served, and an answer that got lost says
 //! nothing. What holds instead: our mark is in the row from its first moment, and the row says
 //! `nginx_online` only after nginx took it, since each of our PUTs takes that word away first.
+//!
+//! From 2.13.0 on NPM writes a 404 host at a PUT from the row of before. Such a host is switched off first and on again
+//! after it, which writes what the row says. A crash between leaves a host that is off, and the next look sees that.
 
 use serde_json::{Map, Value as Json};
 
@@ -13,7 +16,7 @@ use super::errors::{CallKind, NpmError};
 use super::sections::Section;
 use super::{NpmProvider, conflict, could_not, expected, foreign, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
-use amarre_core::model::{Change, Code, Fields, Text};
+use amarre_core::model::{Change, Code, Fields, Text, Value, Verb};
 use amarre_core::resources::npm::normalize;
 use amarre_core::text;
 
@@ -73,7 +76,7 @@ impl NpmProvider {
         if changed.flag("mark") == Some(false) {
             return self.release_host(section, change, &row).await;
         }
-        let observed = convert::host_fields(section, &row, &self.instance);
+        let observed = self.as_seen(section, &row, digest);
         let mut wanted = observed.clone();
         wanted.extend(changed);
         if observed.digest() != digest && observed != wanted {
@@ -85,10 +88,34 @@ impl NpmProvider {
     /// Takes our mark off a host; all else stays as it is.
     async fn release_host(&self, section: Section, change: &Change, row: &HostRow) -> Result<Outcome, ProviderError> {
         if convert::instance_of(row).is_some() {
+            if self.is_late(section) {
+                return Err(self.keeps_mark(change));
+            }
             let body = Map::from_iter([("meta".to_owned(), convert::unmarked_meta(row))]);
             self.put(section, change, row.id, body).await?;
         }
         self.settle(section, change, row.id).await
+    }
+
+    /// NPM would write the mark back.
+    fn keeps_mark(&self, change: &Change) -> ProviderError {
+        let (doing, npm) = (could_not(change), self.name());
+        let message = text!("{doing}: NPM {npm} writes the mark of a 404 host back", doing, npm);
+        ProviderError::new(Class::Rejected, Code::A0624, message)
+            .hint(text!("in NPM, delete the host and make it again by hand; then nothing of it is Amarre's"))
+    }
+
+    /// The fields of a row as the look reported them: where NPM keeps no new mark, the ledger has spoken for it, and what a
+    /// visit found not served is not on line, whatever the row says.
+    fn as_seen(&self, section: Section, row: &HostRow, digest: &str) -> Fields {
+        let fields = convert::host_fields(section, row, &self.instance);
+        let marked = fields.clone().with("mark", Value::Bool(true));
+        let readings = if self.is_late(section) { vec![&fields, &marked] } else { vec![&fields] };
+        let left_out = readings.into_iter().cloned().map(|fields| {
+            let left_out = fields.clone().with("online", Value::Bool(false));
+            [fields, left_out]
+        });
+        left_out.flatten().find(|seen| seen.digest() == digest).unwrap_or(fields)
     }
 
     /// Deletes a host that is as it was seen.
@@ -96,7 +123,7 @@ impl NpmProvider {
         let (id, digest) = expected(change)?;
         let Some(row) = self.host(section, change, id).await? else { return Ok(Outcome::default()) };
         self.refuse_others(change, &row)?;
-        if convert::host_fields(section, &row, &self.instance).digest() != digest {
+        if self.as_seen(section, &row, digest).digest() != digest {
             return Err(conflict(change, "it has changed since it was looked at"));
         }
         match self.api.delete(section, row.id).await {
@@ -119,14 +146,37 @@ impl NpmProvider {
         let is_enabled = wanted.flag("enabled") != Some(false);
         // On line and off together is stale: switching on must not look done before nginx was asked.
         let is_stale = is_enabled && row.enabled != convert::is_served(row);
-        if !body.is_empty() || !self.is_marked_for(row, change) || is_stale {
+        let is_late = self.is_late(section);
+        // A mark that NPM writes back is the ledger's to know.
+        let is_marked = is_late || self.is_marked_for(row, change);
+        // A visit found that nginx does not have it.
+        let is_left_out = matches!(&change.verb, Verb::Update(fields) if fields.flag("online") == Some(true));
+        if !body.is_empty() || !is_marked || is_stale || is_left_out {
             body.insert("meta".to_owned(), self.marked_meta(change, Some(row), wanted));
+            if is_late && row.enabled && is_enabled {
+                return self.rewrite(section, change, row.id, body).await;
+            }
             self.put(section, change, row.id, body).await?;
         }
         if row.enabled != is_enabled {
             self.switch(section, change, row.id, is_enabled).await?;
         }
         self.settle(section, change, row.id).await
+    }
+
+    /// Writes a host that NPM writes from the row of before: off, then what differs, then on.
+    async fn rewrite(
+        &self,
+        section: Section,
+        change: &Change,
+        id: u64,
+        body: Map<String, Json>,
+    ) -> Result<Outcome, ProviderError> {
+        self.switch(section, change, id, false).await?;
+        let written = self.put(section, change, id, body).await;
+        let on = self.switch(section, change, id, true).await;
+        written.and(on)?;
+        self.settle(section, change, id).await
     }
 
     /// After a POST whose outcome is not known: the row with our mark, if there is one, is written once more.
@@ -151,8 +201,7 @@ impl NpmProvider {
     async fn settle(&self, section: Section, change: &Change, id: u64) -> Result<Outcome, ProviderError> {
         let mut row = self.written(section, change, id).await?;
         if row.enabled && !convert::is_served(&row) {
-            let body = Map::from_iter([("meta".to_owned(), Json::Object(convert::kept_meta(&row)))]);
-            self.put(section, change, id, body).await?;
+            self.write_again(section, &row).await.map_err(|trouble| self.write_failed(change, trouble))?;
             row = self.written(section, change, id).await?;
         }
         if !row.enabled || convert::is_served(&row) {
@@ -214,6 +263,16 @@ impl NpmProvider {
             }
         };
         Ok(Ids { certificate, access_list })
+    }
+
+    /// Has NPM write the file of a host that is on once more, and reload nginx.
+    pub(super) async fn write_again(&self, section: Section, row: &HostRow) -> Result<(), NpmError> {
+        if self.is_late(section) {
+            self.api.switch(section, row.id, false).await?;
+            return self.api.switch(section, row.id, true).await;
+        }
+        let body = Map::from_iter([("meta".to_owned(), Json::Object(convert::kept_meta(row)))]);
+        self.api.put(section, row.id, &Json::Object(body)).await
     }
 
     fn only_one(&self, change: &Change, what: &str, name: &str, found: Vec<u64>) -> Result<u64, ProviderError> {

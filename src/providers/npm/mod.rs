@@ -17,6 +17,7 @@ mod sections;
 mod tests;
 mod observe;
 mod errors;
+mod others;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::de::IgnoredAny;
 use tokio::sync::{Mutex, MutexGuard};
 
 use self::api::{CertificateRow, HostRow, Level, ListRow, Me, NpmApi, NpmVersion};
@@ -37,19 +39,23 @@ use super::{
 };
 use crate::secret::{MarkKey, Secret};
 use amarre_core::model::{
-    Address, Change, Code, Expect, Fields, Gap, GapScope, Hint, Kind, KindSchema, ProviderId, Refusal, Text, Timestamp,
-    Value, Verb,
+    Address, Change, Code, Expect, Fields, Gap, GapScope, Hint, Kind, KindSchema, ProviderId, Refusal, Seen, Text,
+    Timestamp, Value, Verb,
 };
 use amarre_core::resources::Objection;
 use amarre_core::resources::npm::{self, normalize};
 use amarre_core::text;
 use errors::{CallKind, NpmError, NpmIdentity};
-use observe::{Inventory, Viewer};
+use observe::{Inventory, UnlistedRow, Viewer};
+use others::RowsSeen;
 
 /// Seven small GETs; an NPM with 200 hosts answers them in under a second.
 const OBSERVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// So many rows that are too large for a list are read by themselves in one look.
 const READ_ALONE_MAX: usize = 10;
+/// So many rows of a section that a list lacks are asked for by their ids in one look: where none of them is there, the
+/// list is believed.
+const PROVEN_GONE: usize = 10;
 /// 2.12 is the first whose booleans, expansions and 404s are as this client reads them.
 const OLDEST: (u32, u32) = (2, 12);
 
@@ -96,6 +102,10 @@ pub struct NpmProvider {
     passwords: std::sync::Mutex<Passwords>,
     /// Our account as the last look found it; `None` before the first.
     account: std::sync::Mutex<Option<Me>>,
+    /// Which NPM the last look found; `None` before the first.
+    version: std::sync::Mutex<Option<NpmVersion>>,
+    /// The hosts as the last look found them, and who else writes them.
+    rows: std::sync::Mutex<RowsSeen>,
     /// The kinds that the last look was about.
     kinds: std::sync::Mutex<BTreeSet<Kind>>,
     look_every: Duration,
@@ -135,6 +145,8 @@ impl NpmProvider {
             is_watched: AtomicBool::new(false),
             passwords: std::sync::Mutex::default(),
             account: std::sync::Mutex::default(),
+            version: std::sync::Mutex::default(),
+            rows: std::sync::Mutex::default(),
             kinds: std::sync::Mutex::default(),
             look_every,
         })
@@ -164,7 +176,7 @@ impl NpmProvider {
         let health = self.api.health().await.map_err(|trouble| self.failed("", trouble, CallKind::Read))?;
         let NpmVersion { major, minor, .. } = health.version;
         if (major, minor) < OLDEST {
-            let (name, version) = (self.name(), version_text(health.version));
+            let (name, version) = (self.name(), health.version.to_string());
             let message = text!("NPM {name} is version {version}, too old", name, version);
             return Err(ProviderError::new(Class::Rejected, Code::A0605, message)
                 .hint(text!("update it to 2.12 or newer; back its /data folder up first")));
@@ -174,7 +186,39 @@ impl NpmProvider {
             let hint = text!("open {url} and make the first account", url = &self.url);
             return Err(ProviderError::new(Class::Reauthenticate, Code::A0602, message).hint(hint));
         }
+        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = Some(health.version);
         Ok(health.version)
+    }
+
+    /// The version that the last look found; it asks where no look was made yet.
+    async fn known_version(&self) -> Result<NpmVersion, ProviderError> {
+        let known = *self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        match known {
+            Some(version) => Ok(version),
+            None => self.check_version().await,
+        }
+    }
+
+    /// Whether NPM writes a PUT of such a host from the row of before (see `hosts.rs`). The version is known by then.
+    fn is_late(&self, section: Section) -> bool {
+        let version = *self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        version.is_some_and(|version| section.is_late(version))
+    }
+
+    /// Wanted redirections that this version would lead to `auto://`: why they are not written, and the way out.
+    fn unoffered(&self, ask: &ObserveQuery, version: NpmVersion) -> BTreeMap<Address, Refusal> {
+        let wanted = ask.wanted.iter().filter(|(address, fields)| {
+            address.kind == Kind::Redirection && address.provider == self.id && is_without_scheme(fields)
+        });
+        let wanted = wanted.filter(|_| !version.keeps_schemes());
+        wanted.map(|(address, _)| (address.clone(), self.needs_scheme(version).into_refusal())).collect()
+    }
+
+    fn needs_scheme(&self, version: NpmVersion) -> ProviderError {
+        let (name, version) = (self.name(), version.to_string());
+        let message = text!("NPM {name} is version {version}: it cannot keep the scheme of the visitor", name, version);
+        let hint = text!("write `to: https://…` or `to: http://…`, or update NPM to 2.13.3 or newer");
+        ProviderError::new(Class::Rejected, Code::A0622, message).hint(hint)
     }
 
     async fn inventory(&self, ask: &ObserveQuery) -> Result<(NpmVersion, Inventory), ProviderError> {
@@ -185,7 +229,7 @@ impl NpmProvider {
         for (section, form) in Section::with_hosts() {
             if form.is_required || me.may(section, Level::View) {
                 let Listed { mut rows, slim } = self.api.list::<HostRow>(section).await.map_err(look)?;
-                let (to_go, hidden) = self.split_hidden(section, slim, ask);
+                let (to_go, hidden) = self.split_hidden((section, version), slim, ask);
                 for row in to_go {
                     match self.api.get(section, &row.id.to_string()).await {
                         Ok(row) => rows.push(row),
@@ -204,16 +248,65 @@ impl NpmProvider {
         let access_lists: Listed<ListRow> = self.api.list(Section::AccessLists).await.map_err(look)?;
         let hidden = certificates.slim.into_iter().map(|row| (Kind::Certificate, row.nice_name));
         let hidden = hidden.chain(access_lists.slim.into_iter().map(|row| (Kind::AccessList, row.name)));
-        let inventory = Inventory {
+        let mut inventory = Inventory {
             me: me.id,
             hosts,
             hidden_hosts,
             hidden: hidden.collect(),
             certificates: certificates.rows,
             access_lists: access_lists.rows,
+            unlisted: BTreeMap::new(),
         };
+        inventory.unlisted = self.unlisted(&inventory, &me, ask).await.map_err(look)?;
         *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Some(me);
+        self.compare_rows(&inventory).await;
         Ok((version, inventory))
+    }
+
+    /// What the ledger knows and no list has. A list is no proof that a row is gone: an account may be kept from it, and
+    /// a list may be short for a while. That no row has the id is one, as long as the account sees the rows of others.
+    async fn unlisted(
+        &self,
+        inventory: &Inventory,
+        me: &Me,
+        ask: &ObserveQuery,
+    ) -> Result<BTreeMap<Address, UnlistedRow>, NpmError> {
+        if me.sees_its_own_only() {
+            return Ok(inventory
+                .missing(ask)
+                .map(|(_, address, _)| (address.clone(), UnlistedRow::NotShown))
+                .collect());
+        }
+        let mut asked: BTreeMap<Section, usize> = BTreeMap::new();
+        let mut unlisted = BTreeMap::new();
+        for (section, address, id) in inventory.missing(ask) {
+            let count = asked.entry(section).or_default();
+            if *count == PROVEN_GONE {
+                continue;
+            }
+            *count += 1;
+            match self.api.get::<IgnoredAny>(section, &id.to_string()).await {
+                Ok(_) => drop(unlisted.insert(address.clone(), UnlistedRow::LeftOut)),
+                Err(NpmError::Absent) => (),
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Ok(unlisted)
+    }
+
+    /// Gaps for rows that may be there though no list has them. One that stands under another id now is seen.
+    fn unlisted_gaps(&self, inventory: &Inventory, seen: &BTreeMap<Address, Seen>, ask: &ObserveQuery) -> Vec<Gap> {
+        let unlisted = inventory.unlisted.iter().filter(|(address, _)| ask.applied.contains_key(*address));
+        let mut left_out = BTreeSet::new();
+        let gaps = unlisted.filter_map(|(address, why)| match why {
+            UnlistedRow::NotShown if seen.contains_key(address) => None,
+            UnlistedRow::NotShown => Some(errors::not_shown(self.place(), address, ask.now)),
+            // Which others the list lacks is not known.
+            UnlistedRow::LeftOut => {
+                left_out.insert(address.kind).then(|| errors::left_out(self.place(), address, ask.now))
+            }
+        });
+        gaps.collect()
     }
 
     /// Kinds in use that our account may not read: nothing is known of these, and all else goes on.
@@ -231,8 +324,13 @@ impl NpmProvider {
 
     /// Of hosts that are too large to be seen in a list: a few of ours that no manifest wants, which can go once they are
     /// read by themselves, and the others.
-    fn split_hidden(&self, section: Section, rows: Vec<HostRow>, ask: &ObserveQuery) -> (Vec<HostRow>, Vec<HostRow>) {
-        let viewer = Viewer { provider: &self.id, instance: &self.instance, ask };
+    fn split_hidden(
+        &self,
+        (section, version): (Section, NpmVersion),
+        rows: Vec<HostRow>,
+        ask: &ObserveQuery,
+    ) -> (Vec<HostRow>, Vec<HostRow>) {
+        let viewer = Viewer { provider: &self.id, instance: &self.instance, version, ask };
         let (mut to_go, mut hidden) = (Vec::new(), Vec::new());
         for row in rows {
             let rows =
@@ -317,9 +415,14 @@ impl Provider for NpmProvider {
             }
         };
         let (version, inventory) = &*reading;
-        let viewer = Viewer { provider: &self.id, instance: &self.instance, ask };
+        let viewer = Viewer { provider: &self.id, instance: &self.instance, version: *version, ask };
         let seen = observe::report(inventory, viewer);
         let hidden = observe::hidden(inventory, viewer, &seen);
+        let unlisted = self.unlisted_gaps(inventory, &seen, ask);
+        if inventory.unlisted.values().any(|why| *why == UnlistedRow::LeftOut) {
+            // The next look asks again.
+            self.reading.forget();
+        }
         if !hidden.is_empty() {
             // Which of them are read by themselves depends on what is wanted.
             self.reading.forget();
@@ -336,10 +439,13 @@ impl Provider for NpmProvider {
                 .into_iter()
                 .map(|address| errors::hidden(address, ask.now))
                 .chain(self.unreadable(ask))
+                .chain(unlisted)
                 .collect(),
-            version: Some(version_text(*version)),
+            version: Some(version.to_string()),
             mail_refused: examine::is_nobodys(identity).then(|| identity.to_owned()),
             read_only: self.read_only(),
+            unoffered: self.unoffered(ask, *version),
+            others: self.others_since_last_told(),
             ..Observation::default()
         }
     }
@@ -348,11 +454,41 @@ impl Provider for NpmProvider {
         let asked = tokio::time::Instant::now();
         let _alone = self.begin_write().await;
         self.api.counts().waited.observe(asked.elapsed().as_secs_f64());
+        let outcome = self.applied(change, supplies).await;
+        self.note_written(change, outcome.as_ref().ok());
+        outcome
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities {
+            attribution: Some(self),
+            events: Some(self),
+            examine: Some(self),
+            proxy_rescue: Some(self),
+            requests: Some(self.api.counts()),
+            // NPM reloads nginx with every write, and breaks when two do.
+            max_in_flight: 1,
+            ..Capabilities::NONE
+        }
+    }
+}
+
+impl NpmProvider {
+    /// One change; the lock is held.
+    async fn applied(&self, change: &Change, supplies: Supplies<'_>) -> Result<Outcome, ProviderError> {
         let Some(section) = Section::of_kind(change.address.kind) else {
             let message = format!("could not {}: it is only observed here", action_text(change));
             return Err(ProviderError::new(Class::Rejected, Code::A0610, message));
         };
         self.check_rights(change, section)?;
+        let version = self.known_version().await?;
+        if let Verb::Create(fields) | Verb::Update(fields) = &change.verb
+            && section == Section::Redirections
+            && is_without_scheme(fields)
+            && !version.keeps_schemes()
+        {
+            return Err(self.needs_scheme(version));
+        }
         if section == Section::AccessLists {
             return match &change.verb {
                 Verb::Create(fields) => self.create_list(change, fields, supplies.secrets).await,
@@ -372,19 +508,6 @@ impl Provider for NpmProvider {
             Verb::Create(fields) => self.create_host(section, change, fields).await,
             Verb::Update(fields) => self.update_host(section, change, fields).await,
             Verb::Delete => self.delete_host(section, change).await,
-        }
-    }
-
-    fn capabilities(&self) -> Capabilities<'_> {
-        Capabilities {
-            attribution: Some(self),
-            events: Some(self),
-            examine: Some(self),
-            proxy_rescue: Some(self),
-            requests: Some(self.api.counts()),
-            // NPM reloads nginx with every write, and breaks when two do.
-            max_in_flight: 1,
-            ..Capabilities::NONE
         }
     }
 }
@@ -415,13 +538,14 @@ impl ProxyRescue for NpmProvider {
     }
 }
 
+/// Of a redirection: the scheme is the visitor's.
+fn is_without_scheme(fields: &Fields) -> bool {
+    fields.text("scheme") == Some("auto")
+}
+
 /// What is wanted, and what is known.
 fn used(ask: &ObserveQuery) -> impl Iterator<Item = &Address> {
     ask.wanted.keys().chain(ask.applied.keys())
-}
-
-fn version_text(version: NpmVersion) -> String {
-    format!("{}.{}.{}", version.major, version.minor, version.revision)
 }
 
 /// `create proxy host git.example.org`.

@@ -7,13 +7,15 @@
 //! | no mark, but the ledger has its id and one of its domains | ours, mark lost |
 //! | no mark | foreign |
 //!
+//! NPM from 2.13.0 on writes the old mark of a 404 host over a new one. There the ledger has the last word, and none is lost.
+//!
 //! Access lists and certificates carry no mark. Ours are lists that are called `<instance>/…` and were made by our account,
 //! and certificates that the ledger knows, or that our account made and a host of ours uses, or that the ledger says were
 //! asked for when the process died.
 
 use std::collections::BTreeMap;
 
-use super::api::{CertificateRow, HostRow, ListRow};
+use super::api::{CertificateRow, HostRow, ListRow, NpmVersion};
 use super::convert;
 use super::sections::Section;
 use crate::providers::ObserveQuery;
@@ -34,6 +36,45 @@ pub struct Inventory {
     pub hidden_hosts: BTreeMap<Section, Vec<HostRow>>,
     /// The same of others: by what they are called.
     pub hidden: Vec<(Kind, String)>,
+    /// What the ledger knows, no list has, and nothing proves to be gone.
+    pub unlisted: BTreeMap<Address, UnlistedRow>,
+}
+
+/// Why a row that no list has is not taken for one that is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnlistedRow {
+    /// Our account sees only what it made itself, in lists and by id.
+    NotShown,
+    /// NPM answers it by its id: the list is not whole.
+    LeftOut,
+}
+
+impl Inventory {
+    /// What the ledger knows of the kinds that were read, by section and id, and no list has.
+    pub fn missing<'a>(&'a self, ask: &'a ObserveQuery) -> impl Iterator<Item = (Section, &'a Address, u64)> + 'a {
+        let rows = ask.applied.iter().filter_map(|(address, row)| {
+            Some((Section::of_kind(address.kind)?, address, row.vendor_id.parse::<u64>().ok()?))
+        });
+        rows.filter(|(section, address, id)| self.has_read(*section) && !self.lists_row(*section, address, *id))
+    }
+
+    fn has_read(&self, section: Section) -> bool {
+        !section.has_hosts() || self.hosts.contains_key(&section)
+    }
+
+    fn lists_row(&self, section: Section, address: &Address, id: u64) -> bool {
+        if section.has_hosts() {
+            let mut lists = [&self.hosts, &self.hidden_hosts].into_iter().filter_map(|lists| lists.get(&section));
+            return lists.any(|rows| rows.iter().any(|row| row.id == id));
+        }
+        let is_hidden = || self.hidden.iter().any(|(kind, name)| *kind == address.kind && *name == address.name);
+        let is_listed = if section == Section::AccessLists {
+            self.access_lists.iter().any(|row| row.id == id)
+        } else {
+            self.certificates.iter().any(|row| row.id == id)
+        };
+        is_listed || is_hidden()
+    }
 }
 
 /// Who looks, and with what in mind.
@@ -43,6 +84,8 @@ pub struct Viewer<'a> {
     pub provider: &'a ProviderId,
     /// Our instance.
     pub instance: &'a str,
+    /// Which NPM it is.
+    pub version: NpmVersion,
     /// What is wanted and what the ledger knows.
     pub ask: &'a ObserveQuery,
 }
@@ -85,6 +128,11 @@ impl<'a> Viewer<'a> {
         owner.is_ours() && !self.ask.wanted.contains_key(&address)
     }
 
+    /// Whether no write changes the mark of such a host.
+    fn keeps_marks(self, section: Section) -> bool {
+        section.is_late(self.version)
+    }
+
     /// The ledger's row of a vendor id.
     fn applied(self, kind: Kind, id: u64) -> Option<(&'a Address, &'a Applied)> {
         let id = id.to_string();
@@ -105,8 +153,12 @@ fn hosts(section: Section, rows: &[HostRow], viewer: Viewer<'_>, seen: &mut BTre
     owned.sort_by_key(|(row, owner, _)| (!owner.is_ours(), convert::name_of(row).is_none(), row.id));
     for (row, owner, service) in owned {
         let address = free_address(section, row, &owner, viewer, seen);
+        let mut fields = convert::host_fields(section, row, viewer.instance);
+        if owner == Owner::Ours && viewer.keeps_marks(section) {
+            fields.set("mark", Value::Bool(true));
+        }
         let entry = Seen {
-            fields: convert::host_fields(section, row, viewer.instance),
+            fields,
             ready: readiness(section, row, viewer),
             owner,
             service,
@@ -119,15 +171,17 @@ fn hosts(section: Section, rows: &[HostRow], viewer: Viewer<'_>, seen: &mut BTre
 
 fn owner_of_host(section: Section, row: &HostRow, viewer: Viewer<'_>) -> (Owner, Option<String>) {
     let service = convert::service_of(row).map(str::to_owned);
-    match convert::instance_of(row) {
-        Some(instance) if instance == viewer.instance => (Owner::Ours, service),
-        Some(other) => (Owner::Other(other.to_owned()), service),
-        None => match viewer.applied(section.kind(), row.id) {
-            Some((_, applied)) if overlaps(section, &applied.fields, row) => {
-                (Owner::MarkLost, Some(applied.service.clone()))
-            }
-            Some(_) | None => (Owner::Foreign, None),
-        },
+    let known = viewer.applied(section.kind(), row.id).filter(|(_, applied)| overlaps(section, &applied.fields, row));
+    let known = known.map(|(_, applied)| applied.service.clone());
+    let keeps_marks = viewer.keeps_marks(section);
+    match (convert::instance_of(row), known) {
+        (Some(instance), known) if instance == viewer.instance => {
+            (Owner::Ours, known.filter(|_| keeps_marks).or(service))
+        }
+        (Some(other), _) => (Owner::Other(other.to_owned()), service),
+        (None, Some(service)) if keeps_marks => (Owner::Ours, Some(service)),
+        (None, Some(service)) => (Owner::MarkLost, Some(service)),
+        (None, None) => (Owner::Foreign, None),
     }
 }
 
@@ -157,6 +211,10 @@ fn free_address(
 
 fn readiness(section: Section, row: &HostRow, viewer: Viewer<'_>) -> Readiness {
     let why = match (row.enabled, convert::is_served(row)) {
+        (true, true) if section == Section::Redirections && leads_nowhere(row, viewer.version) => {
+            let version = viewer.version.to_string();
+            text!("NPM {version} cannot keep the scheme of a visitor: no browser follows where it leads", version)
+        }
         (true, true) => return Readiness::Ready,
         (false, _) => text!("it is switched off in NPM"),
         (true, false) => {
@@ -165,6 +223,11 @@ fn readiness(section: Section, row: &HostRow, viewer: Viewer<'_>) -> Readiness {
         }
     };
     Readiness::NotYet { since: viewer.ask.now, why }
+}
+
+/// A redirection without a scheme, from a version that takes it at its word.
+fn leads_nowhere(row: &HostRow, version: NpmVersion) -> bool {
+    !matches!(row.forward_scheme.as_str(), "http" | "https") && !version.keeps_schemes()
 }
 
 fn lists(inventory: &Inventory, viewer: Viewer<'_>, seen: &mut BTreeMap<Address, Seen>) {

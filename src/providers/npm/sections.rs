@@ -1,7 +1,7 @@
 //! The parts of NPM: one row a section, with its words in addresses, permissions, files and the audit log, and how the rows
 //! of its hosts are read and written.
 
-use super::api::HostRow;
+use super::api::{HostRow, NpmVersion};
 use super::convert::{self, Ids, Wire};
 use amarre_core::model::{Fields, Kind, Typed};
 use amarre_core::resources::npm::DeadHost;
@@ -44,6 +44,9 @@ pub struct HostForm {
     pub is_required: bool,
     /// A new one may be switched off from its first moment.
     pub may_begin_off: bool,
+    /// From this version on, NPM writes a PUT of one from the row as it was before: nginx's file without its certificate, and
+    /// the `meta` of before over the new one. Measured up to 2.15.1; the switches do it right.
+    pub late_from: Option<(u32, u32)>,
     /// As an observation reports a row; the flag: it carries our mark.
     pub fields: fn(&HostRow, bool) -> Fields,
     /// What wanted fields are in NPM's words.
@@ -88,6 +91,7 @@ const SECTIONS: &[SectionRow] = &[
         hosts: Some(HostForm {
             is_required: false,
             may_begin_off: false,
+            late_from: Some((2, 13)),
             fields: |row, mark| DeadHost { site: convert::site(row, mark) }.fields(),
             wire: |fields, ids| Ok(convert::site_wire(&DeadHost::from_fields(fields)?.site, ids)),
             held: |row| {
@@ -164,6 +168,12 @@ impl Section {
     /// How its hosts are read and written; `None`: it holds none.
     pub fn hosts(self) -> Option<HostForm> {
         self.row().hosts
+    }
+
+    /// Whether this version writes a PUT of its hosts from the row of before.
+    pub fn is_late(self, version: NpmVersion) -> bool {
+        let from = self.hosts().and_then(|form| form.late_from);
+        from.is_some_and(|from| (version.major, version.minor) >= from)
     }
 
     /// Whether its hosts are known by a port, and not by names.

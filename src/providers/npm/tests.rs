@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::api::{CertificateName, CertificateRow, HostRow, ListRow};
+use super::api::{CertificateName, CertificateRow, HostRow, ListRow, NpmVersion};
 use super::convert::{self, Ids, Marker};
 use super::observe::{Inventory, Viewer, report};
 use super::sections::Section;
@@ -19,6 +19,8 @@ use amarre_core::resources::npm::{
     HostLocation, KINDS, NpmAccessList, NpmCertificate, NpmStream, ProxyHost, Redirection, ServedState, WebHost,
 };
 use amarre_testkit::field_samples::samples_for;
+
+const NEWEST: NpmVersion = NpmVersion { major: 2, minor: 15, revision: 1 };
 
 fn body(recording: &str) -> Json {
     let recording: Json = serde_json::from_str(recording).unwrap();
@@ -398,7 +400,7 @@ fn owners_follow_the_mark_then_the_ledger() {
         ]),
         ..ObserveQuery::default()
     };
-    let seen = report(&inventory, Viewer { provider: &npm(), instance: "amarre", ask: &ask });
+    let seen = report(&inventory, Viewer { provider: &npm(), instance: "amarre", version: NEWEST, ask: &ask });
     let owner = |name: &str| (seen[&address(name)].owner.clone(), seen[&address(name)].service.clone());
     assert_eq!(owner("git.example.org"), (Owner::Ours, Some("git".to_owned())));
     assert_eq!(owner("blog.example.org"), (Owner::Other("other".to_owned()), Some("blog".to_owned())));
@@ -425,7 +427,7 @@ fn a_host_is_called_by_its_mark_then_by_what_is_wanted() {
     };
     let wanted = Address::new(npm(), Kind::ProxyHost, "b2.example.org");
     let ask = ObserveQuery { wanted: BTreeMap::from([(wanted, Fields::default())]), ..ObserveQuery::default() };
-    let seen = report(&inventory, Viewer { provider: &npm(), instance: "amarre", ask: &ask });
+    let seen = report(&inventory, Viewer { provider: &npm(), instance: "amarre", version: NEWEST, ask: &ask });
     let names: BTreeMap<&str, &str> =
         seen.iter().map(|(address, seen)| (seen.vendor_id.as_str(), address.name.as_str())).collect();
     assert_eq!(names["1"], "a1.example.org");
@@ -452,7 +454,7 @@ fn lists_and_certificates_are_ours_by_name_and_account() {
     let family = Address::new(npm(), Kind::AccessList, "amarre/family");
     let known = Applied { fields: Fields::default().with("users", users.clone()), ..applied(1, "") };
     let ask = ObserveQuery { applied: BTreeMap::from([(family.clone(), known)]), ..ObserveQuery::default() };
-    let seen = report(&inventory, Viewer { provider: &npm(), instance: "amarre", ask: &ask });
+    let seen = report(&inventory, Viewer { provider: &npm(), instance: "amarre", version: NEWEST, ask: &ask });
     let list = |name: &str| &seen[&Address::new(npm(), Kind::AccessList, name)];
     assert_eq!(list("amarre/family").owner, Owner::Ours);
     assert_eq!(list("amarre/family").fields.get("users"), Some(&users), "as the ledger knows them");

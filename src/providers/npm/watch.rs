@@ -67,15 +67,20 @@ impl NpmProvider {
                 state.add(&self.api.list::<HostRow>(section).await?);
             }
         }
-        Ok(Some(state.0.finish()))
+        Ok(Some(state.finish()))
     }
 }
 
+/// What tells one state of rows from another.
 #[derive(Default)]
-struct StateHash(DefaultHasher);
+pub(super) struct StateHash(DefaultHasher);
 
 impl StateHash {
-    fn add(&mut self, rows: &impl std::fmt::Debug) {
+    pub(super) fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+
+    pub(super) fn add(&mut self, rows: &impl std::fmt::Debug) {
         // It cannot fail: nothing is written anywhere.
         let _ = write!(self, "{rows:?}");
     }

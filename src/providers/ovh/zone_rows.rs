@@ -30,6 +30,9 @@ const BATCH_IDS_MAX: usize = 50;
 /// At the usual pace this takes eight minutes; nobody waits longer for a look.
 const SINGLE_ROWS_MAX: usize = 250;
 
+/// Said of a list that cannot be the whole zone.
+const NO_NAME_SERVERS: &str = "its list of records lacks the zone's own name servers";
+
 /// Reads zones, and remembers how.
 #[derive(Debug, Default)]
 pub struct ZoneReader {
@@ -61,6 +64,14 @@ impl ZoneReader {
     /// Every row of a zone.
     pub async fn zone(&self, api: &OvhApi, zone: &str) -> Result<Vec<ZoneRow>, OvhError> {
         let records = self.read(api, zone, None).await?;
+        // Each zone has the records of its own name servers. A list without them is not that of the zone: what it lacks
+        // may be there.
+        let is_own = |record: &WireRecord| {
+            record.field_type == "NS" && record.sub_domain.as_deref().unwrap_or_default().is_empty()
+        };
+        if !records.iter().any(is_own) {
+            return Err(OvhError::Nonsense(NO_NAME_SERVERS.to_owned()));
+        }
         let long = records.len() > PAGE_ROWS;
         self.habit(zone, |habit| habit.is_long = long);
         Ok(records.into_iter().map(|record| row(record, zone)).collect())

@@ -144,16 +144,16 @@ impl MachineMemory {
     /// Its turn at a connection.
     fn job(&self, path: &str, class: u8) -> QueuedJob {
         let mut places = vec![
-            Room::new("connections", CONNECTIONS_MAX),
+            Room::brief("connections", CONNECTIONS_MAX),
             Room::new(format!("pool {}", self.access.pool), POOL_CONNECTIONS_MAX),
             // One connection at a time.
             Room::new(format!("machine {path}"), 1),
         ];
         if class == LOOK {
-            places.push(Room::new("looks", LOOKS_MAX));
+            places.push(Room::brief("looks", LOOKS_MAX));
         }
         if !self.answers() {
-            places.push(Room::new("unanswered", UNANSWERED_MAX));
+            places.push(Room::brief("unanswered", UNANSWERED_MAX));
         }
         QueuedJob {
             name: path.to_owned(),
@@ -248,12 +248,13 @@ impl Shared {
         now: Timestamp,
     ) -> Result<Arc<MachineLook>, ConnectionError> {
         let gone = || ConnectionError::Here("it is in no manifest any more".to_owned());
-        let _seat = queued.ok_or_else(gone)?.turn().await;
+        let seat = queued.ok_or_else(gone)?.turn().await;
         // How it is reached may have changed meanwhile.
         let known = self.machines().get(path).map(|memory| (memory.access.clone(), memory.registers_again));
         let (access, again) = known.ok_or_else(gone)?;
         let lines = format!("{}{lines}", self.registration(&access, again));
-        let said = self.remote.ask(&access, &self.instance, &lines).await;
+        let said = seat.work(self.remote.ask(&access, &self.instance, &lines)).await;
+        let said = said.unwrap_or_else(|| Err(ConnectionError::Away("it kept too many others waiting".to_owned())));
         let answer = said.and_then(|said| {
             script::parse(&said).map(Arc::new).ok_or_else(|| ConnectionError::Away("its answer is broken".to_owned()))
         });

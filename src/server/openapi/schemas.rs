@@ -71,7 +71,11 @@ fn general() -> Json {
         }), json!({
             "needed": described("In plans: a manifest wants something there, or something of ours is there", flag_type()),
             "resource": described("The address of the one thing that is hidden; without it, and without a zone, all of the provider is", text()),
+            "part": named("ProviderPart"),
         })),
+        "ProviderPart": object(json!({
+            "word": described("What it is: `machine`", text()), "path": described("Which: `lab/m2`", text()),
+        }), json!({})),
         "Revision": object(
             json!({"id": described("Empty before the first look", text()), "kind": {"enum": ["git", "folder"]}, "label": text()}),
             json!({"subject": text(), "author": text(), "committed_at": time(), "branch": text()}),
@@ -91,7 +95,7 @@ fn general() -> Json {
 fn passes() -> Json {
     json!({
         "Health": object(json!({
-            "status": {"enum": ["ok", "degraded"]}, "services": count(), "attention": count(), "gaps": count(),
+            "status": {"enum": ["ok", "degraded", "starting"]}, "services": count(), "attention": count(), "gaps": count(),
             "ledger": flag_type(), "source": flag_type(), "checked_at": time(),
         }), json!({
             "stalled_since": described("No look has ended since, for more than three intervals", time()),
@@ -103,8 +107,14 @@ fn passes() -> Json {
             "schema": {"const": "amarre.status/v1"}, "instance": or_null(text()), "version": text(), "source": named("Source"),
             "test_mode": described("What is simulated, for want of an account", list(text())),
             "summary": object(json!({
-                "services": count(), "synced": count(), "out_of_sync": count(), "unknown": count(), "attention": count(),
+                "services": count(), "synced": count(), "out_of_sync": count(), "unknown": count(),
+                "attention": described("Everything that needs a person", count()),
+                "open": described("Services that everyone can reach", count()),
+                "no_tls": described("Services with a route over plain HTTP", count()),
             }), json!({})),
+            "needs_you": described("What needs a person: problems beside the services, services, servers and pools", list(object(json!({
+                "kind": {"enum": ["site", "service", "instance", "pool"]},
+            }), json!({"name": text(), "code": text()})))),
             "planning_only": described("The ledger is new and nobody has applied", flag_type()),
             "ledger": holder_of_error(), "configuration": holder_of_error(), "listener": holder_of_error(), "guard": or_null(named("Refusal")),
             "providers": list(named("Provider")), "services": list(named("Service")),
@@ -124,7 +134,10 @@ fn passes() -> Json {
         }), json!({})),
         "Provider": object(
             json!({"name": text(), "kind": text(), "state": {"enum": ["up", "down", "auth"]}}),
-            json!({"version": text(), "zone": or_null(text()), "since": time(), "error": named("Error"), "next_try_at": time()}),
+            json!({
+                "version": text(), "zone": or_null(text()), "since": time(), "error": named("Error"), "next_try_at": time(),
+                "part": described("Only this part of it is concerned", named("ProviderPart")),
+            }),
         ),
     })
 }
@@ -282,6 +295,7 @@ fn services() -> Json {
             "drift": list(named("Diff")),
         }), json!({
             "since": described("Since when `detail` is so, where it counts a time", time()), "failure": named("Failure"), "job": described("Its name in the manifest, of a job", text()),
+            "owned": described("It is used, and not Amarre's", json!({"const": false})),
             "simulated": described("Test mode: it is not real", json!({"const": true})),
         })),
         "Trouble": object(json!({"code": code(), "message": text(), "hints": list(named("Hint"))}), json!({
@@ -395,14 +409,14 @@ fn plans() -> Json {
         })),
         "Change": object(json!({
             "seq": described("The order of execution, from 1", count()), "address": text(), "kind": kinds(), "name": text(),
-            "action": actions(), "step": or_null(json!({"enum": ["drain", "job", "pull"]})), "gate": named("Gate"),
+            "action": actions(), "step": or_null(json!({"enum": ["build", "drain", "job", "pull"]})), "gate": named("Gate"),
             "reason": named("Reason"), "fields": list(named("Diff")), "needs": list(text()),
             "impact": object(json!({"exposes": list(text())}), json!({"downtime_s": downtime(), "costs_money": flag_type()})), "refusal": or_null(named("Refusal")),
         }), json!({})),
         "Gate": {"oneOf": [
             object(json!({"state": {"const": "now"}}), json!({})),
             object(json!({"state": {"const": "after"}, "needs": list(object(
-                json!({"on": text(), "is": {"enum": ["present", "ready", "absent"]}}), json!({})))}), json!({})),
+                json!({"on": text(), "is": {"enum": ["present", "ready", "listening", "absent"]}}), json!({"port": count()})))}), json!({})),
             object(json!({"state": {"const": "until"}, "at": time(),
                 "what": {"enum": Wait::ALL.map(Wait::word)}}), json!({})),
             object(json!({"state": {"const": "held"}, "refusal": named("Refusal")}), json!({})),

@@ -10,6 +10,7 @@ use git2::{ObjectType, Oid, Repository, Tree, TreeEntry};
 
 use super::tree::{EXECUTABLE, LINK, SUBMODULE, describe, shown, shown_path};
 use amarre_core::apps::{Checkout, FILES_MAX, SentFiles, TEXT_BYTES_MAX, is_read};
+use amarre_core::model::source::{LFS, LFS_BYTES_MAX};
 
 /// Of all texts that detection looks at.
 const TEXTS_BYTES_MAX: usize = 4 << 20;
@@ -19,9 +20,6 @@ const DEPTH_MAX: usize = 64;
 const CONTEXT_BYTES_MAX: u64 = 1 << 30;
 /// Files that are sent.
 const CONTEXT_FILES_MAX: usize = 100_000;
-/// A file that Git LFS keeps elsewhere is a few lines that begin so.
-const LFS: &[u8] = b"version https://git-lfs.github.com/spec/v1";
-const LFS_BYTES_MAX: usize = 1024;
 
 /// What is sent of a commit.
 #[derive(Debug, Clone)]

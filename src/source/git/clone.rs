@@ -9,10 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use super::session::GitSession;
 use super::transport::OpenSession;
+use super::tree::shown;
 use amarre_core::model::Timestamp;
+use amarre_core::model::source::HEAD;
 
 /// The depth of a fetch: as far back as a change can be attributed.
 pub(super) const DEPTH: i32 = 50;
+/// Where fifty revisions hold too much.
+const DEPTH_FEW: i32 = 5;
+/// The newest commit alone.
+const DEPTH_TIP: i32 = 1;
 /// The depth for finding out whether a commit descends from the accepted one: an installation that was off for months
 /// is more than fifty behind.
 pub(super) const DEPTH_FAR: i32 = 1_000;
@@ -22,18 +28,49 @@ pub(super) const COMMITS_WALKED_MAX: usize = 20_000;
 const ANCESTORS_MAX: usize = 200;
 /// Each fetch leaves a pack, and nothing tidies them up: with more than this the repository is cloned again.
 const PACKS_MAX: usize = 100;
+const BRANCHES: &str = "refs/heads/";
 /// More objects than this in one fetch are no manifests.
 const OBJECTS_MAX: usize = 500_000;
 /// The file with the time of the server's last answer, milliseconds; in the clone's folder.
 const ANSWERED: &str = "amarre-answered";
+/// The file with the name of the branch that the server calls its default; there, too.
+const DEFAULT_BRANCH: &str = "amarre-default-branch";
+/// The file with the depth of a fetch where the usual one is too much; there, too.
+const SHALLOWER: &str = "amarre-depth";
+/// Branches that are named where the one that is followed is missing.
+const BRANCHES_NAMED: usize = 10;
 
 /// The depth of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Depth {
     /// [`DEPTH`], of a commit that is not here yet.
     Usual,
+    /// [`DEPTH_FEW`], likewise.
+    Few,
+    /// [`DEPTH_TIP`], likewise.
+    Tip,
     /// [`DEPTH_FAR`], also of one that is here.
     Far,
+}
+
+impl Depth {
+    /// The next one where a fetch was too much.
+    pub fn fewer(self) -> Option<Self> {
+        match self {
+            Depth::Usual => Some(Depth::Few),
+            Depth::Few => Some(Depth::Tip),
+            Depth::Tip | Depth::Far => None,
+        }
+    }
+
+    fn revisions(self) -> i32 {
+        match self {
+            Depth::Usual => DEPTH,
+            Depth::Few => DEPTH_FEW,
+            Depth::Tip => DEPTH_TIP,
+            Depth::Far => DEPTH_FAR,
+        }
+    }
 }
 
 /// Why a fetch failed.
@@ -43,8 +80,8 @@ pub(super) enum FetchFailure {
     Server(String),
     /// In the clone.
     Here(String),
-    /// The server has no such branch, tag or commit; `true`: it is empty.
-    NoSuchRef(bool),
+    /// The server has no such branch, tag or commit; the branches that it has.
+    NoSuchRef(Vec<String>),
     /// The branch or tag does not have the commit, as far back as it was fetched.
     NotInRef,
 }
@@ -114,28 +151,37 @@ pub(super) fn bring(
         let names = listed.iter().filter(|head| !head.name().contains('?'));
         names.map(|head| (head.name().to_owned(), head.oid())).collect()
     };
+    let default = connection.list().map_err(server)?.iter().find(|head| head.name() == HEAD);
+    let default = default.and_then(|head| head.symref_target().map(str::to_owned));
     drop(connection);
     let find = |name: &str| heads.iter().find(|(known, _)| known == name).map(|(_, oid)| *oid);
+    let default = default_branch(&heads, default);
+    if let Some(branch) = &default {
+        // Without it people read `HEAD`.
+        let _ = std::fs::write(repository.path().join(DEFAULT_BRANCH), branch);
+    }
+    let whole = |name: &String| if name == HEAD { default.clone() } else { Some(name.clone()) };
     // An annotated tag stands for its commit.
-    let found = names.iter().find_map(|name| Some((name, find(&format!("{name}^{{}}")).or_else(|| find(name))?)));
+    let found = names
+        .iter()
+        .filter_map(whole)
+        .find_map(|name| Some((find(&format!("{name}^{{}}")).or_else(|| find(&name))?, name)));
     let (refspec, wanted) = match found {
-        Some((name, oid)) => (format!("+{name}:refs/amarre/brought"), oid),
+        Some((oid, name)) => (format!("+{name}:refs/amarre/brought"), oid),
         None => {
             let id = names.iter().find_map(|name| Oid::from_str(name).ok().filter(|_| name.len() == 40));
-            let Some(oid) = id else { return Err(FetchFailure::NoSuchRef(heads.is_empty())) };
+            let Some(oid) = id else { return Err(FetchFailure::NoSuchRef(branches(&heads))) };
             (format!("+{oid}:refs/amarre/brought"), oid)
         }
     };
-    let revisions = match depth {
-        Depth::Usual if repository.find_commit(wanted).is_ok() => return Ok(wanted),
-        Depth::Usual => DEPTH,
-        Depth::Far => DEPTH_FAR,
-    };
+    if depth != Depth::Far && repository.find_commit(wanted).is_ok() {
+        return Ok(wanted);
+    }
     let mut options = FetchOptions::new();
     let mut callbacks = RemoteCallbacks::new();
     let watching = session.clone();
     callbacks.transfer_progress(move |progress| watching.may_go_on() && progress.total_objects() <= OBJECTS_MAX);
-    options.remote_callbacks(callbacks).depth(revisions).download_tags(AutotagOption::None);
+    options.remote_callbacks(callbacks).depth(depth.revisions()).download_tags(AutotagOption::None);
     let mut remote = repository.remote_anonymous(&opened.url()).map_err(server)?;
     remote.fetch(&[refspec.as_str()], Some(&mut options), None).map_err(server)?;
     match repository.find_commit(wanted) {
@@ -147,6 +193,49 @@ pub(super) fn bring(
         }
         Err(error) => Err(FetchFailure::Here(error.message().to_owned())),
     }
+}
+
+/// The branch that a server calls its default. One that does not say so, or names one that is not there, has it all the same where
+/// there is only one, or one of the usual names.
+fn default_branch(heads: &[(String, Oid)], said: Option<String>) -> Option<String> {
+    let has = |name: &str| heads.iter().any(|(known, _)| known == name);
+    let mut branches = heads.iter().filter(|(name, _)| name.starts_with(BRANCHES));
+    let only = branches.next().filter(|_| branches.next().is_none()).map(|(name, _)| name.clone());
+    let at_head = heads.iter().find(|(name, _)| name == HEAD).map(|(_, oid)| *oid);
+    let usual = ["main", "master"].map(|name| format!("{BRANCHES}{name}"));
+    let is_head = |name: &&String| at_head.is_none_or(|at| heads.contains(&((*name).clone(), at)));
+    said.filter(|name| name.starts_with(BRANCHES) && has(name))
+        .or(only)
+        .or_else(|| usual.iter().find(|name| has(name) && is_head(name)).cloned())
+}
+
+/// What the branches of a server are called.
+fn branches(heads: &[(String, Oid)]) -> Vec<String> {
+    let all = heads.iter().filter_map(|(name, _)| name.strip_prefix(BRANCHES));
+    let count = all.clone().count();
+    let mut named: Vec<String> = all.take(BRANCHES_NAMED).map(shown).collect();
+    if count > BRANCHES_NAMED {
+        named.push(format!("{} more", count - BRANCHES_NAMED));
+    }
+    named
+}
+
+/// The branch that the server called its default when it was asked last.
+pub(super) fn known_default(folder: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(folder.join(DEFAULT_BRANCH)).ok()?;
+    text.strip_prefix(BRANCHES).map(str::to_owned)
+}
+
+/// The depth at which a fetch was not too much, where the usual one was.
+pub(super) fn known_depth(folder: &Path) -> Depth {
+    let text = std::fs::read_to_string(folder.join(SHALLOWER)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or(Depth::Usual)
+}
+
+/// Stores it.
+pub(super) fn remember_depth(folder: &Path, depth: Depth) {
+    // Without it the next fetch tries the usual one first.
+    let _ = std::fs::write(folder.join(SHALLOWER), serde_json::to_string(&depth).unwrap_or_default());
 }
 
 /// Fetches as [`bring`] does, and answers a commit that lies below what was fetched: further back only where it has to be. Other

@@ -25,6 +25,7 @@ mod signature;
 mod rewind_protection;
 pub mod fetch_process;
 mod ref_names;
+mod app_repository;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,9 +34,11 @@ use git2::{Oid, Repository};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
+pub use self::app_repository::{AppRepository, FetchedCommit};
 pub use self::session::RemoteAccess;
 pub use self::signature::Verify;
 
+use self::app_repository::app_hint;
 pub use self::checkout::FilesToSend;
 use self::clone::{Depth, FetchFailure};
 use self::push::NotPushed;
@@ -43,7 +46,6 @@ use self::session::{Asker, GitSession, SessionError};
 use self::tree::UnfitCommit;
 use super::edit::{self, Edit};
 use super::{Snapshot, SourceError, SourceReading};
-use amarre_core::model::app::AppSource;
 use amarre_core::model::{Code, Commit, GitRef, GitUrl, Hint, Millis, Timestamp};
 
 /// The longest name of a branch, tag or commit.
@@ -105,13 +107,16 @@ struct FetchOutcome {
     event: Option<String>,
 }
 
+/// A commit that was fetched, or the failure and the session's error.
+type FetchedOid = Result<Oid, (FetchFailure, Option<SessionError>)>;
+
 /// A commit in a clone, or the failure and the session's error.
 type Brought = Result<(Repository, Oid), (FetchFailure, Option<SessionError>)>;
 
 impl Git {
     /// Whether this ref is followed: `refs/heads/main`.
     pub fn follows(&self, reference: &str) -> bool {
-        self.settings.reference.full() == reference
+        self.settings.followed().full() == reference
     }
 
     /// Nothing is called or created before the first use.
@@ -158,7 +163,7 @@ impl Git {
         let known = self.lock_known().error.clone();
         Err(known.unwrap_or_else(|| {
             let message =
-                format!("{} on {} is not {}", self.settings.reference, self.settings.access.url, tree::shown(commit));
+                format!("{} on {} is not {}", self.settings.followed(), self.settings.access.url, tree::shown(commit));
             SourceError::new(Code::A0317, message, Hint::command("to see what it is", "amarre plan"))
         }))
     }
@@ -285,7 +290,11 @@ impl Git {
 
 impl std::fmt::Display for Git {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.settings.access.url, self.settings.reference.name())
+        let (url, followed) = (&self.settings.access.url, self.settings.followed());
+        match followed {
+            GitRef::Default => write!(f, "{url}"),
+            GitRef::Branch(name) | GitRef::Tag(name) => write!(f, "{url} {name}"),
+        }
     }
 }
 
@@ -296,116 +305,6 @@ impl FetchOutcome {
 
     fn refused(error: SourceError) -> Self {
         Self { has_answered: true, ..Self::failed(error) }
-    }
-}
-
-/// What can be done about the repository of an app that cannot be fetched.
-fn app_hint(code: Code) -> &'static str {
-    const HINTS: [(Code, &str); 7] = [
-        (Code::A0303, "is the URL right? for a private repository write `git: {token: {secret: NAME}}`"),
-        (Code::A0304, "ask who runs it for its host key, and put it into the known_hosts of Amarre's user"),
-        (Code::A0305, "push it, or correct `git.ref`"),
-        (Code::A0307, "keep what is generated, and large files, out of the repository"),
-        (Code::A0316, "keep what is generated, and large files, out of the repository"),
-        (Code::A0775, "what runs stays as it is until a commit fixes it"),
-        (Code::A0779, "write the branch or tag that has it into `git.ref`, or a newer commit into `git.commit`"),
-    ];
-    let usual = "is the server up, and `git.url` right? the daemon tries again by itself";
-    HINTS.into_iter().find(|(known, _)| *known == code).map_or(usual, |(_, hint)| hint)
-}
-
-/// The memory that a fetch of an app may take.
-const APP_MEMORY_BYTES: u64 = 1 << 30;
-
-/// The repository of an app.
-#[derive(Debug, Clone)]
-pub struct AppRepository {
-    settings: Arc<GitSettings>,
-    /// What the followed ref may be called.
-    names: Vec<String>,
-    reference: String,
-}
-
-/// The newest commit of the repository of an app.
-pub struct FetchedCommit {
-    /// The commit.
-    pub commit: Commit,
-    /// The ids of those before it, the newest first, as far as they are here.
-    pub before: Vec<String>,
-    /// What is looked at of it.
-    pub checkout: Vec<u8>,
-}
-
-impl AppRepository {
-    /// Nothing is called or created before the first use.
-    pub fn new(access: RemoteAccess, source: &AppSource, clone: PathBuf, program: PathBuf) -> Self {
-        let followed = GitRef::Branch(source.reference.clone());
-        let (path, commit) = (source.path.clone(), source.commit.clone());
-        let (interval, memory_bytes) = (Millis(0), APP_MEMORY_BYTES);
-        let (verify, verify_all) = (None, false);
-        let settings = GitSettings {
-            access,
-            reference: followed,
-            path,
-            commit,
-            interval,
-            verify,
-            verify_all,
-            memory_bytes,
-            clone,
-            program,
-        };
-        Self { settings: Arc::new(settings), names: source.names(), reference: source.shown_reference() }
-    }
-
-    /// The commit that the server has, and what is looked at of it.
-    ///
-    /// # Errors
-    /// The server does not answer, refuses us, or has no such ref; the commit cannot be read.
-    pub async fn fetch(&self) -> Result<FetchedCommit, SourceError> {
-        let of = self.clone();
-        let (_waiting, asker) = watch::channel(());
-        let done = tokio::task::spawn_blocking(move || {
-            if let Some(parent) = of.settings.clone.parent() {
-                // Where it cannot be made, the clone cannot either, and says so.
-                let _ = std::fs::create_dir_all(parent);
-            }
-            let (repository, commit) = of.settings.bring(&of.names, &asker).map_err(|(error, _)| error)?;
-            let read = of.read(&repository, commit)?;
-            // Without it the next process has to ask the server first.
-            let _ = clone::remember(&repository, &of.settings.key("app"), commit);
-            Ok(read)
-        });
-        let what = "it answers what cannot be read".to_owned();
-        let done = done.await.unwrap_or_else(|_| Err(self.settings.explain(&SessionError::NoAnswer(what))));
-        done.map_err(|error| SourceError { hints: vec![Hint::text(app_hint(error.code))], ..error })
-    }
-
-    fn read(&self, repository: &Repository, commit: Oid) -> Result<FetchedCommit, SourceError> {
-        let checkout = checkout::read(repository, commit, &self.settings.path).map_err(|why| {
-            let message = format!("{} of {} is not taken: {why}", self.reference, self.settings.access.url);
-            SourceError::new(Code::A0775, message, Hint::text(app_hint(Code::A0775)))
-        })?;
-        let before = clone::ancestors(repository, commit);
-        Ok(FetchedCommit { commit: checkout.commit.clone(), before, checkout: checkout.to_bytes() })
-    }
-
-    /// What an earlier process has fetched.
-    pub fn remembered(&self) -> Option<FetchedCommit> {
-        let repository = clone::open_existing(&self.settings.clone)?;
-        let commit = clone::remembered(&repository, &self.settings.key("app"))?;
-        self.read(&repository, commit).ok()
-    }
-
-    /// Writes the files of a folder at a commit as a tar.
-    ///
-    /// # Errors
-    /// They are not here, too large, or they are not taken any more.
-    pub fn write(&self, wanted: &FilesToSend, out: impl std::io::Write) -> std::io::Result<()> {
-        let broken = |error: git2::Error| std::io::Error::other(error.message().to_owned());
-        let repository = clone::open_existing(&self.settings.clone);
-        let repository = repository.ok_or_else(|| std::io::Error::other("the clone of the repository is gone"))?;
-        checkout::write(&repository, Oid::from_str(&wanted.commit).map_err(broken)?, wanted, out)
     }
 }
 
@@ -450,10 +349,10 @@ impl GitSettings {
     }
 
     fn write(&self, edit: &Edit, asker: &Asker) -> Result<(), SourceError> {
-        let GitRef::Branch(_) = &self.reference else {
+        if let GitRef::Tag(_) = &self.reference {
             let hint = "let `source.git.branch` name a branch";
             return Err(edit::unwritable(format!("{} is no branch", self.reference), hint));
-        };
+        }
         if self.verify.is_some() {
             let hint = "commit it yourself, signed, and push it";
             return Err(edit::unwritable("commits have to be signed here, and Amarre signs none", hint));
@@ -461,9 +360,9 @@ impl GitSettings {
         if edit::below(Path::new(""), &edit.path).is_none() {
             return Err(edit::unwritable(format!("{} is no path in the source", edit.path), "name a file in it"));
         }
-        let branch = self.reference.full();
         for _ in 0..PUSHES_MAX {
-            let (repository, head) = self.bring(std::slice::from_ref(&branch), asker).map_err(|(error, _)| error)?;
+            let (repository, head) = self.bring(&[self.reference.full()], asker).map_err(|(error, _)| error)?;
+            let branch = self.followed().full();
             let session = Arc::new(GitSession::new(self.access.clone(), repository.path().to_owned(), asker.clone()));
             let pushed = push::commit(&repository, head, edit)
                 .and_then(|commit| push::push(&repository, &session, commit, &branch));
@@ -488,15 +387,15 @@ impl GitSettings {
                 }
             }
         }
-        Err(edit::unwritable(format!("{} moves all the time", self.reference), "try again in a moment"))
+        Err(edit::unwritable(format!("{} moves all the time", self.followed()), "try again in a moment"))
     }
 
     fn rewritten(&self, repository: &Repository, before: &Snapshot, after: &Snapshot, commit: Oid) -> Option<String> {
         let old = Oid::from_str(&before.revision).ok()?;
-        let is_rewritten = clone::is_rewritten(repository, old, commit)? && matches!(self.reference, GitRef::Branch(_));
+        let is_rewritten = clone::is_rewritten(repository, old, commit)? && !matches!(self.reference, GitRef::Tag(_));
         let (old, new) = (before.commit.as_ref()?, after.commit.as_ref()?);
         let text =
-            format!("{} was rewritten: {} is no longer part of it, now {}", self.reference, old.short(), new.short());
+            format!("{} was rewritten: {} is no longer part of it, now {}", self.followed(), old.short(), new.short());
         is_rewritten.then_some(text)
     }
 
@@ -509,12 +408,7 @@ impl GitSettings {
             return Err(SourceError::new(Code::A0305, format!("`{}` is no name in git", tree::shown(name)), hint));
         }
         let names = ["refs/heads/", "refs/tags/", ""].map(|start| format!("{start}{name}"));
-        let (repository, commit) = self.bring(&names, asker).map_err(|(error, _)| {
-            if error.code != Code::A0305 {
-                return error;
-            }
-            no_such(&format!("{} has no branch, tag or commit {name}", self.access.url))
-        })?;
+        let (repository, commit) = self.bring(&names, asker).map_err(|(error, _)| error)?;
         self.check(&repository, commit)?;
         let snapshot = self.snapshot(&repository, commit, name)?;
         // Only needed to show broken manifests again.
@@ -537,7 +431,7 @@ impl GitSettings {
         };
         tried.map_err(|(failed, trouble)| match (&failed, trouble) {
             (_, Some(trouble)) => (self.explain(&trouble), false),
-            (FetchFailure::NoSuchRef(is_empty), None) => (self.no_such_ref(*is_empty), true),
+            (FetchFailure::NoSuchRef(branches), None) => (self.no_such_ref(names, branches), true),
             (FetchFailure::NotInRef, None) => (self.not_in_ref(), true),
             (FetchFailure::Server(why), None) => (self.explain(&SessionError::NoAnswer(why.clone())), false),
             (FetchFailure::Here(_), None) => (self.local_error(&failed), false),
@@ -546,10 +440,31 @@ impl GitSettings {
 
     fn bring_into(&self, folder: &Path, names: &[String], depth: Depth, asker: &Asker) -> Brought {
         drop(clone::open(folder).map_err(|failed| (failed, None))?);
-        let commit = fetch_process::bring(self, folder, names, depth, asker)?;
+        let commit = self.bring_shallower(folder, names, depth, asker)?;
         // Not before: it must see what another process has added.
         let repository = clone::open(folder).map_err(|failed| (failed, None))?;
         Ok((repository, commit))
+    }
+
+    /// Where the usual history is too large, as with a large file that was there once, fewer revisions are fetched, down to the
+    /// newest commit. What the clone remembers of that ends with the clone.
+    fn bring_shallower(&self, folder: &Path, names: &[String], depth: Depth, asker: &Asker) -> FetchedOid {
+        let mut depth = if depth == Depth::Usual { clone::known_depth(folder) } else { depth };
+        loop {
+            let tried = fetch_process::bring(self, folder, names, depth, asker);
+            let is_too_much = matches!(&tried, Err((_, Some(SessionError::TooMuch(_) | SessionError::TooLarge(_)))));
+            let Some(fewer) = depth.fewer().filter(|_| is_too_much) else { return tried };
+            clone::remember_depth(folder, fewer);
+            depth = fewer;
+        }
+    }
+
+    /// The followed ref, by the name of the branch where it is the default one and known.
+    fn followed(&self) -> GitRef {
+        match &self.reference {
+            GitRef::Default => clone::known_default(&self.clone).map_or(GitRef::Default, GitRef::Branch),
+            named @ (GitRef::Branch(_) | GitRef::Tag(_)) => named.clone(),
+        }
     }
 
     /// A new clone in place of a broken or grown one; `None` if that failed or would lose the effective commit.
@@ -579,7 +494,7 @@ impl GitSettings {
         signature::check(repository, commit, verify).map_err(|why| {
             let found = repository.find_commit(commit).map(|commit| tree::describe(&commit));
             let who = found.map_or_else(|_| commit.to_string(), |commit| commit_text(&commit));
-            let message = format!("{who} on {} is refused: {why}", self.reference);
+            let message = format!("{who} on {} is refused: {why}", self.followed());
             let mut error =
                 SourceError::new(Code::A0306, message, Hint::text("sign it, and push it again: git commit --amend -S"));
             error.hints.push(Hint::text(match verify {
@@ -592,7 +507,8 @@ impl GitSettings {
 
     /// A commit as a revision of the source. `name`: the requested name, empty = the followed ref.
     fn snapshot(&self, repository: &Repository, commit: Oid, name: &str) -> Result<Snapshot, SourceError> {
-        let label = if name.is_empty() { self.reference.name() } else { name };
+        let followed = self.followed();
+        let label = if name.is_empty() { followed.name() } else { name };
         let unfit = |unfit: UnfitCommit| {
             let found = repository.find_commit(commit).map(|commit| tree::describe(&commit));
             let who = found.map_or_else(|_| commit.to_string(), |commit| commit_text(&commit));
@@ -615,7 +531,7 @@ impl GitSettings {
             }
         };
         let mut snapshot = tree::snapshot(repository, commit, &self.path, label).map_err(unfit)?;
-        snapshot.is_branch = name.is_empty() && matches!(self.reference, GitRef::Branch(_));
+        snapshot.is_branch = name.is_empty() && !matches!(followed, GitRef::Tag(_));
         // A change without its author is a change all the same.
         snapshot.history = history::read(repository, commit, &self.path).unwrap_or_default();
         Ok(snapshot)
@@ -652,7 +568,7 @@ impl GitSettings {
             SessionError::TooMuch(why) => SourceError::new(
                 Code::A0307,
                 format!("{url} is not taken: {why}"),
-                Hint::text("keep manifests in a repository of their own"),
+                Hint::text("its newest commit alone is too large: keep manifests in a repository of their own"),
             ),
             SessionError::TooLarge(why) => SourceError::new(
                 Code::A0316,
@@ -662,9 +578,16 @@ impl GitSettings {
         }
     }
 
-    fn no_such_ref(&self, is_empty: bool) -> SourceError {
+    fn no_such_ref(&self, names: &[String], branches: &[String]) -> SourceError {
         let url = &self.access.url;
-        no_such(&if is_empty { format!("{url} is empty") } else { format!("{url} has no {}", self.reference) })
+        let message = match (branches, names.last()) {
+            ([], _) => format!("{url} is empty"),
+            (there, Some(name)) if !names.contains(&self.reference.full()) && !name.starts_with("refs/") => {
+                format!("{url} has no branch, tag or commit {name}; its branches: {}", there.join(", "))
+            }
+            (there, _) => format!("{url} has no {}; its branches: {}", self.reference, there.join(", ")),
+        };
+        SourceError::new(Code::A0305, message, Hint::text("push it, or correct `source.git`"))
     }
 
     fn not_in_ref(&self) -> SourceError {
@@ -686,10 +609,6 @@ impl GitSettings {
             Hint::text("is there room on the disk, and is the folder of `state` writable?"),
         )
     }
-}
-
-fn no_such(message: &str) -> SourceError {
-    SourceError::new(Code::A0305, message, Hint::text("push it, or correct `source.git`"))
 }
 
 /// `8d41b07 "add gitea" (Alice Martin)`

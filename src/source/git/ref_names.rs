@@ -3,6 +3,9 @@
 //! Such a branch or tag cannot be followed, as the configuration is UTF-8; the others can. So its bytes beyond ASCII
 //! become `?`, which git allows in no name: it is never mistaken for another one, and never requested.
 //!
+//! A server whose repository is a shallow clone says so in its list, which libgit2 takes for a broken one: such lines are
+//! left out.
+//!
 //! The list consists of packet lines: four hexadecimal digits, the length of the line with them, and then the line;
 //! `0000` ends it (gitprotocol-common, gitprotocol-pack).
 
@@ -10,6 +13,8 @@ use std::io::{self, Read, Write};
 
 /// The digits of a length.
 const LENGTH_DIGITS: usize = 4;
+/// How a line begins by which a server says where its own history ends.
+const SHALLOW: &[u8] = b"shallow ";
 /// The size of one read.
 const PIECE_BYTES: usize = 16 * 1024;
 
@@ -34,6 +39,7 @@ impl<S: Read> RefListing<S> {
     /// Moves whole lines to the output.
     fn sort(&mut self) {
         let mut at = 0;
+        let mut ready = Vec::new();
         while self.lists > 0 {
             let Some(digits) = self.begun.get(at..at + LENGTH_DIGITS) else { break };
             let length = std::str::from_utf8(digits).ok().and_then(|digits| usize::from_str_radix(digits, 16).ok());
@@ -50,11 +56,15 @@ impl<S: Read> RefListing<S> {
             if std::str::from_utf8(line).is_err() {
                 line.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
             }
+            // libgit2 does not know it; with the commits that it asks for, it is told the same.
+            if !line[LENGTH_DIGITS..].starts_with(SHALLOW) {
+                ready.extend_from_slice(line);
+            }
             at = end;
         }
         let whole = if self.lists == 0 { self.begun.len() } else { at };
-        self.ready = self.begun.drain(..whole).collect();
-        self.given = 0;
+        ready.extend(self.begun.drain(..whole).skip(at));
+        (self.ready, self.given) = (ready, 0);
     }
 }
 

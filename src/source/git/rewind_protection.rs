@@ -100,7 +100,7 @@ impl GitSettings {
     fn held(&self, repository: &Repository, commit: Oid, (code, why, hint): (Code, &str, &str)) -> SourceError {
         let found = repository.find_commit(commit).map(|commit| tree::describe(&commit));
         let who = found.map_or_else(|_| commit.to_string(), |commit| commit_text(&commit));
-        let message = format!("{who} on {} is held: it {why}", self.reference);
+        let message = format!("{who} on {} is held: it {why}", self.followed());
         SourceError::new(code, message, Hint::command(hint, format!("amarre apply --accept-rewrite {commit}")))
     }
 }

@@ -16,6 +16,8 @@ use amarre_core::model::GitUrl;
 
 /// The longest fetch. Fifty revisions of manifests are some kilobytes; a longer fetch would hold up the next one.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(120);
+/// The longest silence: a server that counts what it sends says so every few seconds.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// The bytes received in one fetch. Four times what a source may hold, for its history.
 const RECEIVED_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
@@ -86,17 +88,22 @@ impl GitSession {
     /// Waits for something, not longer than the session may last.
     pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> io::Result<T> {
         let mut asker = self.asker.clone();
+        let until = self.deadline.min(Instant::now() + SILENCE_MAX);
         let waited = self.runtime.block_on(async {
             tokio::select! {
                 // First, so that at the end of the program a clock that is gone is not asked.
                 biased;
                 _ = asker.changed() => None,
-                done = timeout_at(self.deadline, work) => Some(done),
+                done = timeout_at(until, work) => Some(done),
             }
         });
         match waited {
             Some(Ok(done)) => Ok(done),
-            Some(Err(_)) => Err(self.fail(self.timeout_error())),
+            Some(Err(_)) if until == self.deadline => Err(self.fail(self.timeout_error())),
+            Some(Err(_)) => {
+                let said = format!("it said nothing for {} s", SILENCE_MAX.as_secs());
+                Err(self.fail(SessionError::NoAnswer(said)))
+            }
             None => Err(self.fail(SessionError::NoAnswer("nobody waits for it any more".to_owned()))),
         }
     }

@@ -3,17 +3,21 @@
 
 use std::sync::Arc;
 
-use git2::{Commit, ObjectType, Oid, Repository, Tree};
+use git2::{Commit, ObjectType, Oid, Repository, Tree, TreeEntry};
 
-use crate::source::parts::{DEPTH_MAX, FILE_BYTES_MAX, Found, FoundFile, NO_ROOM};
+use crate::source::parts::{DEPTH_MAX, FILE_BYTES_MAX, Found, FoundFile, HIDDEN_FILES_MAX, NO_ROOM};
 use crate::source::{Snapshot, SourceNote};
-use amarre_core::model::source::{is_build_file, is_env_file};
-use amarre_core::model::{self, Asset, Assets, Code, History, Timestamp, words};
+use amarre_core::model::source::{is_known_hidden, is_manifest, is_no_content};
+use amarre_core::model::{self, Asset, Assets, Code, History, NotRead, Timestamp, words};
 
 /// As [`FILE_BYTES_MAX`], in memory.
 pub(super) const TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Reported one by one; a repository with more of them has them everywhere.
 const NOTES_MAX: usize = 50;
+/// What lies beside the folder that is followed, and is known by name.
+const BESIDE_MAX: usize = 1_000;
+/// The longest path that a system follows.
+const LINK_BYTES_MAX: usize = 4_096;
 /// The longest shown name or subject.
 const WORDS_CHARS_MAX: usize = 100;
 
@@ -47,6 +51,7 @@ pub(super) fn snapshot(
 ) -> Result<Snapshot, UnfitCommit> {
     let commit = repository.find_commit(commit)?;
     let root = commit.tree()?;
+    let beside = beside(repository, &root, folder);
     let tree = match folder {
         "" => root,
         folder => {
@@ -59,7 +64,7 @@ pub(super) fn snapshot(
     };
     let mut walk = Walk { repository, label: folder, found: Found::default(), notes: Vec::new() };
     walk.folder(&tree, "", 0)?;
-    let (mut files, mut assets) = (Vec::new(), Assets::new());
+    let (mut files, mut assets) = (Vec::new(), beside);
     for file in walk.found.take_files() {
         let path = shown_path(folder, &file.path);
         if file.is_manifest && !file.has_room {
@@ -69,6 +74,9 @@ pub(super) fn snapshot(
         } else {
             assets.insert(path, asset(repository, &file)?);
         }
+    }
+    for (path, why) in walk.found.marks() {
+        assets.insert(shown_path(folder, path), Asset::unread(why.clone()));
     }
     files.sort();
     walk.notes.extend(walk.found.notes(folder));
@@ -113,7 +121,7 @@ fn text(repository: &Repository, file: &FoundFile<FoundBlob>) -> Result<String, 
 
 fn asset(repository: &Repository, file: &FoundFile<FoundBlob>) -> Result<Asset, UnfitCommit> {
     let fits = file.has_room && file.size <= FILE_BYTES_MAX;
-    let bytes = if fits { Some(Arc::from(repository.find_blob(file.at.id)?.content())) } else { None };
+    let bytes = if fits { Ok(Arc::from(repository.find_blob(file.at.id)?.content())) } else { Err(NotRead::TooLarge) };
     Ok(Asset { bytes, size: file.size, executable: file.at.is_executable })
 }
 
@@ -123,6 +131,23 @@ pub(super) fn shown_path(folder: &str, path: &str) -> String {
         (folder, "") => folder.to_owned(),
         (folder, path) => format!("{folder}/{path}"),
     }
+}
+
+/// What lies in the repository beside the folder that is followed: a path to it leads to what is not read.
+fn beside(repository: &Repository, root: &Tree<'_>, folder: &str) -> Assets {
+    let mut beside = Assets::new();
+    let (mut tree, mut above) = (root.clone(), String::new());
+    for part in folder.split('/').filter(|part| !part.is_empty()) {
+        let others = tree.iter().filter_map(|entry| Some(name(entry.name_bytes())?.to_owned()));
+        for other in others.filter(|other| other != part && !is_no_content(other)).take(BESIDE_MAX) {
+            beside.insert(shown_path(&above, &other), Asset::unread(NotRead::BesideFolder(folder.to_owned())));
+        }
+        let below = tree.get_name(part).and_then(|entry| repository.find_tree(entry.id()).ok());
+        let Some(below) = below else { break };
+        above = shown_path(&above, part);
+        tree = below;
+    }
+    beside
 }
 
 struct Walk<'a> {
@@ -150,31 +175,90 @@ impl Walk<'_> {
                 self.note(SourceNote::odd_name(self.shown_as(path, &name)));
                 continue;
             };
-            if name.starts_with('.') && !is_env_file(name) && !is_build_file(name) {
+            if is_no_content(name) {
                 continue;
             }
-            let full = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            let full = shown_path(path, name);
+            if self.mark(&entry, (path, name))? {
+                continue;
+            }
             let is_folder = entry.kind() == Some(ObjectType::Tree);
+            let is_as_others = is_known_hidden(name) && !is_folder;
+            if name.starts_with('.') && !is_as_others {
+                let mut files = Vec::new();
+                self.hidden(&entry, &full, depth, &mut files)?;
+                self.found.add_hidden(&full, files);
+                continue;
+            }
             if !self.found.enter(&full, is_folder).map_err(UnfitCommit::TooMuch)? {
                 continue;
             }
-            match (entry.filemode(), entry.kind()) {
-                (LINK, _) => {
-                    self.add_note(path, name, "a symbolic link is not followed", "put the file itself there");
+            if is_folder {
+                let below = self.repository.find_tree(entry.id())?;
+                self.folder(&below, &full, depth + 1)?;
+            } else {
+                let (path, size, blob) = self.file(&entry, full)?;
+                self.found.add(path, size, blob);
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, entry: &TreeEntry<'_>, path: String) -> Result<(String, u64, FoundBlob), UnfitCommit> {
+        let (size, _) = self.repository.odb()?.read_header(entry.id())?;
+        let blob = FoundBlob { id: entry.id(), is_executable: entry.filemode() == EXECUTABLE };
+        Ok((path, u64::try_from(size).unwrap_or(u64::MAX), blob))
+    }
+
+    /// Marks what is known by name only; answers whether it is.
+    fn mark(&mut self, entry: &TreeEntry<'_>, (path, name): (&str, &str)) -> Result<bool, UnfitCommit> {
+        let why = match (entry.filemode(), entry.kind()) {
+            (LINK, _) => {
+                let blob = self.repository.find_blob(entry.id())?;
+                let target = &blob.content()[..blob.content().len().min(LINK_BYTES_MAX)];
+                // What manifests name is followed by whoever reads them; a manifest itself is never a link.
+                if is_manifest(name) && !name.starts_with('.') {
+                    self.add_note(path, name, "a symbolic link is no manifest", "put the file itself there");
                 }
-                (SUBMODULE, _) => {
-                    self.add_note(path, name, "a submodule is not followed", "put its files there, or leave it out");
-                }
-                (_, Some(ObjectType::Tree)) => {
-                    let below = self.repository.find_tree(entry.id())?;
-                    self.folder(&below, &full, depth + 1)?;
-                }
-                (mode, Some(ObjectType::Blob)) => {
-                    let (size, _) = self.repository.odb()?.read_header(entry.id())?;
-                    let blob = FoundBlob { id: entry.id(), is_executable: mode == EXECUTABLE };
-                    self.found.add(full, u64::try_from(size).unwrap_or(u64::MAX), blob);
-                }
-                (_, _) => self.add_note(path, name, "it is neither file nor folder", "leave it out"),
+                NotRead::Link(words::masked(&String::from_utf8_lossy(target)))
+            }
+            (SUBMODULE, _) => {
+                self.add_note(path, name, "a submodule is not followed", "put its files there, or leave it out");
+                NotRead::Submodule
+            }
+            (_, Some(ObjectType::Tree | ObjectType::Blob)) => return Ok(false),
+            (_, _) => {
+                self.add_note(path, name, "it is neither file nor folder", "leave it out");
+                NotRead::Special
+            }
+        };
+        self.found.mark(shown_path(path, name), why);
+        Ok(true)
+    }
+
+    /// A hidden file, or all files of a hidden folder, few as they must be.
+    fn hidden(
+        &mut self,
+        entry: &TreeEntry<'_>,
+        path: &str,
+        depth: usize,
+        files: &mut Vec<(String, u64, FoundBlob)>,
+    ) -> Result<(), UnfitCommit> {
+        if entry.kind() != Some(ObjectType::Tree) {
+            files.push(self.file(entry, path.to_owned())?);
+            return Ok(());
+        }
+        if depth >= DEPTH_MAX {
+            self.found.mark(path.to_owned(), NotRead::HiddenFolder);
+            return Ok(());
+        }
+        for entry in self.repository.find_tree(entry.id())?.iter() {
+            if files.len() > HIDDEN_FILES_MAX {
+                break;
+            }
+            let Some(name) = name(entry.name_bytes()).filter(|name| !is_no_content(name)) else { continue };
+            if !self.mark(&entry, (path, name))? {
+                self.hidden(&entry, &shown_path(path, name), depth + 1, files)?;
             }
         }
         Ok(())

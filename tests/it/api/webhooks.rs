@@ -70,7 +70,10 @@ async fn only_a_signed_webhook_of_the_forge_starts_a_pass() {
         let page = pushed(&rig, SECRET, event, &json!({"ref": reference}).to_string()).await;
         assert_eq!((page.status, taken(&page)), (200, false), "{event} {reference}");
     }
-    assert_eq!(pushed(&rig, SECRET, "push", "no JSON").await.status, 200);
+    for unreadable in ["no JSON", "", "payload=", "payload=%7B", "[1]", "{}"] {
+        let page = pushed(&rig, SECRET, "push", unreadable).await;
+        assert_eq!((page.status, code(&page).as_str()), (400, "A1017"), "{unreadable}");
+    }
     assert_eq!(http.asked().len(), asked, "nobody asked the server");
     let body = json!({"ref": "refs/heads/main", "after": head}).to_string();
     let page = pushed(&rig, SECRET, "push", &body).await;
@@ -80,6 +83,13 @@ async fn only_a_signed_webhook_of_the_forge_starts_a_pass() {
             && rig.json("/api/v1/services").await["total"] == 2
     })
     .await;
+    // GitHub's usual form is signed as it is sent.
+    let head = forge.commit("Alice Martin", "add more", "services/more.yaml", &manifest("more"));
+    let told = json!({"ref": "refs/heads/main", "after": head, "who": "Zoé & Co"}).to_string();
+    let form: String = form_urlencoded::Serializer::new(String::new()).append_pair("payload", &told).finish();
+    let page = pushed(&rig, SECRET, "push", &form).await;
+    assert_eq!((page.status, taken(&page)), (202, true), "{page:?}");
+    eventually(60, "more runs", async || rig.json("/api/v1/services").await["total"] == 3).await;
     // Who listened sends it again.
     let asked = http.asked().len();
     let again = pushed(&rig, SECRET, "push", &body).await;

@@ -18,13 +18,16 @@ async fn init(rig: &Rig, more: &[&str]) -> Ended {
     let docker = format!("tcp://{}", rig.docker.server.address);
     let (npm, ovh) = (rig.npm.server.url(), rig.ovh.endpoint());
     let args = ["init", "--docker", &docker, "--npm-url", &npm, "--npm-identity", "amarre@amarre.demo"];
+    // Where these tests run may be a container, whose name is not the machine's.
+    let named = ["--instance", "box-1"];
+    let more = if more.contains(&"--instance") { more.to_vec() } else { [&named[..], more].concat() };
     let secrets = [
         ("OVH_ENDPOINT", ovh.as_str()),
         ("OVH_APPLICATION_KEY", "application-key"),
         ("OVH_APPLICATION_SECRET", "application-secret"),
         ("OVH_CONSUMER_KEY", "consumer-key"),
     ];
-    rig.run_with(&[&args, more].concat(), &secrets).await
+    rig.run_with(&[&args[..], &more].concat(), &secrets).await
 }
 
 const USUAL: [&str; 6] = ["--domain", "example.org", "--address", "203.0.113.10", "--npm-secret-file", "password"];
@@ -48,6 +51,7 @@ async fn with_flags_it_asks_nothing_and_what_it_writes_can_be_applied() {
     let mode = |name: &str| std::fs::metadata(rig.path().join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("secrets"), mode("secrets/npm"), mode("amarre.yaml")), (0o700, 0o600, 0o600));
     let text = std::fs::read_to_string(rig.path().join("amarre.yaml")).unwrap();
+    assert!(text.contains("\ninstance: box-1\n"), "{text}");
     assert!(text.contains("container: \"npm\"") && !text.contains("changeme-npm"), "{text}");
     assert!(!text.contains("authors"), "it was not asked: {text}");
     let validated = rig.run(&["validate"]).await;
@@ -95,8 +99,12 @@ async fn missing_answers_are_listed_and_a_wrong_one_stops_init() {
     assert!(!rig.path().join("amarre.yaml").exists());
 
     // Nothing but a domain: it says what is left to give, and what it writes is still good.
-    let ended =
-        rig.run_with(&["init", "--domain", "example.org", "--docker", "tcp://127.0.0.1:1", "--address", ""], &[]).await;
+    let ended = rig
+        .run_with(
+            &["init", "--domain", "example.org", "--instance", "b", "--docker", "tcp://127.0.0.1:1", "--address", ""],
+            &[],
+        )
+        .await;
     assert_eq!(ended.code, 0, "{ended:?}");
     for missing in ["a Docker engine that answers", "the public address", "NPM: --npm-url", "OVH's keys"] {
         assert!(ended.err.contains(&format!("missing: {missing}")), "{missing}: {}", ended.err);
@@ -110,8 +118,7 @@ async fn on_a_terminal_it_asks_and_shows_no_password() {
     let docker = format!("tcp://{}", rig.docker.server.address);
     let command = format!("{} init --docker {docker} --npm-url {}", env!("CARGO_BIN_EXE_amarre"), rig.npm.server.url());
     // A terminal of its own; the answers are typed one after the other.
-    let answers =
-        "exa mple\ny\nexample.org\nnotip\n203.0.113.10\n\nme\noperators\namarre@amarre.demo\nchangeme-npm\n\n";
+    let answers = "exa mple\ny\nexample.org\nBox 1\nbox-1\nnotip\n203.0.113.10\n\nme\noperators\namarre@amarre.demo\nchangeme-npm\n\n";
     let script = format!("printf '{answers}' | script -qec '{command}' typescript");
     let mut shell = tokio::process::Command::new("bash");
     shell.args(["-c", &script]).current_dir(rig.path()).env("LC_ALL", "C.UTF-8").kill_on_drop(true);
@@ -122,6 +129,8 @@ async fn on_a_terminal_it_asks_and_shows_no_password() {
         "Domain:",
         "`exa mple` is not a domain: write it as in example.org",
         "`y` is not a domain",
+        "Name of this Amarre, on every resource",
+        "`Box 1` is no name of an instance",
         "`notip` is not an address: write an IPv4 or IPv6 address",
         "Manifests, a folder or git URL [./services]:",
         "`others` have not [others]:",
@@ -143,7 +152,8 @@ async fn on_a_terminal_it_asks_and_shows_no_password() {
 async fn a_provider_without_an_account_is_simulated_when_asked_for() {
     let rig = bare().await;
     let docker = format!("tcp://{}", rig.docker.server.address);
-    let args = ["init", "--yes", "--docker", &docker, "--domain", "example.org", "--simulate", "npm,ovh"];
+    let args =
+        ["init", "--yes", "--docker", &docker, "--domain", "example.org", "--instance", "b", "--simulate", "npm,ovh"];
     let ended = rig.run(&[&args[..], &["--address", "203.0.113.10", "--authors", "others"]].concat()).await;
     assert_eq!(ended.code, 0, "{ended:?}");
     let text = std::fs::read_to_string(rig.path().join("amarre.yaml")).unwrap();
@@ -152,4 +162,44 @@ async fn a_provider_without_an_account_is_simulated_when_asked_for() {
     let plan = rig.run(&["plan"]).await;
     assert!(plan.err.contains("test mode: NPM and OVH are simulated"), "{plan:?}");
     assert!(plan.out.contains("proxy host    whoami.example.org") && plan.out.contains("A 203.0.113.10"), "{plan:?}");
+}
+
+/// Two with one name would delete what is the other's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_whose_marks_are_there_is_refused() {
+    let rig = bare().await;
+    rig.docker.image(amarre_sim::docker::ImageSpec::new("traefik/whoami:v1.10"));
+    assert_eq!(init(&rig, &[&USUAL[..], &["--instance", "neighbour"]].concat()).await.code, 0);
+    let applied = rig.run(&["apply", "--yes", "--timeout", "60s"]).await;
+    assert_eq!(applied.code, 0, "{applied:?}");
+    // Its own start goes on, and another name is refused to its ledger.
+    assert_eq!(rig.run(&["plan"]).await.code, 0);
+    let text = std::fs::read_to_string(rig.path().join("amarre.yaml")).unwrap();
+    rig.file("amarre.yaml", &text.replace("instance: neighbour", "instance: another"));
+    let renamed = rig.run(&["plan"]).await;
+    assert!(
+        renamed.code == 1 && renamed.err.contains("A1034") && renamed.err.contains("instance neighbour"),
+        "{renamed:?}"
+    );
+    let again = |name: &'static str, docker: &'static str| {
+        std::fs::create_dir_all(rig.path().join(name)).unwrap();
+        let config = format!("{name}/amarre.yaml");
+        let rig = &rig;
+        async move {
+            let more = ["--config", config.as_str(), "--instance", "neighbour"];
+            let docker: &[&str] = if docker.is_empty() { &[] } else { &["--docker", docker] };
+            let (npm, ovh) = (rig.npm.server.url(), rig.ovh.endpoint());
+            let real = format!("tcp://{}", rig.docker.server.address);
+            let docker = if docker.is_empty() { vec!["--docker", real.as_str()] } else { docker.to_vec() };
+            let args = ["init", "--npm-url", &npm, "--npm-identity", "amarre@amarre.demo"];
+            let secrets = [("OVH_ENDPOINT", ovh.as_str())];
+            rig.run_with(&[&args[..], &docker, &USUAL, &more].concat(), &secrets).await
+        }
+    };
+    let engine = again("second", "").await;
+    let said = "this Docker engine has resources of an instance neighbour already";
+    assert!(engine.code == 1 && engine.err.contains("A1034") && engine.err.contains(said), "{engine:?}");
+    let npm = again("third", "tcp://127.0.0.1:1").await;
+    assert!(npm.code == 1 && npm.err.contains("this NPM has resources of an instance neighbour already"), "{npm:?}");
+    assert!(!rig.path().join("second/amarre.yaml").exists() && !rig.path().join("third/amarre.yaml").exists());
 }

@@ -1,6 +1,6 @@
 //! `adopt` and `release`: what was there already comes under Amarre, what is ours leaves it.
 
-use amarre_sim::npm::{Kind, NpmUser};
+use amarre_sim::npm::{Kind, Level, NpmUser};
 use amarre_sim::ovh::OvhOptions;
 use serde_json::{Value as Json, json};
 
@@ -13,6 +13,14 @@ const WEB: &str = "name: web\nimage: web:1\nport: 80\n";
 fn host(rig: &Rig, domain: &str) -> Json {
     let rows = rig.npm.rows(Kind::ProxyHost);
     rows.into_iter().find(|row| row["domain_names"][0] == domain).unwrap()
+}
+
+/// The address of a container on its network.
+fn address_of(rig: &Rig, name: &str) -> String {
+    let rows = rig.docker.containers();
+    let row = rows.iter().find(|row| row["Name"] == format!("/{name}")).unwrap();
+    let mut networks = row["NetworkSettings"]["Networks"].as_object().unwrap().values();
+    networks.find_map(|one| one["IPAddress"].as_str()).unwrap().to_owned()
 }
 
 fn values(rig: &Rig, name: &str, kind: &str) -> Vec<String> {
@@ -238,6 +246,11 @@ async fn history_and_explain_work_with_and_without_a_daemon() {
         );
         ends(&rig.run(&["explain", "record/web.example.org"]).await, 0, &["values", "203.0.113.10"]);
         ends(&rig.run(&["explain", "web"]).await, 0, &["docker/container/web", " in run ", "image web:2, network web"]);
+        ends(&rig.run(&["explain", "203.0.113.10"]).await, 0, &["record/web.example.org/A", "services/web.yaml"]);
+        ends(&rig.run(&["explain", "10.99.0.1"]).await, 1, &["A1002", "amarre subnets"]);
+        ends(&rig.run(&["explain", "certificate/web.example.org"]).await, 1, &["asks for no certificate", "tls:"]);
+        let address = address_of(&rig, "web");
+        ends(&rig.run(&["explain", &address]).await, 0, &["docker/container/web"]);
         ends(&rig.run(&["explain", "foreign"]).await, 0, &["not managed", "nothing: it is not ours"]);
         ends(&rig.run(&["explain", "nothing/at-all"]).await, 1, &["A1002"]);
         ends(&rig.run(&["explain", "proxy-host/foreign.example.org"]).await, 0, &["no manifest wants it", "not us"]);
@@ -249,4 +262,23 @@ async fn history_and_explain_work_with_and_without_a_daemon() {
     rig.npm.edit_proxy_host(id, &json!({"allow_websocket_upgrade": false}));
     let told = rig.run(&["explain", "proxy-host/web.example.org"]).await;
     ends(&told, 0, &["OutOfSync", "changed outside Amarre; wanted true", "it is put right with the next run"]);
+}
+
+/// NPM writes the old `meta` of a 404 host back at each change, so the ledger has the mark.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_existing_404_host_is_adopted_and_at_rest() {
+    let rig = Rig::start().await;
+    rig.npm.set_level(Kind::DeadHost, Level::Manage);
+    rig.npm.seed_dead_host(&json!({"domain_names": ["gone.example.org"]}));
+    rig.file("services/gone.yaml", "{kind: DeadHost, name: gone, domain: gone, dns: none}\n");
+    ends(&rig.run(&["apply", "--yes", "--timeout", "30s"]).await, 0, &["nothing to do"]);
+    let taken = rig.run(&["adopt", "404-host/gone.example.org", "--yes", "--timeout", "30s"]).await;
+    ends(&taken, 0, &["is ours, for gone", "It is as services/gone.yaml says"]);
+    for _ in 0..4 {
+        ends(&rig.run(&["apply", "--yes", "--timeout", "30s"]).await, 0, &["nothing to do"]);
+    }
+    rig.file("services/gone.yaml", "{kind: DeadHost, name: gone, domain: gone, aliases: [gone2], dns: none}\n");
+    ends(&rig.run(&["apply", "--yes", "--timeout", "30s"]).await, 0, &[]);
+    assert!(rig.npm.serves("gone2.example.org"), "nginx has it, and not only the row");
+    ends(&rig.run(&["release", "404-host/gone.example.org", "--yes", "--timeout", "30s"]).await, 0, &[]);
 }

@@ -368,6 +368,29 @@ async fn a_destroy_without_purge_keeps_servers_and_says_so() {
     assert_eq!(end(daemon).await, 0);
 }
 
+/// A dry run says what the deed does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_keeps_volumes_that_are_used_and_not_owned_and_says_so() {
+    let rig = Rig::start().await;
+    let mut config = rig.config();
+    config["policy"]["volumes"] = json!(["web_space"]);
+    rig.file("amarre.yaml", &config.to_string());
+    rig.docker.seed_volume("web_space").unwrap();
+    rig.file("services/web.yaml", &format!("{WEB}volumes: [space:/data, own:/own]\n"));
+    rig.apply().await;
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    let shown = lines(&rig.run(&["destroy", "web", "--purge", "--dry-run"]).await.out);
+    assert!(shown.contains(&"kept: volume web_space used, not owned".to_owned()), "{shown:?}");
+    assert!(shown.contains(&"- volume web_own".to_owned()), "{shown:?}");
+    let gone = rig.run(&["destroy", "web", "--purge", "--yes"]).await;
+    ends(&gone, 0, &["Kept, because it is used and not owned: volume web_space"]);
+    let left: Vec<String> =
+        rig.docker.volumes().iter().map(|volume| volume["Name"].as_str().unwrap().to_owned()).collect();
+    assert!(left.contains(&"web_space".to_owned()) && !left.contains(&"web_own".to_owned()), "{left:?}");
+}
+
 /// A command that cannot shorten the wait says so: the code and the next try, and not itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_tell_when_a_certificate_is_ordered_next() {

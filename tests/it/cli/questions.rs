@@ -8,7 +8,7 @@ use super::rig::{Rig, end};
 /// Question, command, exit code, words of the answer.
 type Question = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
 
-const QUESTIONS: [Question; 21] = [
+const QUESTIONS: [Question; 22] = [
     ("is everything all right?", &["status"], 0, &["web", "mail", "OutOfSync"]),
     ("what needs me?", &["status", "--only", "attention"], 0, &["old", "A0405", "amarre status old"]),
     ("why is it not converged?", &["status", "old"], 0, &["OutOfSync", "exists and is not ours", "hint:"]),
@@ -16,6 +16,7 @@ const QUESTIONS: [Question; 21] = [
     ("what will break if this is merged?", &["plan", "-o", "markdown"], 0, &["### Amarre plan", "refused"]),
     ("will that be down, for how long?", &["plan"], 0, &["down for a while", "Downtime: data"]),
     ("which are exposed without TLS?", &["status", "--only", "no-tls"], 0, &["web"]),
+    ("which can everyone reach?", &["status", "--only", "open"], 0, &["web", "open to everyone"]),
     ("who can reach them?", &["status", "-o", "wide"], 0, &["web.example.org"]),
     ("who changed this proxy host?", &["explain", "proxy-host/web.example.org"], 0, &["changed outside Amarre"]),
     ("what drifted since yesterday?", &["events", "--kind", "drift", "--since", "24h"], 0, &["nothing happened"]),

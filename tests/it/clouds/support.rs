@@ -37,7 +37,7 @@ pub struct Asking {
 
 #[async_trait]
 impl Port80Client for Asking {
-    async fn visit(&self, _: &str, _: SocketAddr) -> Port80 {
+    async fn visit(&self, _: &str, _: SocketAddr, _: Option<&str>) -> Port80 {
         unreachable!("nothing here has a name")
     }
 

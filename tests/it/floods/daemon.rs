@@ -288,15 +288,14 @@ async fn a_repository_that_unpacks_to_more_stops_nothing() {
     })
     .await;
     converges(&rig, "web", "nothing").await;
-    let large = forge.work().join("large");
-    let file = std::fs::File::create(&large).unwrap();
-    file.set_len(90 * 1024 * 1024).unwrap();
     forge.run(&["config", "core.compression", "1"]);
-    // Both come at once: the later one as a difference to the earlier, which has to be unpacked for it.
-    forge.run(&["add", "-A"]);
-    forge.run(&["commit", "-q", "-m", "large"]);
-    std::os::unix::fs::FileExt::write_at(&file, b"other", 40_000_000).unwrap();
-    forge.commit("Alice Martin", "another version", "services/late.yaml", &calm("late"));
+    // Both come at once: one as a difference to the other, which has to be unpacked for it.
+    for name in ["large1", "large2"] {
+        let file = std::fs::File::create(forge.work().join(name)).unwrap();
+        file.set_len(90 * 1024 * 1024).unwrap();
+        std::os::unix::fs::FileExt::write_at(&file, name.as_bytes(), 40_000_000).unwrap();
+    }
+    forge.commit("Alice Martin", "large", "services/late.yaml", &calm("late"));
     is_reported(&rig, "A0316", "a repository that unpacks to more").await;
     // What was accepted is healed.
     rig.docker.remove("web").unwrap();

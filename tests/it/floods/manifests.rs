@@ -6,7 +6,7 @@ use amarre_core::model::{Asset, Assets};
 use amarre_testkit::sites::permissive;
 
 fn asset(text: &str) -> Asset {
-    Asset { size: text.len() as u64, bytes: Some(text.as_bytes().into()), executable: false }
+    Asset::of(text.as_bytes(), false)
 }
 
 fn file(path: &str, text: &str) -> SourceFile {

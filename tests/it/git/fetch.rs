@@ -1,11 +1,12 @@
 //! What is fetched, what is refused, and what stays effective meanwhile.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use amarre::secret::Secret;
 use amarre::source::git::{GitSettings, RemoteAccess, Verify};
 use amarre::source::{Git, Snapshot, SourceReading};
-use amarre_core::model::{Code, GitRef, GitUrl, Millis, Timestamp};
+use amarre_core::model::{Code, GitRef, GitUrl, Millis, NotRead, Timestamp};
 use tempfile::TempDir;
 
 use crate::support::forge::{Forge, HttpForge, SshForge, keygen};
@@ -357,18 +358,21 @@ async fn hostile_entries_are_left_out_and_reported() {
     assert_eq!(names(&snapshot), ["services/big.yaml", "services/one.yaml"]);
     let big = &snapshot.files[0].1;
     assert_eq!(big.len(), 1024 * 1024 + 1, "as much as the reader needs to say that it is too large");
-    let asset = |path: &str| snapshot.assets.get(path).map(|asset| (asset.bytes.is_some(), asset.size));
+    let asset = |path: &str| snapshot.assets.get(path).map(|asset| (asset.bytes.is_ok(), asset.size));
     assert_eq!(asset("services/one/php.ini"), Some((true, 6)));
     assert_eq!(asset("services/big.bin"), Some((false, 2_000_000)));
-    assert_eq!(asset("services/linked.yaml").or(asset("services/up")), None);
+    let unread = |path: &str| snapshot.assets[path].bytes.clone().unwrap_err();
+    assert_eq!(unread("services/linked.yaml"), NotRead::Link("/etc/passwd".to_owned()));
+    assert_eq!(unread("services/up"), NotRead::Link("../../..".to_owned()));
+    assert_eq!(unread("services/module"), NotRead::Submodule);
+    assert_eq!(asset("services/.hidden.yaml"), Some((true, 13)), "a manifest may name it, and it is none");
     let told: Vec<String> =
         snapshot.notes.iter().map(|note| format!("{} {}: {}", note.code, note.file, note.message)).collect();
     let expected = [
         "A0308 services/\u{fffd}]0;owned.yaml: its name is none that a file should have",
         "A0308 services/a\u{fffd}lmay.yaml: its name is none that a file should have",
-        "A0308 services/linked.yaml: a symbolic link is not followed",
+        "A0308 services/linked.yaml: a symbolic link is no manifest",
         "A0308 services/module: a submodule is not followed",
-        "A0308 services/up: a symbolic link is not followed",
     ];
     assert_eq!(told, expected);
     assert!(!Path::new(&state.path().join("amarre.git/services")).exists(), "nothing is checked out");
@@ -538,4 +542,100 @@ async fn no_redirect_is_followed() {
         assert!(why.contains(&format!("{status}, the repository is elsewhere: {}", http.url())), "{why}");
     }
     assert_eq!(http.asked(), [""; 0]);
+}
+
+/// Without a word of the configuration, the branch is the one that the server calls its default.
+#[tokio::test]
+async fn the_default_branch_is_the_servers() {
+    let (forge, http, state) = with_http().await;
+    forge.commit("Alice Martin", "add one", "services/one.yaml", "name: one\n");
+    forge.run(&["checkout", "-q", "-b", "trunk"]);
+    let trunk = forge.commit("Alice Martin", "add two", "services/two.yaml", "name: two\n");
+    let git = Git::new(GitSettings { reference: GitRef::Default, ..settings(&state, &http.url()) });
+    let bare = forge.bare();
+    let point = |branch: &str| {
+        forge.run(&["--git-dir", bare.to_str().unwrap(), "symbolic-ref", "HEAD", &format!("refs/heads/{branch}")]);
+    };
+    point("trunk");
+    let snapshot = good(fetched(&git, NOW).await);
+    assert_eq!((snapshot.revision.as_str(), snapshot.label.as_str(), snapshot.is_branch), (&*trunk, "trunk", true));
+    assert!(git.follows("refs/heads/trunk") && !git.follows("refs/heads/main") && !git.follows("HEAD"));
+    let again = Git::new(GitSettings { reference: GitRef::Default, ..settings(&state, &http.url()) });
+    assert_eq!(good(again.read().await).label, "trunk", "over a restart");
+    point("main");
+    assert_eq!(names(&good(fetched(&git, NOW + MINUTE).await)), ["services/one.yaml"]);
+    assert!(git.follows("refs/heads/main"));
+    // One that names a branch that is not there.
+    point("nothing");
+    assert_eq!(good(fetched(&git, NOW + MINUTE).await).label, "main");
+}
+
+#[tokio::test]
+async fn a_missing_branch_names_those_that_are_there() {
+    let (forge, http, state) = with_http().await;
+    forge.commit("Alice Martin", "add one", "services/one.yaml", "name: one\n");
+    forge.run(&["push", "-q", "origin", "main:release/2"]);
+    let missing = GitSettings { reference: GitRef::Branch("master".to_owned()), ..settings(&state, &http.url()) };
+    let error = fetched(&Git::new(missing.clone()), NOW).await.error.unwrap();
+    assert_eq!(error.code, Code::A0305);
+    assert!(error.message.ends_with("has no branch master; its branches: main, release/2"), "{error:?}");
+    let error = Git::new(missing).fetch_ref("nothing").await.unwrap_err();
+    assert!(
+        error.message.ends_with("has no branch, tag or commit nothing; its branches: main, release/2"),
+        "{error:?}"
+    );
+}
+
+/// What once was large is in the history for ever; the newest commit is small.
+#[tokio::test]
+async fn a_large_file_in_the_history_stops_no_source_whose_newest_commit_is_small() {
+    let (forge, http, state) = with_http().await;
+    forge.commit("Alice Martin", "add one", "services/one.yaml", "name: one\n");
+    forge.run(&["config", "core.compression", "0"]);
+    let large = forge.work().join("backup.tar");
+    let file = std::fs::File::create(&large).unwrap();
+    file.set_len(140 * 1024 * 1024).unwrap();
+    forge.commit_all("Alice Martin", "by mistake");
+    std::fs::remove_file(&large).unwrap();
+    let head = forge.commit_all("Alice Martin", "take it out");
+    let git = Git::new(GitSettings { memory_bytes: 512 << 20, ..settings(&state, &http.url()) });
+    assert_eq!(good(fetched(&git, NOW).await).revision, head);
+    // The next commits cost no more, though fifty revisions would.
+    let asked = http.asked().len();
+    let next = forge.commit("Alice Martin", "more", "services/one.yaml", "name: one # 2\n");
+    assert_eq!(good(fetched(&git, NOW + MINUTE).await).revision, next);
+    assert!(http.asked().len() - asked <= 4, "{:?}", &http.asked()[asked..]);
+}
+
+#[tokio::test]
+async fn a_newest_commit_that_is_too_large_by_itself_is_refused_by_name() {
+    let (forge, http, state) = with_http().await;
+    forge.commit("Alice Martin", "add one", "services/one.yaml", "name: one\n");
+    let noise = std::fs::File::open("/dev/urandom").unwrap();
+    let mut file = std::fs::File::create(forge.work().join("backup.tar")).unwrap();
+    std::io::copy(&mut noise.take(140 * 1024 * 1024), &mut file).unwrap();
+    forge.commit_all("Alice Martin", "by mistake");
+    let error = fetched(&Git::new(settings(&state, &http.url())), NOW).await.error.unwrap();
+    assert_eq!(error.code, Code::A0307, "{error:?}");
+    assert!(error.hints[0].text.to_string().contains("its newest commit alone is too large"), "{error:?}");
+}
+
+/// A mirror that was cloned with `--depth` has no more to give.
+#[tokio::test]
+async fn a_repository_that_is_shallow_on_its_server_is_read() {
+    let (forge, http, state) = with_http().await;
+    for number in 0..5 {
+        forge.commit("Alice Martin", "more", "services/one.yaml", &format!("name: one # {number}\n"));
+    }
+    let bare = forge.bare();
+    std::fs::rename(&bare, bare.with_extension("whole")).unwrap();
+    let whole = format!("file://{}", bare.with_extension("whole").display());
+    forge.run(&["clone", "-q", "--bare", "--depth", "2", &whole, bare.to_str().unwrap()]);
+    let git = Git::new(settings(&state, &http.url()));
+    let snapshot = good(fetched(&git, NOW).await);
+    assert_eq!(names(&snapshot), ["services/one.yaml"]);
+    forge.run(&["-C", bare.to_str().unwrap(), "fetch", "-q", "origin", "main:main"]);
+    assert_eq!(good(fetched(&git, NOW + MINUTE).await).revision, snapshot.revision);
+    let next = forge.commit("Alice Martin", "next", "services/one.yaml", "name: one # next\n");
+    assert_eq!(good(fetched(&git, NOW + MINUTE).await).revision, next);
 }

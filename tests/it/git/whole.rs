@@ -70,7 +70,7 @@ async fn a_commit_becomes_a_service_and_its_author_is_shown() {
     assert!(head.starts_with(&format!("main @ {} \"add web\" (Alice Martin, ", &first[..7])), "{plan:?}");
     assert!(plan.out.contains("new in services/web.yaml"), "{}", plan.out);
     let validated = rig.run(&["validate"]).await;
-    let warning = "warning[A0308]: a symbolic link is not followed\n  --> services/linked.yaml\n   = hint: put the file itself there\n";
+    let warning = "warning[A0308]: a symbolic link is no manifest\n  --> services/linked.yaml\n   = hint: put the file itself there\n";
     assert!(validated.code == 0 && validated.out.contains(warning), "without asking the server: {validated:?}");
     rig.apply().await;
     assert_eq!(images(&rig), ["blog web:1", "web web:1"]);

@@ -73,3 +73,29 @@ async fn builds_of_a_service_within_an_hour_are_limited() {
     rig.settle().await;
     assert!(!waits(&rig));
 }
+
+/// Several of them take turns, and none of them a second one.
+#[tokio::test]
+async fn builds_that_fail_for_good_are_built_once_each() {
+    let mut rig = settled().await;
+    rig.forget();
+    let failing = ["bad-a", "bad-b", "bad-c"];
+    for name in failing {
+        std::fs::create_dir_all(rig.folder.path().join("services").join(name)).unwrap();
+        rig.write(&format!("{name}/Dockerfile"), "FROM nginx:1\nRUN exit 7\nEXPOSE 80\n");
+        rig.write(&format!("{name}.yaml"), &format!("name: {name}\nbuild: ./{name}\nport: 80\n"));
+    }
+    let built = |rig: &Stepped| rig.writes().into_iter().filter(|write| write.contains("/build?")).count();
+    for _ in 0..8 {
+        rig.pass().await;
+    }
+    for _ in 0..3 {
+        rig.pass_until_settled().await;
+        rig.clock.advance(Millis::minutes(10));
+    }
+    assert_eq!(built(&rig), failing.len(), "{:?}", rig.writes());
+    // A person asks again, or another Dockerfile comes.
+    rig.write("bad-b/Dockerfile", "FROM nginx:1\nRUN exit 8\nEXPOSE 80\n");
+    rig.pass_until_settled().await;
+    assert_eq!(built(&rig), failing.len() + 1, "{:?}", rig.writes());
+}

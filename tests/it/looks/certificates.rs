@@ -263,6 +263,21 @@ async fn only_what_reaches_let_s_encrypt_counts() {
     }
 }
 
+/// certbot goes on after it could not fetch a list: that is not Let's Encrypt's absence.
+#[tokio::test]
+async fn the_last_thing_that_certbot_says_is_why_it_stopped() {
+    let mut rig = served().await;
+    rig.npm.set_issuance(Issuance::ZoneUnknown);
+    rig.pass_until_settled().await;
+    let error = rig.last_pass().errors["shop"].error.clone();
+    assert_eq!(error.code, Code::A0801);
+    let message = error.message.to_string();
+    assert!(
+        message.contains("Unable to determine zone identifier") && !message.contains("does not reach"),
+        "{message}"
+    );
+}
+
 #[tokio::test]
 async fn the_rate_limit_of_let_s_encrypt_is_waited_for() {
     let mut rig = served().await;

@@ -90,7 +90,7 @@ async fn a_shared_refusal_is_reported_once() {
     rig.npm.backend_down(true);
     rig.pass().await;
     let end = |goes_on: bool| {
-        let (ended, at) = (RunEnd { settled: true, goes_on, took: Millis(0) }, rig.last_pass().at);
+        let (ended, at) = (RunEnd { only: None, settled: true, goes_on, took: Millis(0) }, rig.last_pass().at);
         report::verdict(&rig.last_pass(), ended, &RunTally::default(), at, Style::PLAIN)
     };
     let (text, exit) = end(true);

@@ -4,7 +4,7 @@ use amarre_core::model::{Millis, Readiness};
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm::Kind;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::plain;
 use crate::support::stepped::{Setting, Stepped, options};
@@ -218,6 +218,48 @@ async fn one_that_fails_while_the_old_one_drains_is_taken_back() {
     assert_eq!((now[0].0.as_str(), now[0].1.as_str()), ("one", "web-app"));
     assert_eq!(now[0].3, ["app", "web-app"]);
     assert_eq!(leads_to(&rig), place);
+}
+
+/// At whatever moment of an update the new one fails for a while and comes back: one of the two is left, and hosts lead to it.
+#[tokio::test]
+async fn two_versions_never_stay() {
+    let check = json!({"Test": ["CMD", "true"], "Interval": 1_000_000_000});
+    let manifest = |title: &str| pair(title).replace("web:1", "checked:1") + "update: {drain: 5s}\n";
+    for (moment, is_killed) in (1..16).flat_map(|moment| [(moment, false), (moment, true)]) {
+        let mut rig = Stepped::start().await;
+        rig.docker.load_image(ImageSpec { healthcheck: Some(check.clone()), ..ImageSpec::new("checked:1") });
+        rig.write("web.yaml", &manifest("one"));
+        rig.settle().await;
+        rig.write("web.yaml", &manifest("two"));
+        for _ in 0..moment {
+            rig.pass().await;
+            rig.clock.advance(Millis::seconds(1));
+        }
+        let behave = |rig: &Stepped, behaviour: Behaviour| {
+            for (_, name, ..) in found(rig).into_iter().filter(|(title, ..)| title == "two") {
+                rig.docker.behave(&name, behaviour).unwrap();
+            }
+        };
+        behave(&rig, Behaviour::Unhealthy);
+        for _ in 0..60 {
+            if !rig.last_pass().facts.failed.is_empty() {
+                break;
+            }
+            rig.pass().await;
+            rig.clock.advance(Millis::seconds(5));
+        }
+        behave(&rig, Behaviour::Serve);
+        if is_killed {
+            rig.restart().await;
+        }
+        for _ in 0..40 {
+            rig.pass().await;
+            rig.clock.advance(Millis::seconds(3));
+        }
+        let left = found(&rig);
+        assert_eq!(left.len(), 1, "{moment} {is_killed} {left:?} {:#?}", rig.last_pass().plan);
+        assert_eq!((leads_to(&rig), left[0].1.as_str()), (left[0].2.clone(), "web-app"), "{moment} {is_killed}");
+    }
 }
 
 /// Killed between the two calls, a container is on no network: it comes back to where it was.

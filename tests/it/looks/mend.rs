@@ -352,3 +352,27 @@ async fn a_plan_beside_a_daemon_changes_nothing() {
     })
     .await;
 }
+
+/// What was asked of one service is answered of it: what ails others is neither printed nor the command's end.
+#[tokio::test]
+async fn a_command_for_one_service_says_how_it_went_with_that_one() {
+    let mut rig = Stepped::start().await;
+    rig.docker.image(ImageSpec { behaviour: Behaviour::Exit(3), ..ImageSpec::new("bad:1") });
+    for name in ["good", "other"] {
+        rig.write(&format!("{name}.yaml"), &plain(name));
+    }
+    rig.write("bad.yaml", &plain("bad").replace("web:1", "bad:1"));
+    rig.write("broken.yaml", "name: broken\nimage: 1: 2\n");
+    rig.pass_until_settled().await;
+    with_daemon(&rig, async |handle| {
+        for row in [&RECONCILE, &RETRY] {
+            let answer = act(handle, of_service(row, "good")).await;
+            assert_eq!(answer.exit, 0, "{}", answer.text);
+            assert!(answer.text.contains("good in sync") && answer.text.lines().count() == 1, "{}", answer.text);
+            let answer = act(handle, of_service(row, "bad")).await;
+            assert_eq!(answer.exit, 3, "{}", answer.text);
+            assert!(answer.text.contains("bad") && !answer.text.contains("broken"), "{}", answer.text);
+        }
+    })
+    .await;
+}

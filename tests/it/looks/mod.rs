@@ -10,12 +10,15 @@ mod commands;
 mod downtimes;
 mod files;
 mod labels;
+mod lifecycle;
 mod handover;
 mod flaps;
 mod manifests;
+mod left_out;
 mod memory;
 mod mend;
 mod parts;
+mod ports;
 mod patience;
 mod promises;
 mod restart;
@@ -45,6 +48,16 @@ routes:
 /// One container without data.
 pub fn plain(name: &str) -> String {
     format!("name: {name}\nimage: web:1\nport: 80\n")
+}
+
+/// The names of all containers, in order.
+pub fn container_names(rig: &Stepped) -> Vec<String> {
+    let containers = rig.docker.containers();
+    let mut names: Vec<String> =
+        containers.iter().map(|container| container["Name"].as_str().unwrap().to_owned()).collect();
+    // Services that were made side by side stand in no order.
+    names.sort();
+    names
 }
 
 /// A bench with these services, all as they should be.

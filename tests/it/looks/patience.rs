@@ -141,3 +141,38 @@ async fn a_zone_that_cannot_be_published_is_tried_more_and_more_seldom() {
     rig.settle().await;
     rig.assert_published("at last");
 }
+
+/// What an engine refuses for what it is asked for, it refuses until something else is asked for.
+#[tokio::test]
+async fn a_container_that_an_engine_refuses_is_not_asked_for_again_until_it_is_another_one() {
+    let mut rig = settled(&["one"]).await;
+    rig.docker.image(ImageSpec { has_no_command: true, ..ImageSpec::new("empty:1") });
+    let creates = |rig: &Stepped| {
+        let calls = rig.docker.server.journal.calls();
+        calls.iter().filter(|call| call.method == "POST" && call.path.contains("/containers/create")).count()
+    };
+    rig.forget();
+    rig.write("bare.yaml", "name: bare\nimage: empty:1\n");
+    rig.pass_until_settled().await;
+    for _ in 0..20 {
+        rig.clock.advance(Millis::minutes(5));
+        rig.pass().await;
+    }
+    assert_eq!(creates(&rig), 1);
+    let picture = rig.last_pass();
+    let said = picture.statuses()["bare"].waiting.as_ref().map(|wait| format!("{:?}", wait.next)).unwrap_or_default();
+    assert!(said.contains("amarre retry"), "{said}");
+    drop(picture);
+    // A person asks.
+    rig.engine.retry("bare").await.unwrap();
+    rig.pass_until_settled().await;
+    assert_eq!(creates(&rig), 2);
+    // Another commit that changes nothing of it does not, and one that does.
+    rig.write("two.yaml", &plain("two"));
+    rig.pass_until_settled().await;
+    assert_eq!(creates(&rig), 3, "the third is that of the other service");
+    rig.write("bare.yaml", "name: bare\nimage: empty:1\ncommand: [serve]\n");
+    rig.pass_until_settled().await;
+    assert_eq!(creates(&rig), 4);
+    rig.settle().await;
+}

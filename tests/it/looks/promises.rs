@@ -11,7 +11,7 @@ use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm;
 use serde_json::json;
 
-use super::{CLOUD, plain, settled};
+use super::{CLOUD, container_names, plain, settled};
 use crate::support::get;
 use crate::support::stepped::{Stepped, ZONE, act, step};
 
@@ -19,15 +19,6 @@ const REFRESH: &str = "/1.0/domain/zone/example.org/refresh";
 
 fn codes(rig: &Stepped) -> BTreeSet<String> {
     rig.last_pass().plan.gaps.iter().map(|gap| gap.code.to_string()).collect()
-}
-
-fn container_names(rig: &Stepped) -> Vec<String> {
-    let containers = rig.docker.containers();
-    let mut names: Vec<String> =
-        containers.iter().map(|container| container["Name"].as_str().unwrap().to_owned()).collect();
-    // Services that were made side by side stand in no order.
-    names.sort();
-    names
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use amarre_sim::Fault;
 use serde_json::json;
 
 use super::{plain, settled};
+use crate::support::get;
 use crate::support::stepped::Stepped;
 
 fn names(rig: &Stepped) -> Vec<String> {
@@ -189,6 +190,33 @@ async fn a_candidate_that_its_engine_cannot_start_is_recreated() {
     let containers = rig.docker.containers();
     assert_eq!(names(&rig), ["/npm", "/stranger", "/one"]);
     assert!(containers.iter().any(|container| container["Config"]["Image"] == "web:2"), "{containers:?}");
+}
+
+/// A foreign container has the address that the manifest asks for: what served has its own again.
+#[tokio::test]
+async fn what_is_put_back_has_the_address_that_it_had() {
+    let mut rig = settled(&[]).await;
+    let manifest = |pin: &str| {
+        format!(
+            "name: one\nnetwork: {{subnet: 10.77.40.0/24}}\ncontainers:\n  web: {{image: 'web:1'{pin}}}\nroutes: [{{domain: one, to: 'web:80'}}]\n"
+        )
+    };
+    rig.write("one.yaml", &manifest(""));
+    rig.settle().await;
+    let network =
+        rig.docker.networks().into_iter().find(|network| network["Labels"]["io.amarre.service"] == "one").unwrap();
+    let network = network["Name"].as_str().unwrap();
+    rig.docker.seed_container("guest", "web:1", &[network]).unwrap();
+    let guest = rig.docker.containers().into_iter().find(|container| container["Name"] == "/guest").unwrap();
+    let taken = guest["NetworkSettings"]["Networks"][network]["IPAddress"].as_str().unwrap().to_owned();
+    rig.write("one.yaml", &manifest(&format!(", networks: {{default: {{ipv4_address: {taken}}}}}")));
+    rig.pass_until_settled().await;
+    rig.clock.advance(Millis::minutes(3));
+    rig.pass_until_settled().await;
+    let picture = rig.last_pass();
+    let failed = picture.plan.changes.iter().filter_map(|change| change.refusal()).map(|refusal| refusal.code);
+    assert_eq!(failed.collect::<Vec<_>>(), [Code::A0512]);
+    assert_eq!(get(rig.npm.proxy_address, "one.example.org", "/").await.unwrap().0, 200);
 }
 
 /// One that has run is a person's to remove: it is said how.

@@ -70,7 +70,11 @@ async fn every_field_of(schema: &KindSchema, version: NpmVersion) {
     let mut secrets = BTreeSet::new();
     for field in schema.fields.iter().filter(|field| field.rule != Rule::Observed) {
         // From the first sample to the last and back to the default, on a host that is there already …
-        let samples = samples_for(schema.kind, field.name);
+        let mut samples = samples_for(schema.kind, field.name).to_vec();
+        if version == NpmVersion::V2_12 && schema.kind == Kind::Redirection {
+            // See `a_redirection_without_a_scheme_needs_a_version_that_keeps_it`.
+            samples.retain(|sample| !sample.contains("\"auto\""));
+        }
         for sample in samples.iter().chain(samples.first()).chain(field.default.iter()) {
             let value = with_real_marks(serde_json::from_str(sample).unwrap(), &mut secrets);
             rig.bring(&address, &base.clone().with(field.name, value)).await;

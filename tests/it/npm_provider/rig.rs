@@ -99,7 +99,7 @@ pub fn dead_host(domain: &str) -> Fields {
 pub fn redirection(domain: &str) -> Fields {
     Fields::default()
         .with("domains", Value::texts([domain]))
-        .with("scheme", Value::text("auto"))
+        .with("scheme", Value::text("https"))
         .with("to", Value::text("new.example.org"))
         .with("code", Value::Int(301))
         .with("keep_path", Value::Bool(true))

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use amarre::providers::{Class, ObserveQuery, Provider};
-use amarre_core::model::{Address, Code, Expect, Fields, Kind, Millis, Readiness, Value, Verb};
+use amarre_core::model::{Address, Code, Expect, Fields, GapScope, Kind, Millis, Readiness, Value, Verb};
 use amarre_sim::npm::{self, Issuance, Level, NpmOptions, NpmPermissions, NpmUser};
 use amarre_sim::{Fault, Server};
 use axum::extract::{Request, State};
@@ -292,6 +292,50 @@ async fn with_its_own_rows_only_a_bot_still_converges() {
     let taken = host(GIT).with("domains", Value::texts([GIT, "a.example.org"]));
     let error = rig.step(&git, &taken).await.unwrap_err();
     assert_eq!((error.class, error.code), (Class::Conflict, Code::A0405), "{error}");
+}
+
+#[tokio::test]
+async fn what_an_account_is_not_shown_is_not_gone() {
+    let options = bot(NpmPermissions::user());
+    let admin = options.users.first().unwrap().clone();
+    let mut rig = Rig::with(options).await;
+    let url = rig.npm.server.url();
+    rig.provider = provider(&url, &admin.identity, &admin.secret);
+    let (git, old) = (address(Kind::ProxyHost, GIT), address(Kind::Redirection, "old.example.org"));
+    rig.bring(&git, &host(GIT)).await;
+    rig.bring(&old, &redirection("old.example.org")).await;
+    // From now on with an account that sees its own rows only.
+    rig.provider = provider(&url, "bot@example.net", "bot-password");
+    let observation = rig.observe(&[&git, &old]).await;
+    assert!(observation.seen.is_empty(), "{:?}", observation.seen);
+    assert_eq!(observation.gaps.len(), 2, "{:?}", observation.gaps);
+    for address in [&git, &old] {
+        let gap = observation.gaps.iter().find(|gap| gap.covers(address)).unwrap();
+        assert_eq!(gap.code, Code::A0604);
+        assert!(gap.hint.to_string().contains("set Item Visibility to All Items"), "{}", gap.hint);
+    }
+    rig.provider = provider(&url, &admin.identity, &admin.secret);
+    assert!(rig.see(&git).await.is_some());
+}
+
+#[tokio::test]
+async fn a_row_that_a_list_leaves_out_is_not_gone() {
+    let mut rig = Rig::start().await;
+    let git = address(Kind::ProxyHost, GIT);
+    let id: u64 = rig.bring(&git, &host(GIT)).await.vendor_id.parse().unwrap();
+    let (old, family) = (address(Kind::Redirection, "old.example.org"), address(Kind::AccessList, "amarre/family"));
+    rig.bring(&old, &redirection("old.example.org")).await;
+    rig.bring(&family, &list(&["anna"])).await;
+    for (address, section) in [(&git, "proxy-hosts"), (&old, "redirection-hosts"), (&family, "access-lists")] {
+        rig.npm.server.faults.add("GET", &format!("/api/nginx/{section}?"), 1, Fault::Empty);
+        let observation = rig.observe(&[address]).await;
+        let [gap] = observation.gaps.as_slice() else { panic!("{section}: {:?}", observation.gaps) };
+        assert_eq!((gap.code, gap.scope.clone()), (Code::A0603, GapScope::Kind(address.kind)), "{section}");
+        assert!(!gap.hint.is_empty() && rig.see(address).await.is_some(), "{section}: the next list is whole");
+    }
+    // A person deletes it in NPM: nothing has its id.
+    rig.npm.remove_proxy_host(id);
+    assert_eq!(rig.see(&git).await, None);
 }
 
 /// A stand-in for what the simulator is not: old, not set up, with second factors, or with a token

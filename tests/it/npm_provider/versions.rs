@@ -2,11 +2,13 @@
 
 use crate::support::supplies;
 use amarre::providers::{Class, Provider};
-use amarre_core::model::{Code, Expect, Fields, Kind, Owner, Value, Verb};
+use amarre_core::model::world::Applied;
+use amarre_core::model::{Code, Expect, Fields, Kind, Owner, Readiness, Value, Verb};
+use amarre_sim::Fault;
 use amarre_sim::npm::{self, Issuance, Level, NpmOptions, NpmPermissions, NpmUser, NpmVersion};
 use serde_json::json;
 
-use super::rig::{Rig, address, change, host, provider, unchanged};
+use super::rig::{Rig, SERVICE, address, change, dead_host, host, provider, redirection, unchanged};
 
 const GIT: &str = "git.example.org";
 
@@ -193,6 +195,146 @@ async fn a_certificate_stays_while_its_streams_are_hidden() {
             outcome.unwrap();
         }
         assert_eq!(rig.rows(npm::Kind::Certificate).len(), 0, "{version:?}");
+    }
+}
+
+/// Every version that does something of its own with a 404 host or a scheme.
+const APART: [NpmVersion; 5] =
+    [NpmVersion::V2_12_0, NpmVersion::V2_12, NpmVersion::V2_13_2, NpmVersion::V2_13, NpmVersion::V2_15];
+
+const GONE: &str = "gone.example.org";
+
+async fn with_404_hosts(version: NpmVersion) -> Rig {
+    let rig = Rig::with(start_version(version)).await;
+    rig.npm.set_level(npm::Kind::DeadHost, Level::Manage);
+    rig.npm.seed_certificate("wild", &["*.example.org"]);
+    rig
+}
+
+/// From 2.13.0 on NPM writes such a host from the row of before. What nginx has loaded counts, and not what the row says.
+#[tokio::test]
+async fn a_404_host_is_served_as_it_was_changed_in_every_version() {
+    for version in APART {
+        let mut rig = with_404_hosts(version).await;
+        let gone = address(Kind::DeadHost, GONE);
+        rig.bring(&gone, &dead_host(GONE)).await;
+        let more = dead_host(GONE).with("domains", Value::texts([GONE, "more.example.org"]));
+        rig.bring(&gone, &more).await;
+        assert!(rig.npm.serves("more.example.org"), "{version:?}");
+        let strict = more.with("certificate", Value::text("wild")).with("force_https", Value::Bool(true));
+        rig.bring(&gone, &strict).await;
+        assert!(rig.npm.serves_tls("more.example.org"), "{version:?}");
+        rig.bring(&gone, &strict.clone().with("advanced", Value::text("expires 1d;"))).await;
+        assert!(rig.npm.serves_tls(GONE), "{version:?}: not without TLS");
+        let off = strict.with("enabled", Value::Bool(false));
+        rig.bring(&gone, &off).await;
+        assert!(!rig.npm.serves(GONE), "{version:?}");
+        rig.bring(&gone, &dead_host(GONE)).await;
+        assert!(rig.npm.serves(GONE) && !rig.npm.serves_tls(GONE), "{version:?}");
+        assert!(!rig.npm.serves("more.example.org"), "{version:?}");
+    }
+}
+
+/// Wherever it is cut, the next look sees that it is not as wanted.
+#[tokio::test]
+async fn a_404_host_whose_change_was_cut_is_served_in_the_end() {
+    for version in [NpmVersion::V2_12, NpmVersion::V2_15] {
+        for (method, route) in [("POST", "disable"), ("PUT", ""), ("POST", "enable")] {
+            for fault in [Fault::CutBefore, Fault::CutAfter, Fault::Before(500), Fault::After(500)] {
+                let mut rig = with_404_hosts(version).await;
+                let gone = address(Kind::DeadHost, GONE);
+                let id = rig.bring(&gone, &dead_host(GONE)).await.vendor_id;
+                let more = dead_host(GONE).with("domains", Value::texts([GONE, "more.example.org"]));
+                let route = format!("/api/nginx/dead-hosts/{id}/{route}");
+                // Whatever comes after it does not come either: the process is gone.
+                rig.npm.server.faults.add(method, route.trim_end_matches('/'), 1, fault.clone());
+                let cut = rig.step(&gone, &more).await;
+                assert!(cut.is_err() || version == NpmVersion::V2_12, "{version:?} {method} {route} {fault:?}");
+                rig.bring(&gone, &more).await;
+                assert!(rig.npm.serves("more.example.org"), "{version:?} {method} {route} {fault:?}");
+            }
+        }
+    }
+}
+
+/// NPM writes the old `meta` back, so the ledger knows whose it is.
+#[tokio::test]
+async fn a_404_host_is_adopted_once_in_every_version() {
+    for version in APART {
+        let mut rig = with_404_hosts(version).await;
+        rig.npm.seed_dead_host(&json!({"domain_names": [GONE], "meta": {"note": "theirs"}}));
+        let gone = address(Kind::DeadHost, GONE);
+        let seen = rig.see(&gone).await.unwrap();
+        assert_eq!(seen.owner, Owner::Foreign);
+        let mark = Fields::default().with("mark", Value::Bool(true));
+        let outcome = rig.apply(&change(&gone, Verb::Update(mark), unchanged(&seen))).await.unwrap();
+        let fields = dead_host(GONE);
+        let known = Applied { service: SERVICE.to_owned(), vendor_id: outcome.vendor_id, fields };
+        rig.applied.insert(gone.clone(), known);
+        let seen = rig.bring(&gone, &dead_host(GONE)).await;
+        assert_eq!(seen.service.as_deref(), Some(SERVICE), "{version:?}");
+        assert!(rig.npm.serves(GONE), "{version:?}");
+        let more = dead_host(GONE).with("domains", Value::texts([GONE, "more.example.org"]));
+        rig.bring(&gone, &more).await;
+        assert!(rig.npm.serves("more.example.org"), "{version:?}");
+        assert_eq!(rig.rows(npm::Kind::DeadHost)[0]["meta"]["note"], "theirs", "{version:?}");
+        // Another manifest has it now.
+        rig.applied.get_mut(&gone).unwrap().service = "other".to_owned();
+        if version >= NpmVersion::V2_13_2 {
+            assert_eq!(rig.see(&gone).await.unwrap().service.as_deref(), Some("other"), "{version:?}");
+        }
+        rig.delete(&gone).await.unwrap();
+        assert!(!rig.npm.serves(GONE), "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_404_host_that_keeps_its_mark_is_not_released_and_says_so() {
+    for version in APART {
+        let mut rig = with_404_hosts(version).await;
+        let gone = address(Kind::DeadHost, GONE);
+        let seen = rig.bring(&gone, &dead_host(GONE)).await;
+        let unmark = Fields::default().with("mark", Value::Bool(false));
+        let released = rig.apply(&change(&gone, Verb::Update(unmark), unchanged(&seen))).await;
+        if version < NpmVersion::V2_13_2 {
+            released.unwrap();
+            rig.applied.clear();
+            assert_eq!(rig.see(&gone).await.unwrap().owner, Owner::Foreign, "{version:?}");
+        } else {
+            let error = released.unwrap_err();
+            assert_eq!((error.class, error.code), (Class::Rejected, Code::A0624), "{version:?}: {error}");
+            assert!(rig.npm.serves(GONE));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirection_without_a_scheme_needs_a_version_that_keeps_it() {
+    const OLD: &str = "old.example.org";
+    for version in APART {
+        let mut rig = Rig::with(start_version(version)).await;
+        let old = address(Kind::Redirection, OLD);
+        let wanted = redirection(OLD).with("scheme", Value::text("auto"));
+        let mut query = rig.query(&[]);
+        query.wanted.insert(old.clone(), wanted.clone());
+        let refusal = rig.provider.observe(&query).await.unoffered.remove(&old);
+        if version >= NpmVersion::V2_13 {
+            assert_eq!(refusal, None, "{version:?}");
+            rig.bring(&old, &wanted).await;
+            continue;
+        }
+        assert_eq!(refusal.unwrap().code, Code::A0622, "{version:?}: the plan tells it");
+        let error = rig.step(&old, &wanted).await.unwrap_err();
+        assert_eq!((error.class, error.code), (Class::Rejected, Code::A0622), "{version:?}: {error}");
+        assert_eq!(rig.rows(npm::Kind::RedirectionHost).len(), 0, "{version:?}");
+        rig.bring(&old, &redirection(OLD)).await;
+        // One that is there already, of an Amarre before or a person.
+        rig.npm.seed_redirection_host(&json!({
+            "domain_names": ["older.example.org"], "forward_scheme": "auto", "forward_domain_name": "x.example.org",
+        }));
+        let older = rig.see(&address(Kind::Redirection, "older.example.org")).await.unwrap();
+        let Readiness::NotYet { why, .. } = older.ready else { panic!("{version:?}: {older:?}") };
+        assert!(why.to_string().contains("cannot keep the scheme"), "{why}");
     }
 }
 

@@ -188,6 +188,74 @@ async fn one_broken_zone_leaves_the_others() {
 }
 
 #[tokio::test]
+async fn a_mark_without_its_record_is_no_record() {
+    let cloud = record("cloud.example.org/A");
+    for fault in [Fault::Before(500), Fault::CutBefore] {
+        let mut desk = Desk::new().await;
+        desk.want("keep.example.org/A", &["192.0.2.9"]);
+        desk.converge().await;
+        let keep = desk.rows();
+        desk.want("cloud.example.org/A", &["192.0.2.1"]);
+        desk.ovh.server.faults.add_nth("POST", "/1.0/domain/zone/example.org/record", 1, 1, fault);
+        desk.round().await;
+        let with_keep = |rows: &[String]| {
+            let mut all = [rows, &keep].concat();
+            all.sort();
+            all
+        };
+        assert_eq!(desk.rows(), with_keep(&[mark_row("_amarre.cloud", "A")]));
+        let world = desk.observe().await;
+        assert!(world.gaps.is_empty() && !world.seen.contains_key(&cloud), "nothing leads anywhere yet");
+        assert!(matches!(desk.plan(&world).as_slice(), [change] if matches!(change.verb, Verb::Create(_))));
+        // No manifest wants it any more: what is left of it is ours, and goes.
+        desk.wanted.remove(&cloud);
+        let world = desk.observe().await;
+        assert!(matches!(desk.plan(&world).as_slice(), [change] if change.verb == Verb::Delete));
+        desk.want("cloud.example.org/A", &["192.0.2.1"]);
+        let world = desk.converge().await;
+        desk.assert_good(&world);
+        let rows = [mark_row("_amarre.cloud", "A"), "cloud A 192.0.2.1".to_owned()];
+        assert_eq!(desk.rows(), with_keep(&rows), "beside the mark that was there");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_a_gap_until_ovh_answers_again() {
+    let mut desk = Desk::new().await;
+    desk.want("cloud.example.org/A", &["192.0.2.1"]);
+    desk.converge().await;
+    for path in ["/1.0/domain/zone", "/1.0/domain/zone/example.org/record"] {
+        desk.ovh.server.faults.add("*", path, u32::MAX, Fault::Before(503));
+        for _ in 0..2 {
+            assert_eq!(desk.observe().await.gaps.len(), 1, "{path}");
+            assert_eq!(desk.observe_again().await.gaps.len(), 1, "{path}: what was read before is not current");
+        }
+        desk.ovh.server.faults.clear();
+        let world = desk.observe_again().await;
+        assert!(world.gaps.is_empty(), "{:?}", world.gaps);
+        desk.assert_good(&world);
+    }
+}
+
+#[tokio::test]
+async fn a_list_without_name_servers_is_not_the_zone() {
+    let mut desk = Desk::new().await;
+    desk.want("cloud.example.org/A", &["192.0.2.1"]);
+    desk.converge().await;
+    let rows = desk.rows();
+    desk.ovh.server.faults.add("GET", "/1.0/domain/zone/example.org/record", u32::MAX, Fault::Empty);
+    let world = desk.observe().await;
+    let [gap] = world.gaps.as_slice() else { panic!("{:?}", world.gaps) };
+    assert_eq!((gap.code, gap.scope.zone()), (Code::A0701, Some(ZONE)));
+    assert!(!gap.hint.is_empty() && desk.plan(&world).is_empty());
+    // Nor is it one for a change that was planned a moment ago.
+    let create = change(&record("cloud.example.org/A"), Verb::Create(set(&["192.0.2.1"], 300)), Expect::Absent);
+    desk.apply(&create).await.unwrap_err();
+    desk.ovh.server.faults.clear();
+    assert_eq!(desk.rows(), rows, "no second row");
+}
+
+#[tokio::test]
 async fn an_account_without_zones_is_not_believed() {
     let mut desk = Desk::with(OvhOptions::with_zones(&[])).await;
     assert!(desk.observe().await.gaps.is_empty());

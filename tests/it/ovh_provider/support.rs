@@ -88,7 +88,17 @@ impl Desk {
     }
 
     pub async fn observe(&self) -> Observation {
+        self.observe_as(false).await
+    }
+
+    /// A look that may use what the one before read.
+    pub async fn observe_again(&self) -> Observation {
+        self.observe_as(true).await
+    }
+
+    async fn observe_as(&self, reuse: bool) -> Observation {
         let ask = ObserveQuery {
+            reuse,
             now: self.now,
             wanted: self.wanted.clone(),
             applied: self.applied.clone(),

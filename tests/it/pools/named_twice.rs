@@ -1,5 +1,6 @@
 //! One machine under several names: by another address, another host key, another pool; and copies of a machine.
 
+use amarre::engine::reconcile::reservations::PoolChange;
 use amarre::engine::report::pools::{self, MachineState};
 use amarre_core::model::pool::machine_address;
 use amarre_core::model::{Code, Millis};
@@ -96,5 +97,10 @@ async fn copies_are_shown_and_usable_in_one_pool_only() {
     let new = room.machines.renew_host_key("10.0.9.2:22");
     other_pool(&room, "aaa", "10.0.9.2", &new);
     look_at_all(&mut room).await;
-    assert_eq!(found(&room, "aaa", "x"), free());
+    assert_eq!(found(&room, "aaa", "x"), free()); // Nor is its key trusted for a second pool, which would show the machine as another's.
+    room.write_other("zzz", Some("kind: Pool\nname: zzz\nmachines: [{name: y, address: 10.0.9.3}]\n"));
+    room.pass().await;
+    let trust = PoolChange::Trust { pool: "zzz".to_owned(), machine: "y".to_owned(), key: new };
+    let refused = room.engine.change_pool(trust).await.unwrap_err();
+    assert!(refused.starts_with("aaa/x has the host key of zzz/y; "), "{refused}");
 }

@@ -12,6 +12,7 @@ async fn init_proposes_the_folders_that_containers_mount() {
     docker(&["create", "--name", &name, "-v", &mount, "-v", "/etc/localtime:/etc/localtime:ro", image::THEIRS]);
     let config = rig.folder.path().join("first/amarre.yaml");
     let args = ["init", "--yes", "--domain", "example.org", "--address", "203.0.113.10", "--simulate", "npm,ovh"];
+    let args = [&args[..], &["--instance", "first"]].concat();
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_amarre"));
     let socket = format!("unix://{}", rig.folder.path().join("docker.sock").display());
     command.arg("--config").arg(&config).args(args).args(["--docker", &socket]);

@@ -196,7 +196,7 @@ async fn a_full_disk_for_the_ledger_means_observe_and_report() {
     })
     .await;
     let text = rig.status_text().await;
-    assert!(text.contains("A0903") && text.contains("disk"), "{text}");
+    assert!(text.contains("A0903") && text.contains("/small is full: 0 MiB of 2 MiB are free"), "{text}");
     disk.give_back();
     rig.write("web.yaml", &WEB.replace("web one", "web two"));
     eventually(60, "it goes on by itself once there is room", async || {
@@ -295,12 +295,17 @@ async fn a_command_on_a_full_disk_writes_nothing() {
     rig.forget();
     let refused = rig.run(&["apply", "--yes", "--timeout", "20s"]).await;
     assert_eq!(refused.code, 1, "{refused}");
-    assert!(format!("{refused}").contains("A0903"), "{refused}");
+    let says = |text: &str| text.contains("A0903") && text.contains(" is full: 0 MiB of 2 MiB are free");
+    assert!(says(&format!("{refused}")) && format!("{refused}").contains("df -h"), "{refused}");
+    let destroyed = rig.run(&["destroy", "web", "--yes", "--timeout", "20s"]).await;
+    assert!(says(&format!("{destroyed}")) && !format!("{destroyed}").contains("A1002"), "{destroyed}");
+    let examined = rig.run(&["doctor"]).await;
+    assert!(says(&examined.out) && examined.code == 1, "{examined}");
     assert_eq!(rig.writes(), [""; 0]);
     // Reading takes room for SQLite's index of its log, unless the refused command has left one behind.
     let status = rig.run(&["status", "--all"]).await;
     let read = status.out.contains("web");
-    assert!(read || status.err.contains("A0903") && status.err.contains("room on the disk"), "{status}");
+    assert!(read || says(&status.err), "{status}");
     disk.give_back();
     rig.apply().await;
     rig.assert_serves("web", "web one").await;

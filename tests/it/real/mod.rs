@@ -7,6 +7,7 @@ mod endpoints;
 mod engine_restart;
 mod escapes;
 mod contract;
+mod data;
 mod corpus;
 mod downtime;
 mod files;

@@ -143,8 +143,24 @@ async fn a_gateway_carries_a_container_of_another_service() {
     rig.configure();
     let id = |name: &str| inspect("container", &rig.name(name))["Id"].as_str().unwrap().to_owned();
     let mode = || inspect("container", &rig.name("carried"))["HostConfig"]["NetworkMode"].clone();
-    rig.write("vpn.yaml", GATEWAY);
+    // Without a healthcheck, the gateway is asked at the port that the other one serves.
+    let unchecked = GATEWAY.replace("healthcheck: {test: [CMD, 'true'], interval: 1s}\n", "");
+    rig.write("vpn.yaml", &unchecked);
     rig.write("carried.yaml", &CARRIED.replace("NAME", "TAG-vpn"));
+    rig.apply().await;
+    rig.assert_serves("carried", "amarre-test 1").await;
+
+    // An engine that starts the gateway again gives it another network, and leaves the other one on the one before.
+    let (vpn, carried) = (id("vpn"), id("carried"));
+    docker(&["restart", "--time", "1", &rig.name("vpn")]);
+    let plan = rig.run(&["plan"]).await;
+    assert!(plan.out.contains("whose namespaces it shares, started after it"), "{plan}");
+    rig.apply().await;
+    assert_eq!((id("vpn"), id("carried")), (vpn, carried), "it is started again, not made anew");
+    rig.assert_serves("carried", "amarre-test 1").await;
+    rig.quiet().await;
+
+    rig.write("vpn.yaml", GATEWAY);
     rig.apply().await;
     let first = id("vpn");
     assert_eq!(mode(), json!(format!("container:{first}")));
@@ -173,6 +189,13 @@ async fn a_container_follows_a_foreign_gateway() {
     let first = run();
     rig.apply().await;
     assert_eq!(mode(), json!(format!("container:{first}")));
+    let carried = rig.name("carried");
+    let started = || inspect("container", &carried)["State"]["StartedAt"].as_str().unwrap().to_owned();
+    let before = started();
+    docker(&["restart", "--time", "1", &name]);
+    rig.apply().await;
+    assert!(started() > before, "it is on the network of the process that runs now");
+    rig.quiet().await;
     docker(&["rm", "--force", &name]);
     let alone = rig.run(&["plan"]).await;
     assert!(alone.out.contains("is not there"), "{alone}");
@@ -191,4 +214,26 @@ async fn settings_that_the_engine_ignores_are_refused_by_name() {
     rig.write("new.yaml", &LIMITED.replace("pids_limit: 100", "annotations: {org.example.a: b}"));
     let plan = rig.run(&["plan"]).await;
     assert!(plan.out.contains("`annotations` needs Docker API 1.43"), "{plan}");
+}
+
+/// Namespaces of processes and of shared memory are lost in the same way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_container_is_started_again_after_the_one_whose_processes_it_sees() {
+    let rig = Rig::start().await;
+    for namespace in ["pid", "ipc"] {
+        let ipc = if namespace == "ipc" { ", ipc: shareable" } else { "" };
+        let text = format!(
+            "name: TAG-{namespace}\ncontainers:\n  main: {{image: 'amarre-test:1', command: [sleep, '100000']{ipc}}}\n  \
+             side: {{image: 'amarre-test:1', command: [sleep, '100000'], {namespace}: 'service:main', depends_on: [main]}}\n"
+        );
+        rig.write(&format!("{namespace}.yaml"), &text);
+        rig.apply().await;
+        let started =
+            || inspect("container", &rig.name(&format!("{namespace}-side")))["State"]["StartedAt"].to_string();
+        let before = started();
+        docker(&["restart", "--time", "1", &rig.name(&format!("{namespace}-main"))]);
+        rig.apply().await;
+        assert!(started() > before, "{namespace}");
+        rig.quiet().await;
+    }
 }

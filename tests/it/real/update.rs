@@ -149,3 +149,37 @@ async fn a_candidate_that_is_not_healthy_never_gets_a_visitor() {
     assert_eq!(rig.containers().len(), 1);
     rig.quiet().await;
 }
+
+/// What cannot start is as what has exited: the old one is put back, and people are told at once, once, and how to go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_port_that_a_program_has_puts_the_old_one_back() {
+    let rig = Rig::start().await;
+    let first = super::reach::first_port() + 1190;
+    let taken = std::net::TcpListener::bind(("127.0.0.1", first + 1)).unwrap();
+    let manifest = |port: u16| {
+        format!(
+            "name: TAG-port\nimage: amarre-test:1\ncommand: [serve, '8080']\nenvironment: {{TEXT: port}}\nports: ['127.0.0.1:{port}:8080']\nvolumes: ['data:/data']\n"
+        )
+    };
+    rig.write("port.yaml", &manifest(first));
+    rig.apply().await;
+    let answers = async |port: u16| tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+    assert!(answers(first).await);
+
+    rig.write("port.yaml", &manifest(first + 1));
+    let ended = rig.apply_partly().await;
+    assert!(ended.out.contains("could not start"), "{ended}");
+    let shown = [ended.out.clone(), ended.err.clone(), rig.status_text().await].join("\n");
+    assert!(!shown.split(|byte: char| !byte.is_ascii_hexdigit()).any(|word| word.len() == 64), "{shown}");
+    assert!(shown.contains(&format!("127.0.0.1:{}", first + 1)) && shown.contains("amarre rollback"), "{shown}");
+    assert!(answers(first).await, "the old one is put back: {shown}");
+    assert_eq!(rig.containers().len(), 1, "{shown}");
+    rig.forget();
+    rig.run(&["apply", "--yes", "--timeout", "20s"]).await;
+    assert_eq!(rig.writes(), [""; 0], "it is not tried again by itself");
+
+    drop(taken);
+    let again = rig.run(&["retry", &rig.name("port")]).await;
+    assert_eq!(again.code, 0, "{again}");
+    assert!(answers(first + 1).await);
+}

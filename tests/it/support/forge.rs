@@ -52,11 +52,18 @@ impl Forge {
 
     #[track_caller]
     pub fn run_as(&self, who: &str, args: &[&str]) -> String {
+        self.run_at(None, who, args)
+    }
+
+    /// At a time of the test's, or now.
+    #[track_caller]
+    fn run_at(&self, at: Option<&str>, who: &str, args: &[&str]) -> String {
         let mut command = Command::new("git");
         command.args(args).current_dir(self.work()).stdin(Stdio::null());
         isolate(&mut command, self.folder.path());
         for role in ["AUTHOR", "COMMITTER"] {
             command.env(format!("GIT_{role}_NAME"), who).env(format!("GIT_{role}_EMAIL"), "somebody@example.org");
+            command.envs(at.map(|at| (format!("GIT_{role}_DATE"), at)));
         }
         let output = command.output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
@@ -80,8 +87,14 @@ impl Forge {
     /// Commits what is in the working copy and pushes; answers the commit.
     #[track_caller]
     pub fn commit_all(&self, who: &str, message: &str) -> String {
+        self.commit_all_at(None, who, message)
+    }
+
+    /// The same, so that the commit has one id in every run.
+    #[track_caller]
+    pub fn commit_all_at(&self, at: Option<&str>, who: &str, message: &str) -> String {
         self.run(&["add", "-A"]);
-        self.run_as(who, &["commit", "-q", "--allow-empty", "-m", message]);
+        self.run_at(at, who, &["commit", "-q", "--allow-empty", "-m", message]);
         self.run(&["push", "-q", "--force", "origin", "HEAD"]);
         self.run(&["rev-parse", "HEAD"])
     }

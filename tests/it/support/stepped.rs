@@ -1,6 +1,6 @@
 //! An engine, stepped pass by pass, with every vendor simulated and a clock that tests put forward.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,15 +87,19 @@ pub struct Doors {
 
 #[async_trait]
 impl Port80Client for Doors {
-    async fn visit(&self, name: &str, _: SocketAddr) -> Port80 {
+    async fn visit(&self, name: &str, _: SocketAddr, to: Option<&str>) -> Port80 {
         if let Some(then) = self.then.lock().unwrap().take() {
             then();
         }
         let said = self.said.lock().unwrap().clone();
         match said {
             Some(said) => said,
-            None => HttpVisitor::default().visit(name, self.proxy).await,
+            None => HttpVisitor::default().visit(name, self.proxy, to).await,
         }
+    }
+
+    async fn left_out(&self, names: BTreeSet<String>, _: SocketAddr) -> Option<BTreeSet<String>> {
+        HttpVisitor::default().left_out(names, self.proxy).await
     }
 
     async fn find(&self, name: &str) -> Leads {

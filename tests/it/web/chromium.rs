@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use amarre_sim::docker::ImageSpec;
+use serde_json::json;
 use tokio::process::Command;
 
 use super::apps::apps_from;
@@ -119,6 +120,13 @@ async fn no_page_is_wider_than_the_screen() {
         "services/built.yaml",
         &format!("kind: App\nname: built\ngit: {{url: '{}'}}\nframework: static\nport: 8080\n", http.url()),
     );
+    // Two ranges are two pictures; of a pool every machine has its buttons.
+    let mut config = rig.json_file("amarre.yaml");
+    config["network"]["pools"] = json!(["10.77.0.0/16", "10.79.0.0/16"]);
+    config["pools"] = json!({});
+    config["policy"]["targets"] = json!({"lab": ["127.0.0.1:*"]});
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    rig.file("services/lab.yaml", "kind: Pool\nname: lab\nmachines: [{name: m1, address: 127.0.0.1, port: 9}]\n");
     let daemon = rig.daemon(&["--yes"], &[]).await;
     assert_eq!(add(&rig, "alice.martin@a-longer-name.example.org", "admin").await.code, 0);
     let is_synced = async |name: &str| rig.json(&format!("/api/v1/services/{name}")).await["sync"] == "Synced";

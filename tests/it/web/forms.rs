@@ -277,3 +277,75 @@ async fn an_unwritable_source_is_reported_before_the_form_is_filled() {
     assert_eq!(std::fs::read_dir(rig.path().join("services")).unwrap().count(), 1);
     assert_eq!(end(daemon).await, 0);
 }
+
+/// A secret that is typed in plain text is kept beside the configuration; the source gets its name.
+#[tokio::test]
+async fn a_typed_secret_never_reaches_the_source() {
+    let (rig, daemon) = started().await;
+    let mut edith = signed_in(&rig, "editor").await;
+    let environment = "DB_PASSWORD=hunter2\nTZ=UTC";
+    let fields = [("image", "web:1"), ("name", "notes"), ("environment", environment), ("do", "check")];
+    let page = edith.send("/new", "/new", &fields).await;
+    page.shows("DB_PASSWORD: {secret: notes/db_password}");
+    assert!(part(&page, "environment-hint").contains("notes/db_password"), "{}", page.body);
+    page.shows("name=\"plain\" value=\"yes\"");
+    let kept = rig.path().join("secrets/services/notes/db_password");
+    assert!(!kept.exists(), "a check keeps nothing");
+    let fields = [("image", "web:1"), ("name", "notes"), ("environment", environment), ("do", "commit")];
+    assert_eq!(edith.send("/new", "/new", &fields).await.status, 303);
+    let manifest = || std::fs::read_to_string(rig.path().join("services/notes.yaml")).unwrap();
+    assert!(manifest().contains("DB_PASSWORD: {secret: notes/db_password}") && !manifest().contains("hunter2"));
+    assert_eq!(std::fs::read_to_string(&kept).unwrap().trim_end(), "hunter2");
+    eventually(60, "it has its secret", async || rig.json("/api/v1/services/notes").await["health"] == "Healthy").await;
+
+    // The same in the text of a manifest: it is asked about, kept on request, or written by a person's word.
+    let path = "/services/notes/edit";
+    let page = edith.get(path).await;
+    let before = super::browser::hidden(&page.body, "before").unwrap();
+    let text = format!("{}  API_TOKEN: s3cr3t-value\n", manifest());
+    let with = |deed: &'static str, text: &str| {
+        vec![("before", before.clone()), ("text", text.to_owned()), ("do", deed.to_owned())]
+    };
+    let send = async |browser: &mut Browser, fields: Vec<(&'static str, String)>| {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        browser.send(path, path, &fields).await
+    };
+    let refused = send(&mut edith, with("commit", &text)).await;
+    assert_eq!(refused.status, 422);
+    refused.shows("/errors/A0116");
+    assert!(!manifest().contains("API_TOKEN"));
+    let kept = send(&mut edith, with("keep", &text)).await;
+    kept.shows("API_TOKEN: {secret: notes/api_token}");
+    assert!(!kept.body.contains("s3cr3t-value") && !kept.body.contains("A0116"), "{}", kept.body);
+    let named = text.replace("s3cr3t-value", "{secret: notes/api_token}");
+    assert_eq!(send(&mut edith, with("commit", &named)).await.status, 303);
+    let stored = std::fs::read_to_string(rig.path().join("secrets/services/notes/api_token")).unwrap();
+    assert_eq!(stored.trim_end(), "s3cr3t-value");
+    let page = edith.get(path).await;
+    let before = super::browser::hidden(&page.body, "before").unwrap();
+    let text = format!("{}  SOME_KEY: no-secret\n", manifest());
+    let fields = [("before", before.as_str()), ("text", text.as_str()), ("do", "commit_plain")];
+    assert_eq!(edith.send(path, path, &fields).await.status, 303);
+    assert!(manifest().contains("SOME_KEY: no-secret"));
+    // What stands in the source already is not asked about again.
+    let page = edith.get(path).await;
+    assert!(!page.body.contains("A0116"), "{}", page.body);
+    let log = rig.log();
+    assert!(!log.contains("hunter2") && !log.contains("s3cr3t-value"), "{log}");
+    assert_eq!(end(daemon).await, 0);
+}
+
+/// What is to be done in the manifest of a service is a link to the page that edits it.
+#[tokio::test]
+async fn a_hint_that_names_the_manifest_leads_to_its_editor() {
+    let (rig, daemon) = started().await;
+    rig.file("services/claim.yaml", "name: claim\nimage: web:1\nroutes: [{domain: foreign, to: '80'}]\n");
+    let mut edith = signed_in(&rig, "editor").await;
+    eventually(60, "it is refused", async || rig.json("/api/v1/services/claim").await["error"]["code"] == "A0405")
+        .await;
+    let page = edith.get("/services/claim").await;
+    page.shows("<a class=\"btn s\" href=\"/services/claim/edit\">");
+    page.shows("write another <code>domain:</code> or alias in place of foreign.example.org");
+    assert!(!page.body.contains("action=\"/services/claim/retry\""), "{}", page.body);
+    assert_eq!(end(daemon).await, 0);
+}

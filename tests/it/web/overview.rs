@@ -49,6 +49,17 @@ async fn a_service_that_lost_its_access_list_is_marked_and_needs_a_person() {
     assert!(row_of(&mut alice, "vault").await.contains("open, expected: family"));
     alice.get("/").await.shows("the proxy has lost access list family");
     assert_eq!(names(&rig, "access:none").await, ["vault", "web"]);
+    // The list is there again; then lines for which NPM leaves its own block out, and the list with it.
+    let list = rows.iter().find(|row| row["id"] == host).unwrap()["access_list_id"].clone();
+    let lines = json!({"advanced_config": "# before; location / {}"});
+    for (change, shown) in [(json!({"access_list_id": list}), "list family"), (lines, "open, expected: family")] {
+        rig.npm.edit_proxy_host(host, &change);
+        eventually(60, shown, async || {
+            let _looked = alice.clone().send("/", "/apply", &[]).await;
+            row_of(&mut alice.clone(), "vault").await.contains(shown)
+        })
+        .await;
+    }
     assert_eq!(alice.send("/", "/services/vault/resume", &[]).await.status, 303);
     eventually(60, "it is put back", async || row_of(&mut alice.clone(), "vault").await.contains("list family")).await;
     assert_eq!(names(&rig, "access:none").await, ["web"]);
@@ -104,7 +115,7 @@ async fn an_outage_is_one_thing_that_needs_a_person() {
         rig.json("/health").await["gaps"] == 1 && rig.json("/api/v1/services/web").await["sync"] == "Unknown"
     })
     .await;
-    assert_eq!(rig.json("/health").await["attention"], 0);
+    assert_eq!(rig.json("/health").await["attention"], 1);
     for args in [&["status"][..], &["status", "--only", "attention"]] {
         let said = rig.run(args).await.out;
         assert!(said.contains("\nWhat stands above needs you.\n"), "{args:?}: {said}");
@@ -113,7 +124,7 @@ async fn an_outage_is_one_thing_that_needs_a_person() {
     browser.get("/").await.shows("Needs you <span class=\"tag bad\">1</span>");
     let listed = browser.get("/?only=attention").await.body;
     assert!(!listed.contains("<a href=\"/services/web\">"), "{listed}");
-    assert!(listed.contains("aria-current=\"true\">Needs you <b>0</b>"), "{listed}");
+    assert!(listed.contains("aria-current=\"true\">Needs you <b>1</b>"), "{listed}");
     assert!(listed.contains("What needs you is listed above; no service needs you by itself."), "{listed}");
     assert_eq!(end(daemon).await, 0);
 }
@@ -206,7 +217,10 @@ async fn what_is_only_reported_offers_no_restore() {
     })
     .await;
     let page = alice.get("/services/web").await;
-    assert!(!page.body.contains(">Restore<"), "{}", page.body);
+    assert!(!page.body.contains(">Restore<") && !page.body.contains("/services/web/retry"), "{}", page.body);
+    page.shows("<a class=\"btn s\" href=\"/services/web/edit\">Edit</a>");
+    let retried = rig.run(&["retry", "web"]).await;
+    assert!(retried.code == 1 && retried.out.contains("A0417"), "{retried:?}");
     assert_eq!(alice.send("/services/web", "/services/web/reconcile", &[]).await.status, 303);
     alice.get("/services/web").await.shows("web is only reported");
     let said = rig.run(&["reconcile", "web"]).await;
@@ -237,7 +251,7 @@ async fn what_the_guard_holds_is_named_and_confirmed_on_a_page() {
     held.shows("<span class=\"v\">2 <small>of 2</small></span>");
     held.shows("2 held by the guard");
     held.shows("<span class=\"v\">1 <small>of 1</small></span>");
-    assert_eq!(rig.json("/health").await["attention"], 0);
+    assert_eq!(rig.json("/health").await["attention"], 1);
     assert_eq!(rig.run(&["status", "--exit-code"]).await.code, 2);
     let page = alice.get("/apply/deletes").await;
     page.shows("<b>two</b>");
@@ -262,5 +276,79 @@ async fn a_heading_counts_the_services_of_all_pages() {
     eventually(60, "all are known", async || browser.clone().get("/").await.body.contains("1 to 50 of 55")).await;
     browser.get("/").await.shows("· 55</th>");
     browser.get("/?page=2").await.shows("· 55</th>");
+    assert_eq!(end(daemon).await, 0);
+}
+
+/// The number behind a label on a page: of a chip, or of a tile.
+fn number(body: &str, begin: &str, end: &str) -> u64 {
+    let at = body.find(begin).unwrap_or_else(|| panic!("no {begin} in {body}")) + begin.len();
+    let text = &body[at..];
+    text[..text.find(end).unwrap()].trim().parse().unwrap_or_else(|_| panic!("{begin}: {}", &text[..40]))
+}
+
+/// Pages, command line and API count the same things: problems beside the services, services, servers, redirections.
+#[tokio::test]
+async fn pages_commands_and_api_count_the_same() {
+    let rig = Rig::start().await;
+    let mut config = rig.config();
+    config["clouds"] = json!({"paris": {"simulated": true}});
+    config["policy"] = json!({"instances": ["*"]});
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    rig.file("services/web.yaml", WEB);
+    rig.file("services/vault.yaml", VAULT);
+    rig.file("services/sick.yaml", "name: sick\nimage: registry.example.net/that:is-nowhere\n");
+    rig.file("services/claim.yaml", "name: claim\nimage: web:1\nroutes: [{domain: foreign, to: '80'}]\n");
+    rig.file("services/old.yaml", "kind: Redirect\nname: old\ndomain: old\nto: https://new.example.org\n");
+    rig.file("services/torn.yaml", "name: [torn\n");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let service = async |name: &str| rig.json(&format!("/api/v1/services/{name}")).await;
+    eventually(90, "all is there, or refused", async || {
+        service("web").await["health"] == "Healthy"
+            && service("vault").await["health"] == "Healthy"
+            && service("sick").await["attention"] == true
+            && service("claim").await["error"]["code"] == "A0405"
+            && service("old").await["sync"] == "Synced"
+    })
+    .await;
+    let document = rig.json("/api/v1/status").await;
+    let summary = |key: &str| document["summary"][key].as_u64().unwrap();
+    let listed = document["needs_you"].as_array().unwrap();
+    let kinds: Vec<&str> = listed.iter().map(|one| one["kind"].as_str().unwrap()).collect();
+    assert_eq!(listed.len() as u64, summary("attention"), "{document:#}");
+    assert!(kinds.contains(&"site") && kinds.contains(&"service"), "{listed:?}");
+    // The simulated cloud has a server that is in trouble, and no manifest.
+    assert!(kinds.contains(&"instance"), "{listed:?}");
+    assert_eq!(rig.json("/health").await["attention"], summary("attention"));
+
+    let text = rig.run(&["status"]).await.out;
+    let need = text.lines().last().unwrap();
+    assert!(need.starts_with(&format!("{} need you: what stands above, ", summary("attention"))), "{text}");
+    assert_eq!(rig.run(&["status", "--exit-code"]).await.code, 2);
+    let mut alice = signed_in(&rig).await;
+    let page = alice.get("/").await.body;
+    assert_eq!(number(&page, "Needs you <span class=\"tag bad\">", "<"), summary("attention"));
+    for (only, key, label) in [("open", "open", "Open to everyone"), ("no-tls", "no_tls", "No TLS")] {
+        let count = summary(key);
+        let listed = rig.run(&["status", "--only", only, "-o", "json"]).await;
+        let listed: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
+        assert_eq!(listed["services"].as_array().unwrap().len() as u64, count, "{only}: {listed:#}");
+        let text = rig.run(&["status", "--only", only]).await.out;
+        assert!(text.lines().last().unwrap().starts_with(&format!("{count} service")), "{only}: {text}");
+        assert_eq!(
+            rig.json(&format!("/api/v1/services?only={only}")).await["services"].as_array().unwrap().len() as u64,
+            count
+        );
+        assert_eq!(number(&page, &format!("{label} <b>"), "<"), count, "{only}: {page}");
+        let rows = alice.get(&format!("/?only={only}")).await.body;
+        assert_eq!(rows.matches("</a><span class=\"sr\">, ").count() as u64, count, "{only}: {rows}");
+    }
+    let certificates = alice.get("/certificates").await.body;
+    if certificates.contains("href=\"/?only=no-tls\"") {
+        let tile = certificates.split("href=\"/?only=no-tls\"").nth(1).unwrap();
+        assert_eq!(number(tile, "<span class=\"v\">", "<"), summary("no_tls"));
+    }
+    // A redirection without TLS is one, and stands beside the list only while nothing is asked.
+    let plain = rig.json("/api/v1/services?only=no-tls").await;
+    assert!(plain["services"].as_array().unwrap().iter().any(|row| row["name"] == "old"), "{plain:#}");
     assert_eq!(end(daemon).await, 0);
 }

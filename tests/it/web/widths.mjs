@@ -19,7 +19,7 @@ const PAIRS = [{ locale: "en-US", scheme: "light" }, { locale: "fr-FR", scheme: 
 const chosen = env.QUARTERS.split(",").map((number) => PAIRS[Number(number)]);
 const SETTINGS = chosen.flatMap((pair) => [{ ...pair, signedIn: false }, { ...pair, signedIn: true }]);
 const OPEN = ["/", "/instances", "/new", "/new/templates", "/new/templates/gitea", "/new/app", "/runs", "/network", "/certificates", "/login", "/api", "/keys", "/nothing"];
-const KNOWN = ["/settings/providers", "/settings/users", "/settings/tokens", "/settings/notifications", "/settings/audit", "/unmanaged", "/runs/1", `/services/${env.APP}/deployments`, "/deployments/1"];
+const KNOWN = ["/settings/providers", "/settings/users", "/settings/tokens", "/settings/notifications", "/settings/audit", "/unmanaged", "/runs/1", `/services/${env.APP}/deployments`, "/deployments/1", "/pools", "/pools/lab"];
 const services = env.SERVICES.split(",");
 const OF_SERVICE = ["/history", "/logs", "/manifest", "/edit", "/delete", "/rollback"];
 

@@ -175,7 +175,9 @@ fn the_walk_ends_well(scene: &Scene, start: &State, answer: &Answer, walk: &Walk
     let untold: BTreeSet<String> = untold.filter(|_| scene.sick.is_empty()).map(|(_, service)| service).collect();
     broken.extend(untold.iter().map(|service| format!("{service} is away for a while and the plan does not say so")));
     broken.extend(dangers::not_stopped(&walk.end.raw, scene));
-    if scene.sick.is_empty() && start.raw.gaps.is_empty() {
+    // What a person agrees to on the way is not foreseen.
+    let is_agreed = walk.end.confirmed != start.confirmed;
+    if scene.sick.is_empty() && start.raw.gaps.is_empty() && !is_agreed {
         let foreseen = State { raw: answer.forecast.world.clone(), ..walk.end.clone() };
         let mut found = essence(&walk.end, true);
         // What an image declares is known only when it is there.

@@ -10,13 +10,14 @@ use crate::apps::{self, SentFiles};
 use crate::manifest::policy::{self, AllowedBy, Closed, images};
 use crate::manifest::resolve;
 use crate::manifest::schema::{SchemaKey, either, list, map, scalar, text};
-use crate::manifest::source_files::{folder_of, join, too_large};
+use crate::manifest::source_files::{folder_of, inside, too_large, within};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, no_effect};
 use crate::manifest::yaml::tree::{Entry, NodeData};
 use crate::model::app::{Build, bases_asset};
 use crate::model::repository_place::allowing;
-use crate::model::{Bundle, BundleFile, Code, Commit, Millis, Text};
+use crate::model::source::{is_hidden, is_known_hidden};
+use crate::model::{Bundle, BundleFile, Code, Commit, Millis, NotRead, Text};
 use crate::text;
 
 /// The key of the policy.
@@ -148,8 +149,7 @@ pub(crate) fn image_name(name: &str, of: &ImageParts<'_>) -> String {
 pub(crate) fn moved(scope: &Scope<'_>, bases: &[String]) -> BTreeMap<String, String> {
     let path = bases_asset(&scope.name);
     let Some(asset) = scope.source.file(&path) else { return BTreeMap::new() };
-    let known: Option<BTreeMap<String, String>> =
-        asset.bytes.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+    let known: Option<BTreeMap<String, String>> = asset.content().and_then(|bytes| serde_json::from_slice(bytes).ok());
     scope.uses.borrow_mut().insert(path, asset);
     let is_used = |(image, _): &(String, String)| bases.contains(image);
     known.into_iter().flatten().filter(is_used).collect()
@@ -255,8 +255,8 @@ fn dockerfile(
     context: &PlacedText,
 ) -> Option<(String, String)> {
     let (name, spot) = said.map_or((DOCKERFILE, context.spot), |text| (text.text.as_str(), text.spot));
-    let whole = join(folder, name).filter(|_| !name.starts_with('/'));
-    let inside = whole.as_ref().and_then(|whole| whole.strip_prefix(folder)?.strip_prefix('/'));
+    let whole = scope.source.join(folder, name).filter(|_| !name.starts_with('/'));
+    let inside = whole.as_ref().and_then(|whole| inside(folder, whole));
     let (Some(whole), Some(inside)) = (&whole, inside) else {
         let message = text!("the Dockerfile {path} is not in the folder that is built", path = shown(name));
         scope.error_hint(Code::A0106, spot, message, text!("write its path from `build.context`"));
@@ -285,24 +285,30 @@ fn dockerfile(
 
 /// The files that are sent: those of the folder, less what `.dockerignore` leaves out and the manifest itself.
 fn files(scope: &Scope<'_>, folder: &str, dockerfile: Option<&str>, context: &PlacedText) -> Option<Bundle> {
-    let below = delivered_files::all_below(scope, folder, context, true)?;
+    let mut below = delivered_files::all_below(scope, folder, context, true)?;
+    // Of hidden files, those that builds read.
+    let is_sent = |path: &str| match path.rsplit_once('/') {
+        Some((folder, name)) => !is_hidden(folder) && (!is_hidden(name) || is_known_hidden(name)),
+        None => !is_hidden(path) || is_known_hidden(path),
+    };
+    below.retain(|path, _| is_sent(path));
     let of = |path: &str| {
         let asset = below.get(path)?;
-        Some(String::from_utf8_lossy(asset.bytes.as_deref()?).into_owned())
+        Some(String::from_utf8_lossy(asset.content()?).into_owned())
     };
     let rules = SentFiles::new(dockerfile, of);
     let mut sent = BTreeMap::new();
     let mut size = 0;
     for (inside, asset) in &below {
         let is_sent = rules.has(inside);
-        let whole = format!("{folder}/{inside}");
+        let whole = within(folder, inside);
         if is_sent || SentFiles::is_rule(inside) {
             scope.uses.borrow_mut().insert(whole.clone(), asset.clone());
         }
         if !is_sent {
             continue;
         }
-        let Some(bytes) = asset.bytes.clone() else {
+        if asset.bytes == Err(NotRead::TooLarge) {
             let size = asset.size.to_string();
             let message = text!("{path} was not read: {size} bytes", path = shown(&whole), size);
             let hint = text!(
@@ -311,7 +317,11 @@ fn files(scope: &Scope<'_>, folder: &str, dockerfile: Option<&str>, context: &Pl
             );
             scope.error_hint(Code::A0157, context.spot, message, hint);
             return None;
-        };
+        }
+        if !scope.is_readable(&whole, asset, context.spot) {
+            return None;
+        }
+        let Ok(bytes) = asset.bytes.clone() else { return None };
         size += bytes.len();
         sent.insert(inside.clone(), BundleFile { bytes, executable: asset.executable });
     }

@@ -10,8 +10,8 @@ use super::mounts;
 use super::settings;
 use super::settings::{SettingValues, one_or_many};
 use super::unsupported::not_in_service;
-use crate::manifest::yaml::diagnostic::{Problem, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, nothing_else};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, is_compose, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::manifest::{policy, resolve};
 use crate::text;
@@ -183,7 +183,8 @@ fn extra_hosts(reader: &mut Reader<'_>) -> Option<Value> {
     }
     let mut lines = Vec::new();
     for (name, address) in pairs {
-        let bare = address.text.trim_start_matches('[').trim_end_matches(']');
+        let name = name.trim().to_owned();
+        let bare = address.text.trim().trim_start_matches('[').trim_end_matches(']');
         if !is_network_name(&name) || !(bare == "host-gateway" || bare.parse::<IpAddr>().is_ok()) {
             let what = format!("the address of `{}`", shown(&name));
             scope.not_allowed(&address, &what, text!("as in `192.168.1.20` or `host-gateway`"));
@@ -367,6 +368,10 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut NetworkPlace, settin
     }
     // Which of several networks comes first: the service's does.
     let _ = (reader.number("priority", i64::MIN, i64::MAX), reader.number("gw_priority", i64::MIN, i64::MAX));
+    if reader.has("ipv6_address") && is_compose(entry.key_spot) {
+        ignored(scope, reader.key_spot("ipv6_address"), "networks.ipv6_address");
+        reader.entry("ipv6_address");
+    }
     reader.finish(&|entry| {
         let hint = match entry.key.as_str() {
             "ipv6_address" | "link_local_ips" => text!("leave it out; networks of services have IPv4"),
@@ -378,7 +383,14 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut NetworkPlace, settin
     });
 }
 
-/// An address can be promised only in a subnet that is known, outside of what is given away otherwise.
+/// Says of a part about IPv6 that nothing comes of it.
+pub(crate) fn ignored(scope: &Scope<'_>, spot: Spot, key: &str) {
+    let message = text!("{key} has no effect: networks of services have IPv4", key = format!("`{key}`"));
+    scope.no_effect(spot, message, text!("for IPv6 make the network yourself and use it by `external: true`"));
+}
+
+/// An address can be promised only in a subnet that is known. In the upper half Docker could hand it out to a container that is
+/// not Amarre's; those on such a network are few, and Compose promises no more.
 pub(crate) fn check_address(scope: &Scope<'_>, subnet: Option<ipnet::Ipv4Net>, address: Ipv4Addr, text: &PlacedText) {
     let Some(subnet) = subnet else {
         let message = text!("`networks.ipv4_address` needs a subnet that is known");
@@ -386,9 +398,8 @@ pub(crate) fn check_address(scope: &Scope<'_>, subnet: Option<ipnet::Ipv4Net>, a
         scope.error_hint(Code::A0105, text.spot, message, hint);
         return;
     };
-    // `.1` gateway, `.2` NPM; the upper half is Docker's to hand out.
-    let first = u32::from(subnet.network()) + 3;
-    let last = u32::from(subnet.network()) + (1 << (32 - subnet.prefix_len().max(1))) / 2 - 2;
+    // `.1` is the gateway. What stands at `.2` has NPM take another one.
+    let (first, last) = (u32::from(subnet.network()) + 2, u32::from(subnet.broadcast()) - 1);
     if !(first..=last).contains(&u32::from(address)) {
         let (first, last) = (Ipv4Addr::from(first).to_string(), Ipv4Addr::from(last).to_string());
         scope.not_allowed(text, "`networks.ipv4_address`", text!("from {first} to {last}", first, last));

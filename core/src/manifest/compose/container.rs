@@ -9,7 +9,7 @@ use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck, 
 use crate::model::{Arg, Code, Millis, SecretName, Text, Value};
 
 use super::mounts::PublishedPorts;
-use super::{build, composite_keys, deploy, mounts, settings, unquoted};
+use super::{build, composite_keys, delivered_files, deploy, mounts, settings, unquoted};
 use crate::manifest::kinds::shared::dependencies;
 use crate::manifest::policy::{images, rights};
 use crate::manifest::resolve::ShellWords;
@@ -91,6 +91,9 @@ pub(crate) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Conta
     let is_unsaid = !is_restart_said && is_compose(reader.spot) && scope.site.defaults.restart.is_none();
     let restart = if is_unsaid { "no".to_owned() } else { deployed.unwrap_or(restart) };
     settings::contradictions(reader, &settings);
+    if !is_compose(reader.spot) {
+        delivered_files::judge_memory(scope, &mounts, &settings, reader.key_spot("tmpfs"));
+    }
     settings::kernel(reader, &settings, &shared.network);
     siblings.extend(shared.siblings);
     let (ipv4_address, address) = place.ipv4_address.unzip();

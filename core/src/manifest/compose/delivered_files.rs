@@ -10,14 +10,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::folders::is_strictly_below;
 use crate::model::service::{Delivery, DeliveryContent, Mount, MountSource};
-use crate::model::source::is_build_file;
-use crate::model::{Asset, Bundle, BundleFile, Code, SecretName, Text};
+use crate::model::{Asset, Bundle, BundleFile, Code, SecretName, Text, Value};
 
 use super::mounts;
 use super::project::{Project, not_here};
+use super::settings::SettingValues;
 use crate::manifest::budget::Effort;
-use crate::manifest::source_files::{join, too_large};
+use crate::manifest::source_files::{Looked, inside, within};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, is_compose, nearest};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
@@ -37,23 +38,24 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
         scope.error_hint(Code::A0106, spot, message, hint);
         return None;
     }
-    let Some(path) = join(&scope.base_of(spot), source) else { return on_host(scope, source, spot) };
-    if scope.source.has(&path) {
-        if !scope.spend(Effort::nodes(1), spot) {
-            return None;
+    let Some(path) = scope.source.join(&scope.base_of(spot), source) else { return on_host(scope, source, spot) };
+    match scope.source.look(&path) {
+        Looked::File(..) => {
+            if !scope.spend(Effort::nodes(1), spot) {
+                return None;
+            }
+            let asset = scope.asset(&path, spot)?;
+            let bundle = scope.source.file_bundle(&path, asset.bytes.ok()?, asset.executable);
+            return Some(copied(DeliveryContent::Bundle(bundle)));
         }
-        let bytes = scope.bytes(&path, spot)?;
-        let executable = scope.source.file(&path).is_some_and(|asset| asset.executable);
-        return Some(copied(DeliveryContent::Bundle(scope.source.file_bundle(&path, bytes, executable))));
-    }
-    if scope.source.below(&path).is_empty() {
-        return on_host(scope, source, spot);
+        // Says why.
+        Looked::Unread(..) => return scope.bytes(&path, spot).and(None),
+        Looked::Missing => return on_host(scope, source, spot),
+        Looked::Folder(_) => (),
     }
     // A Compose project has the folder to itself, but for the manifest that names it.
     let said = PlacedText { text: source.to_owned(), spot };
-    let mut below = all_below(scope, &path, &said, is_compose(spot))?;
-    // They are for builds.
-    below.retain(|inside, _| !is_build_file(inside.rsplit('/').next().unwrap_or_default()));
+    let below = all_below(scope, &path, &said, is_compose(spot))?;
     let manifest = own_manifest(scope, &path);
     if below.len() > FOLDER_FILES_MAX {
         let (folder, n) = (shown(source), below.len());
@@ -62,23 +64,20 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
         return None;
     }
     let mut files = BTreeMap::new();
-    for (inside, asset) in below {
-        let whole = format!("{path}/{inside}");
+    for (below, asset) in below {
+        let whole = within(&path, &below);
         scope.uses.borrow_mut().insert(whole.clone(), asset.clone());
-        let Some(bytes) = asset.bytes else {
-            let size = asset.size.to_string();
-            let message = text!("{path} was not read: {size} bytes", path = shown(&whole), size);
-            scope.error_hint(Code::A0157, spot, message, too_large());
+        if !scope.is_readable(&whole, &asset, spot) {
             return None;
-        };
-        files.insert(inside, BundleFile { bytes, executable: asset.executable });
+        }
+        files.insert(below, BundleFile { bytes: asset.bytes.ok()?, executable: asset.executable });
     }
     Some(copied(DeliveryContent::Bundle(scope.source.folder_bundle(&path, manifest.as_deref(), files))))
 }
 
 /// The manifest's own path in a folder, if it is there.
 fn own_manifest(scope: &Scope<'_>, path: &str) -> Option<String> {
-    scope.file.strip_prefix(&format!("{path}/")).map(str::to_owned)
+    inside(path, scope.file).map(str::to_owned)
 }
 
 /// Every file below a folder, by its path there, but for the manifest itself, where `has_own` says that it may be there. Another
@@ -111,9 +110,65 @@ fn copied(content: DeliveryContent) -> MountSource {
     MountSource::Copied(Delivery { content, mode: None, uid: 0, gid: 0 })
 }
 
+/// What is copied in is written into what is mounted above it, and an engine hides what it writes itself.
+pub(super) fn judge_target(scope: &Scope<'_>, copy: &Mount, others: &[Mount], spot: Spot) {
+    /// The engine's own in each container, and the key that says what they hold.
+    const OF_ENGINE: [(&str, &str); 3] =
+        [("/etc/hosts", "extra_hosts:"), ("/etc/resolv.conf", "dns:"), ("/etc/hostname", "hostname:")];
+    let target = copy.target.as_str();
+    if let Some((_, key)) = OF_ENGINE.iter().find(|(path, _)| *path == target) {
+        let message = text!("a copy at {path} is hidden: Docker writes that file itself", path = target);
+        let hint = text!("write `{key}`, or bind a file of the host by its absolute path", key = *key);
+        scope.error_hint(Code::A0106, spot, message, hint);
+    }
+    let is_above = |other: &&Mount| !other.is_copied() && is_strictly_below(target, &other.target);
+    let Some(above) = others.iter().find(is_above) else { return };
+    let at = above.target.as_str();
+    let place = match &above.source {
+        MountSource::Tmpfs => return hidden_in_memory(scope, target, at, spot),
+        MountSource::Bind(folder) if !is_strictly_below(folder, data_folder(scope)) => {
+            let message = text!("a copy at {path} would be written into {folder} on the host", path = target, folder);
+            let hint =
+                text!("mount it outside of {above}, or put the file there by hand and take this line out", above = at);
+            return scope.error_hint(Code::A0106, spot, message, hint);
+        }
+        MountSource::Bind(place) | MountSource::Volume(place) => place,
+        MountSource::Copied(_) => return,
+    };
+    // The service's own data.
+    if is_compose(spot) {
+        let message = text!("a copy at {path} is written into {place} with each new container", path = target, place);
+        let hint = text!(
+            "what the container changes in it is lost then; mount it outside of {above} to keep both apart",
+            above = at
+        );
+        scope.no_effect(spot, message, hint);
+    }
+}
+
+/// The same for the folders in memory that `tmpfs:` asks for.
+pub(super) fn judge_memory(scope: &Scope<'_>, mounts: &[Mount], settings: &SettingValues, spot: Spot) {
+    let folders = settings.get("tmpfs").and_then(Value::entries).into_iter().flat_map(BTreeMap::keys);
+    for folder in folders {
+        let is_below = |copy: &&Mount| copy.is_copied() && is_strictly_below(&copy.target, folder);
+        mounts.iter().filter(is_below).for_each(|copy| hidden_in_memory(scope, &copy.target, folder, spot));
+    }
+}
+
+fn hidden_in_memory(scope: &Scope<'_>, path: &str, above: &str, spot: Spot) {
+    let message = text!("a copy at {path} would be hidden by the folder in memory at {above}", path, above);
+    let hint = text!("have the folder in memory at another path, below {above}", above);
+    scope.error_hint(Code::A0106, spot, message, hint);
+}
+
+/// Where the data of all services of the host lie.
+fn data_folder<'a>(scope: &'a Scope<'_>) -> &'a str {
+    scope.site.hosts.get(&scope.host).map_or("/srv", |host| host.data.as_str())
+}
+
 /// What is not in the source is data of the service, on its host.
 fn on_host(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
-    let data = scope.site.hosts.get(&scope.host).map_or("/srv", |host| host.data.as_str());
+    let data = data_folder(scope);
     let name = scope.data_of.as_ref().unwrap_or(&scope.name);
     let Some(path) = below(data, name, source) else {
         let message = text!("there is no {path} in the source", path = shown(source));
@@ -255,7 +310,7 @@ fn mount(given: MountContent, target: String, mode: Option<u32>, uid: u32, gid: 
             MountSource::Copied(Delivery { content, mode: Some(mode.unwrap_or(USUAL_MODE)), uid, gid })
         }
     };
-    Mount { source, target, read_only: true, options: BTreeMap::new(), creates_folder: false }
+    Mount { source, target, read_only: true, options: BTreeMap::new(), writes_copy: false, creates_folder: false }
 }
 
 /// What a config or secret holds, as it is defined at the top of the file.

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::project::{Environment, ProjectLoading};
-use crate::manifest::source_files::{folder_of, join};
+use crate::manifest::source_files::{Looked, folder_of, within};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Scope};
 use crate::model::Code;
@@ -35,7 +35,7 @@ pub(crate) struct ProjectFiles {
 pub(crate) fn read(scope: &Scope<'_>, loading: &ProjectLoading<'_>, paths: &[PlacedText]) -> Option<ProjectFiles> {
     let (first, others) = paths.split_first()?;
     let whole = scope.source_path(first)?;
-    let is_folder = !scope.source.has(&whole) && !scope.source.below(&whole).is_empty();
+    let is_folder = matches!(scope.source.look(&whole), Looked::Folder(_));
     let folder = if is_folder { whole.clone() } else { folder_of(&whole).to_owned() };
     let environment = loading.variables(&folder, first.spot);
     let files = if is_folder && others.is_empty() {
@@ -68,7 +68,7 @@ fn said(scope: &Scope<'_>, environment: &Environment, folder: &str, spot: Spot) 
     let (said, separator) = (of("COMPOSE_FILE").unwrap_or_default(), of("COMPOSE_PATH_SEPARATOR").unwrap_or(":"));
     let mut files = Vec::new();
     for name in said.split(separator).filter(|name| !name.is_empty()) {
-        let Some(path) = join(folder, name).filter(|_| !name.starts_with(['/', '~'])) else {
+        let Some(path) = scope.source.join(folder, name).filter(|_| !name.starts_with(['/', '~'])) else {
             let message = text!("{path} of `COMPOSE_FILE` leads out of the source", path = shown(name));
             scope.error_hint(Code::A0106, spot, message, text!("write a path from the folder of `.env`"));
             return None;
@@ -91,13 +91,13 @@ fn usual(scope: &Scope<'_>, folder: &str, text: &PlacedText) -> Option<Vec<(Stri
 }
 
 fn first_of(scope: &Scope<'_>, folder: &str, names: &[&str]) -> Option<String> {
-    names.iter().map(|name| format!("{folder}/{name}")).find(|path| scope.source.has(path))
+    names.iter().map(|name| within(folder, name)).find(|path| scope.source.has(path))
 }
 
 /// Says of an override that it is not read where the file that it is for is named by itself, as with `docker compose -f`.
 fn not_read(scope: &Scope<'_>, folder: &str, named: &[(String, Spot)], first: &PlacedText) {
     let [(only, _)] = named else { return };
-    let is_usual = USUAL.iter().any(|name| *only == format!("{folder}/{name}"));
+    let is_usual = USUAL.iter().any(|name| *only == within(folder, name));
     let Some(over) = first_of(scope, folder, &OVERRIDES).filter(|_| is_usual) else { return };
     let name = over.rsplit('/').next().unwrap_or_default();
     let beside = first.text.rsplit_once('/').map_or_else(|| name.to_owned(), |(folder, _)| format!("{folder}/{name}"));

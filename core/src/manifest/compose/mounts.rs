@@ -89,6 +89,8 @@ fn short_port(scope: &Scope<'_>, text: &PlacedText, exposed: &mut Vec<String>) -
     }
     let (rest, target) = numbers.rsplit_once(':').unwrap_or(("", numbers));
     let (said, published) = match rest.rsplit_once(':') {
+        // `${BIND:-}:443:443` with nothing in the variable is published everywhere.
+        Some(("", published)) => (None, published),
         Some((ip, published)) => (Some(ip.trim_start_matches('[').trim_end_matches(']')), published),
         None => (None, rest),
     };
@@ -168,7 +170,7 @@ fn long_port(scope: &Scope<'_>, node: &Node, exposed: &mut Vec<String>) -> Optio
     let _ = (reader.text("name"), reader.text("app_protocol"));
     let _ = reader.choice("mode", &[("host", ()), ("ingress", ())]);
     let protocol = reader.choice("protocol", &[("tcp", "tcp"), ("udp", "udp")]).unwrap_or("tcp").to_owned();
-    let said = reader.text("host_ip");
+    let said = reader.text("host_ip").filter(|text| !text.text.is_empty());
     let is_anywhere = said.is_none();
     let host_ip = match said {
         None => Some(EVERYWHERE.to_owned()),
@@ -207,6 +209,7 @@ fn required_number(reader: &mut Reader<'_>, key: &'static str, max: i64) -> Opti
 /// The mounts of a container.
 pub(crate) fn volumes(reader: &mut Reader<'_>) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = Vec::new();
+    let mut spots = Vec::new();
     for item in items(reader, "volumes") {
         let scope = reader.scope;
         let mount = match &item.data {
@@ -224,6 +227,17 @@ pub(crate) fn volumes(reader: &mut Reader<'_>) -> Vec<Mount> {
             scope.error(Code::A0106, item.spot, text!("two mounts at {path}", path = shown(&mount.target)));
         }
         mounts.push(mount);
+        spots.push(item.spot);
+    }
+    for (copy, spot) in mounts.iter().zip(spots).filter(|(mount, _)| mount.is_copied()) {
+        delivered_files::judge_target(reader.scope, copy, &mounts, spot);
+        if copy.writes_copy && is_compose(spot) {
+            let message =
+                text!("the container gets a copy of this folder: what it writes there goes with the container");
+            let hint =
+                text!("write `:ro` if it only reads; data belongs onto the host: take the folder out of the source");
+            reader.scope.no_effect(spot, message, hint);
+        }
     }
     mounts
 }
@@ -463,7 +477,8 @@ fn tmpfs_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>
 
 /// A copy is the container's own: what is written to it goes with the container.
 fn mounted(source: MountSource, target: String, read_only: bool, options: BTreeMap<String, String>) -> Mount {
-    let mut mount = Mount { source, target, read_only, options, creates_folder: false };
+    let mut mount = Mount { source, target, read_only, options, writes_copy: false, creates_folder: false };
+    mount.writes_copy = !read_only && mount.is_copied_folder();
     mount.read_only |= mount.is_copied();
     mount
 }

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::model::Code;
 use crate::model::address::network_name;
 use crate::model::service::{NetworkMode, OwnNetwork};
 
+use super::composite_keys;
 use super::project::{Project, not_here};
 use super::stack::external;
 use crate::manifest::kinds::record;
@@ -177,12 +178,7 @@ fn networks_of(scope: &Scope<'_>, service: &Node) -> Vec<PlacedText> {
 }
 
 fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<NetworkMode> {
-    let elsewhere = [
-        ("driver_opts", text!("make the network yourself and use it by `external: true`")),
-        ("labels", text!("leave it out")),
-        ("enable_ipv6", text!("make the network yourself and use it by `external: true`")),
-        ("enable_ipv4", text!("leave it out")),
-    ];
+    let elsewhere = [("labels", text!("leave it out")), ("enable_ipv4", text!("leave it out"))];
     let what = text!("network `{name}`", name = shown(&entry.key));
     let mut reader = Reader::open(scope, &entry.value, what, "network.")?;
     let name = reader.text("name");
@@ -192,8 +188,15 @@ fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<Net
     reader.flag("attachable");
     let subnet = reader.node("ipam").and_then(|node| ipam(scope, node));
     let internal = reader.flag("internal").unwrap_or(false);
+    let ipv6 = reader.key_spot("enable_ipv6");
+    if reader.flag("enable_ipv6") == Some(true) && external.is_none() {
+        composite_keys::ignored(scope, ipv6, "network.enable_ipv6");
+    }
+    if let Some(node) = reader.node("driver_opts").filter(|_| external.is_none()) {
+        driver_options(scope, node);
+    }
     reader.finish(&|entry| match entry.key.as_str() {
-        "enable_ipv6" if flag(&entry.value) == Ok(false) => UnknownKey::Harmless,
+        "enable_ipv4" if flag(&entry.value) == Ok(true) => UnknownKey::Harmless,
         _ => not_here(entry, "network", &elsewhere),
     });
     if let Some((legacy, spot)) = external {
@@ -213,7 +216,36 @@ fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<Net
     record::own_network(subnet, internal)
 }
 
-/// A subnet of one's own; anything else has no meaning here.
+/// Options of the bridge. Those that say what holds anyway have no effect, nor has the name of the bridge on the host; any other
+/// would have to be kept.
+fn driver_options(scope: &Scope<'_>, node: &Node) {
+    const USUAL: [(&str, &[&str]); 5] = [
+        ("com.docker.network.bridge.enable_icc", &["true"]),
+        ("com.docker.network.bridge.enable_ip_masquerade", &["true"]),
+        ("com.docker.network.bridge.host_binding_ipv4", &["0.0.0.0"]),
+        ("com.docker.network.driver.mtu", &["1500"]),
+        ("com.docker.network.bridge.default_bridge", &["false"]),
+    ];
+    let NodeData::Map(entries) = &node.data else {
+        scope.wrong_type(node, "`network.driver_opts`", text!("a map"));
+        return;
+    };
+    for entry in entries {
+        let said = entry.value.scalar().unwrap_or_default();
+        let is_usual = USUAL.iter().any(|(key, values)| entry.key == *key && values.contains(&said));
+        let key = format!("`network.driver_opts.{}`", shown(&entry.key));
+        if entry.key == "com.docker.network.bridge.name" {
+            let message = text!("{key} has no effect: Docker names the bridge", key);
+            scope.no_effect(entry.key_spot, message, text!("rules of the host's firewall match the subnet instead"));
+        } else if !is_usual {
+            let message = text!("{key} is not supported", key);
+            let hint = text!("make the network yourself and use it by `external: true`");
+            scope.error_hint(Code::A0112, entry.key_spot, message, hint);
+        }
+    }
+}
+
+/// A subnet of one's own, of IPv4; anything else has no meaning here.
 fn ipam(scope: &Scope<'_>, node: &Node) -> Option<Ipv4Net> {
     let elsewhere = [
         ("ip_range", text!("leave it out")),
@@ -227,17 +259,28 @@ fn ipam(scope: &Scope<'_>, node: &Node) -> Option<Ipv4Net> {
     }
     let config = reader.node("config");
     reader.finish(&|entry| not_here(entry, "ipam", &[("options", text!("leave it out"))]));
-    let items = config?.items();
-    let mut first = None;
-    for item in items {
+    let mut first: Option<Ipv4Net> = None;
+    for item in config?.items() {
+        let said = item.entry("subnet").and_then(|entry| entry.value.scalar()).unwrap_or_default();
+        if said.parse::<Ipv6Net>().is_ok() {
+            composite_keys::ignored(scope, item.spot, "ipam.config.subnet");
+            continue;
+        }
         let mut inner = Reader::open(scope, item, text!("an item of {list}", list = "`ipam.config`"), "ipam.config.")?;
         let subnet = record::subnet(&mut inner);
-        inner.finish(&|entry| not_here(entry, "ipam.config", &elsewhere));
+        let is_gateway = |entry: &Entry| {
+            let first = subnet.and_then(|subnet| subnet.hosts().next()).map(|address| address.to_string());
+            entry.key == "gateway" && first.as_deref() == entry.value.scalar()
+        };
+        inner.finish(&|entry| match is_gateway(entry) {
+            true => UnknownKey::Harmless,
+            false => not_here(entry, "ipam.config", &elsewhere),
+        });
+        if first.is_some() {
+            let message = text!("a network with several subnets is not supported");
+            scope.error_hint(Code::A0112, item.spot, message, text!("keep the first"));
+        }
         first = first.or(subnet);
-    }
-    if let Some(second) = items.get(1) {
-        let message = text!("a network with several subnets is not supported");
-        scope.error_hint(Code::A0112, second.spot, message, text!("keep the first"));
     }
     first
 }

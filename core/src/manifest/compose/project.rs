@@ -12,7 +12,7 @@ use super::interpolate::{InterpolationFault, Noted};
 use super::{merge, unsupported};
 use crate::manifest::budget::Effort;
 use crate::manifest::resolve;
-use crate::manifest::source_files::folder_of;
+use crate::manifest::source_files::{folder_of, within};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, nearest, nothing_else};
 use crate::manifest::yaml::tree;
@@ -122,7 +122,7 @@ impl<'s> ProjectLoading<'s> {
         is_included: bool,
         spot: Spot,
     ) -> Environment {
-        let own = [(format!("{folder}/.env"), spot)];
+        let own = [(within(folder, ".env"), spot)];
         let files = if env_files.is_empty() { own.as_slice() } else { env_files };
         let mut values = Rc::clone(around);
         for (path, spot) in files {
@@ -388,32 +388,42 @@ impl<'s> ProjectLoading<'s> {
 
     /// A tree with its variables replaced: in values, never in keys.
     fn replaced(&self, node: &Rc<Node>, environment: &Environment) -> Rc<Node> {
+        self.replaced_in(node, environment, false)
+    }
+
+    /// `is_path`: below `volumes`, where texts begin with a path.
+    fn replaced_in(&self, node: &Rc<Node>, environment: &Environment, is_path: bool) -> Rc<Node> {
         if !self.scope.spend(Effort::nodes(1), node.spot) {
             return Rc::clone(node);
         }
         match &node.data {
             NodeData::List(items) => {
-                let items = items.iter().map(|item| self.replaced(item, environment)).collect();
+                let items = items.iter().map(|item| self.replaced_in(item, environment, is_path)).collect();
                 node.with(NodeData::List(items))
             }
             NodeData::Map(entries) => {
-                let entries = entries
-                    .iter()
-                    .map(|entry| Entry { value: self.replaced(&entry.value, environment), ..entry.clone() });
+                let entries = entries.iter().map(|entry| {
+                    let is_path = is_path || entry.key == "volumes";
+                    Entry { value: self.replaced_in(&entry.value, environment, is_path), ..entry.clone() }
+                });
                 node.with(NodeData::Map(entries.collect()))
             }
-            NodeData::Scalar(scalar) if scalar.text.contains('$') => self.replaced_scalar(node, scalar, environment),
+            NodeData::Scalar(scalar) if scalar.text.contains('$') => {
+                self.replaced_scalar(node, scalar, environment, is_path)
+            }
             NodeData::Scalar(_) => Rc::clone(node),
         }
     }
 
-    fn replaced_scalar(&self, node: &Rc<Node>, scalar: &Scalar, environment: &Environment) -> Rc<Node> {
+    fn replaced_scalar(&self, node: &Rc<Node>, scalar: &Scalar, environment: &Environment, is_path: bool) -> Rc<Node> {
         let scope = self.scope;
         let value_of = |name: &str| {
             let later = resolve::LATER.contains(&name).then(|| format!("${{{name}}}"));
             let own = || (name == "COMPOSE_PROJECT_NAME").then(|| scope.name.clone());
+            // For Compose, the folder of the file: where its relative paths start.
+            let here = || (name == "PWD" && is_path).then(|| ".".to_owned());
             let known = later.or_else(|| environment.get(name).cloned());
-            known.or_else(|| scope.variables.get(name).cloned()).or_else(own)
+            known.or_else(|| scope.variables.get(name).cloned()).or_else(own).or_else(here)
         };
         let mut noted = Noted::default();
         let text = match interpolate::replace(&scalar.text, &value_of, &mut noted) {
@@ -427,6 +437,13 @@ impl<'s> ProjectLoading<'s> {
             let problem =
                 Problem::warning(Code::A0187, node.spot, text!("a `$` that begins no variable stands for itself"));
             scope.report(problem.hint(text!("write `$$` for a dollar sign, as Compose has it")));
+        }
+        let first = first_variable(&scalar.text).filter(|name| noted.unset.iter().any(|unset| unset == name));
+        if let Some(name) = first.filter(|_| is_path && text.starts_with('/')) {
+            let message = text!("variable `{name}` is not set, so this path would begin at /", name = shown(name));
+            let hint = text!("set it in `.env`, or write the path of the host");
+            scope.report(Problem::error(Code::A0153, node.spot, message).hint(hint));
+            self.unset.borrow_mut().insert(name.to_owned());
         }
         for name in noted.unset {
             if self.unset.borrow_mut().insert(name.clone()) {
@@ -444,6 +461,14 @@ impl<'s> ProjectLoading<'s> {
         let plain = scalar.plain && !matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
         Node::made(node.spot, NodeData::Scalar(Scalar { text, plain, literal: false }))
     }
+}
+
+/// The variable with which a text begins.
+fn first_variable(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix('$')?;
+    let rest = rest.strip_prefix('{').unwrap_or(rest);
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    Some(&rest[..end])
 }
 
 fn fault(fault: InterpolationFault, spot: Spot) -> Problem {

@@ -11,7 +11,7 @@ use crate::model::{Code, Text, Value};
 
 use super::container::{PairValue, pairs};
 use crate::manifest::yaml::diagnostic::shown;
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, is_compose};
 use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
 use crate::resources::docker::{MEMORY_BYTES_MIN, SETTINGS, SettingShape, WordKind, setting};
@@ -28,6 +28,10 @@ pub(crate) type SettingValues = BTreeMap<String, Value>;
 pub(crate) fn read(reader: &mut Reader<'_>, is_short: bool) -> SettingValues {
     let mut settings = SettingValues::new();
     for setting in SETTINGS.iter().filter(|setting| !(is_short && setting.key == "dns")) {
+        let is_read_here = !matches!(setting.shape, SettingShape::Composite | SettingShape::OfNetwork);
+        if is_read_here && is_empty(reader, setting.key) {
+            continue;
+        }
         let value = value(reader, setting.key, setting.shape);
         let value = value.filter(|value| setting.is_zero_meant || !is_nothing(value));
         settings.extend(value.map(|value| (setting.key.to_owned(), value)));
@@ -41,6 +45,15 @@ pub(crate) fn read(reader: &mut Reader<'_>, is_short: bool) -> SettingValues {
     // No limit is what holds anyway.
     settings.retain(|key, value| key != "pids_limit" || *value != Value::Int(-1));
     settings
+}
+
+/// Whether a Compose file gives a setting as an empty text, as `${NAME:-}` becomes: it is as if the key were not there.
+fn is_empty(reader: &mut Reader<'_>, key: &'static str) -> bool {
+    let is_it = |node: &Node| {
+        let is_text = node.scalar().is_some_and(str::is_empty);
+        is_compose(node.spot) && is_text && !node.is_null()
+    };
+    reader.has(key) && reader.entry(key).is_some_and(|entry| is_it(&entry.value))
 }
 
 /// What takes from the host what the container was not given needs a word of the policy.

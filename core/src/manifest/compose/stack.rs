@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::model::folders::as_word;
-use crate::model::service::{Mount, NetworkMode, OwnNetwork, Volume};
+use crate::model::service::{Container, Mount, NetworkMode, OwnNetwork, Volume};
 use crate::model::{Code, Text};
 
 use super::container;
@@ -20,7 +20,7 @@ use super::links::Links;
 use super::networks::Networks;
 use super::project::{Project, ProjectLoading, one_or_many};
 use super::{file_names, links, merge, mounts, networks, unsupported};
-use crate::manifest::parse::CONTAINERS_MAX;
+use crate::manifest::parse;
 use crate::manifest::policy;
 use crate::manifest::policy::volume_drivers;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
@@ -78,10 +78,8 @@ pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
     let mut stack = Stack { volumes: volumes(scope, &project), ..Stack::default() };
     let networks = if has_network { Networks::default() } else { networks::read(scope, &project, &services) };
     (stack.network, stack.networks) = (networks.mode.clone(), networks.own.clone());
-    if services.len() > CONTAINERS_MAX {
-        let count = services.len();
-        let message = text!("{count} containers in one service, at most {most}", count, most = CONTAINERS_MAX);
-        scope.error(Code::A0108, path.spot, message);
+    let too_many = |count, most| text!("{count} containers in one service, at most {most}", count, most);
+    if !parse::is_few(scope, services.len(), path.spot, too_many) {
         return stack;
     }
     let picked = Picked { links: links::read(scope, &services), services, networks };
@@ -157,8 +155,13 @@ fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entr
         if read.container.mounts.iter().any(|other| other.target == copy.target) {
             scope.error(Code::A0106, entry.key_spot, text!("two mounts at {path}", path = shown(&copy.target)));
         }
+        if copy.is_copied() {
+            delivered_files::judge_target(scope, &copy, &read.container.mounts, entry.key_spot);
+        }
         read.container.mounts.push(copy);
     }
+    let Container { mounts, settings, .. } = &read.container;
+    delivered_files::judge_memory(scope, mounts, settings, entry.key_spot);
     let read_only = entry.value.entry("read_only").filter(|entry| flag(&entry.value) == Ok(true));
     if let Some(read_only) = read_only.filter(|_| read.container.mounts.iter().any(Mount::is_copied)) {
         let message = text!("nothing can be copied into a container with `read_only: true`");

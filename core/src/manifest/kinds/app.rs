@@ -276,7 +276,7 @@ fn where_it_runs(reader: &mut Reader<'_>) {
 fn checkout(scope: &Scope<'_>, source: &AppSource) -> Option<Checkout> {
     let path = source.asset();
     let asset = scope.source.file(&path)?;
-    let checkout = Checkout::read(asset.bytes.as_deref()?)?;
+    let checkout = Checkout::read(asset.content()?)?;
     scope.uses.borrow_mut().insert(path, asset);
     Some(checkout)
 }
@@ -399,7 +399,14 @@ fn complete(service: &mut Service, found: &apps::DetectedApp, has_volumes: bool)
             if !container.mounts.iter().any(|mount| mount.target == *target) {
                 let source = MountSource::Volume(volume.clone());
                 let (read_only, options, creates_folder) = (false, BTreeMap::new(), false);
-                container.mounts.push(Mount { source, target: target.clone(), read_only, options, creates_folder });
+                container.mounts.push(Mount {
+                    source,
+                    target: target.clone(),
+                    read_only,
+                    options,
+                    writes_copy: false,
+                    creates_folder,
+                });
             }
         }
     };

@@ -8,6 +8,7 @@ use super::shared::host_options::HostOptions;
 use super::{ManifestKindRow, record, route};
 use crate::manifest::compose::unsupported;
 use crate::manifest::policy::cross_manifest;
+use crate::manifest::policy::nginx_locations::OwnBlock;
 use crate::manifest::schema::{dns, flag, head, hsts, list, object, text, tls};
 use crate::manifest::yaml::reader::Reader;
 use crate::model::manifest_kind::OF_ANSWERED;
@@ -24,7 +25,8 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let spot = reader.spot;
     cross_manifest::needs_npm(scope, spot, text!("404 hosts"));
     let domains = route::domains(&mut reader, LeadsTo::Host);
-    let HostOptions { tls, force_https, http2, hsts, advanced } = host_options::front(&mut reader);
+    let HostOptions { tls, force_https, http2, hsts, advanced } =
+        host_options::front(&mut reader, OwnBlock::NotFound, false);
     service.dns = record::dns(&mut reader);
     reader.finish(&unsupported::small_kind_key);
     // Without HSTS, plain HTTP gets its 404 too.

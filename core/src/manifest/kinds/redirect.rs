@@ -8,11 +8,12 @@ use super::shared::host_options::HostOptions;
 use super::{ManifestKindRow, record, route};
 use crate::manifest::compose::unsupported;
 use crate::manifest::policy::cross_manifest;
+use crate::manifest::policy::nginx_locations::OwnBlock;
 use crate::manifest::schema::{dns, either, flag, head, hsts, list, object, text, tls};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope};
 use crate::model::manifest_kind::OF_ANSWERED;
 use crate::model::service::{AnsweredHost, Hsts, ManifestKind, Service};
-use crate::model::{Fields, Kind, Value};
+use crate::model::{Code, Fields, Kind, Value};
 use crate::text;
 
 /// The row of the kind.
@@ -24,6 +25,8 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     const CODES: [(&str, u16); 6] =
         [("300", 300), ("301", 301), ("302", 302), ("303", 303), ("307", 307), ("308", 308)];
     const USUAL_CODE: u16 = 301;
+    // nginx answers it with the address as a text, and browsers stay.
+    const WITHOUT_LOCATION: u16 = 300;
     let scope = reader.scope;
     let spot = reader.spot;
     cross_manifest::needs_npm(scope, spot, text!("redirections"));
@@ -31,8 +34,13 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let to = reader.required("to", text!("as in {example}", example = "`to: https://new.example.org`"));
     let to = to.and_then(|text| redirect_target(scope, &text));
     let code = reader.choice("code", &CODES).unwrap_or(USUAL_CODE);
+    if code == WITHOUT_LOCATION {
+        let hint = text!("301 or 308 redirects for good, 302 or 307 for now");
+        scope.error_hint(Code::A0106, reader.key_spot("code"), text!("nginx sends no `Location` with code 300"), hint);
+    }
     let keep_path = reader.flag("keep_path").unwrap_or(true);
-    let HostOptions { tls, force_https, http2, hsts, advanced } = host_options::front(&mut reader);
+    let HostOptions { tls, force_https, http2, hsts, advanced } =
+        host_options::front(&mut reader, OwnBlock::Redirection, false);
     let block_exploits = reader.flag("block_exploits").unwrap_or(false);
     service.dns = record::dns(&mut reader);
     reader.finish(&unsupported::small_kind_key);
@@ -81,7 +89,7 @@ fn schema() -> Json {
         ("domain", text(), "As of a route"),
         ("aliases", list(text()), "More names"),
         ("to", text(), "Where to"),
-        ("code", either(&[json!({"enum": [300, 301, 302, 303, 307, 308]}), text()]), "301 if not set"),
+        ("code", either(&[json!({"enum": [301, 302, 303, 307, 308]}), text()]), "301 if not set"),
         ("keep_path", flag(), "The path goes along"),
         ("force_https", flag(), "To this name's own HTTPS first"),
         ("block_exploits", flag(), "NPM's filter of common attacks"),

@@ -15,6 +15,7 @@ use crate::manifest::parse::NAME_CHARS_MAX;
 use crate::manifest::policy::cross_manifest;
 use crate::manifest::policy::host_names;
 use crate::manifest::policy::nginx;
+use crate::manifest::policy::nginx_locations::OwnBlock;
 use crate::manifest::policy::records;
 use crate::manifest::policy::targets;
 use crate::manifest::resolve;
@@ -153,10 +154,12 @@ pub(crate) fn routes(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Route
         return Vec::new();
     }
     cross_manifest::needs_npm(scope, spot, text!("routes"));
-    items.iter().filter_map(|item| route(scope, item, targets)).collect()
+    let has_list = reader.has("access_list");
+    items.iter().filter_map(|item| route(scope, item, targets, has_list)).collect()
 }
 
-fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> {
+/// One of them; `has_list`: an access list stands beside `routes`.
+fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>, has_list: bool) -> Option<Route> {
     let mut reader = Reader::open(scope, node, text!("a route"), "")?;
     let domains = domains(&mut reader, LeadsTo::Host);
     let to = match targets {
@@ -170,8 +173,10 @@ fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> 
             text.and_then(|text| url_target(scope, &text))
         }
     };
-    let locations = host_options::locations(&mut reader, targets);
-    let HostOptions { tls, force_https, http2, hsts, advanced } = host_options::front(&mut reader);
+    let has_list = has_list || reader.has("access_list");
+    let locations = host_options::locations(&mut reader, targets, has_list);
+    let HostOptions { tls, force_https, http2, hsts, advanced } =
+        host_options::front(&mut reader, OwnBlock::Proxy, has_list);
     let websockets = reader.flag("websockets").unwrap_or(true);
     let block_exploits = reader.flag("block_exploits").unwrap_or(true);
     let caching = reader.flag("caching");

@@ -8,7 +8,7 @@ use super::shared::{dependencies, reconcile_options, update};
 use super::{ManifestKindRow, record, route};
 use crate::manifest::compose::container::ContainerRead;
 use crate::manifest::compose::{composite_keys, container, stack, unsupported};
-use crate::manifest::parse::{CONTAINERS_MAX, NAME_CHARS_MAX};
+use crate::manifest::parse::{self, NAME_CHARS_MAX};
 use crate::manifest::resolve;
 use crate::manifest::schema::container as container_schema;
 use crate::manifest::schema::{SchemaKey, dns, either, flag, head, link, list, map, number, object, text, words};
@@ -90,9 +90,8 @@ fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<ContainerRead>
     if entries.is_empty() {
         scope.error(Code::A0105, reader.key_spot("containers"), text!("`containers` names no container"));
     }
-    if entries.len() > CONTAINERS_MAX {
-        let message = text!("{n} containers in one service, at most {most}", n = entries.len(), most = CONTAINERS_MAX);
-        scope.error(Code::A0108, reader.key_spot("containers"), message);
+    let too_many = |n, most| text!("{n} containers in one service, at most {most}", n, most);
+    if !parse::is_few(scope, entries.len(), reader.key_spot("containers"), too_many) {
         return containers;
     }
     for entry in entries {

@@ -95,14 +95,23 @@ fn judge<'h>(
     let forbid = |code: Code, why: Text| {
         let message = text!("policy forbids a container to be called {name}: {why}", name = &name, why);
         let entry = format!("`policy.names: {{{}: [{name}]}}`", shown(service));
-        let hint = text!("take another, or ask the operator for {entry}", entry);
+        let hint = match has_own_name(draft, &wanted.name) {
+            true => text!("leave `container_name` out, or ask the operator for {entry}", entry),
+            false => text!("take another, or ask the operator for {entry}", entry),
+        };
         let closed = Closed { code, spot, word: WORD, item: &wanted.name, message, hint };
         Some((right.clone(), policy::problem(&closed)))
     };
     match (&wanted.network, holder(wanted)) {
         (None, Some((true, other))) if !is_own => {
             let message = text!("two containers would be named {name}", name = &name);
-            let hint = text!("the other is called after its manifest, {manifest}", manifest = shown(other));
+            let manifest = shown(other);
+            let hint = match has_own_name(draft, &wanted.name) {
+                true => {
+                    text!("leave `container_name` out; the other is called after its manifest, {manifest}", manifest)
+                }
+                false => text!("the other is called after its manifest, {manifest}", manifest),
+            };
             Some((right.clone(), Problem::error(Code::A0120, spot, message).hint(hint)))
         }
         (None, _) if !is_named(service) => {
@@ -118,6 +127,12 @@ fn judge<'h>(
         }
         (None | Some(_), _) => None,
     }
+}
+
+/// Whether a manifest gives a container this name by `container_name`.
+fn has_own_name(draft: &DraftService<'_>, name: &str) -> bool {
+    let mut containers = draft.service.iter().flat_map(|service| service.all_containers());
+    containers.any(|container| container.container_name.as_deref() == Some(name))
 }
 
 /// The name of the container whose next one is called so for a while.

@@ -91,6 +91,8 @@ pub(crate) struct DraftService<'a> {
     pub uses: Assets,
     /// It does not look like a manifest: when one names its file, it is none.
     pub is_doubtful: bool,
+    /// It has a word that only manifests have, or cannot be read.
+    pub has_content: bool,
     /// What policy says of it, where it is asked for.
     pub decisions: Vec<Decision>,
     /// What its service uses, once all drafts are read.
@@ -369,7 +371,11 @@ fn conflict(used: &Use, other: &Use, place: &str, spot: Spot) -> Problem {
         }
         (used, _) => {
             let message = text!("two containers would be named {name}", name = used.item());
-            (Code::A0120, message, text!("rename one of them; the other is of {place}", place))
+            (
+                Code::A0120,
+                message,
+                text!("rename one of them, or leave its `container_name` out; the other is of {place}", place),
+            )
         }
     };
     Problem::error(code, spot, message).hint(hint)

@@ -6,6 +6,7 @@
 pub(super) mod rights;
 pub(super) mod nginx;
 mod nginx_load;
+pub(super) mod nginx_locations;
 mod patterns;
 pub(super) mod host_names;
 pub(super) mod images;

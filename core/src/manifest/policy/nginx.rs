@@ -31,7 +31,7 @@ pub(crate) fn fault(text: &str, policy: NginxPolicy) -> Option<NginxFault> {
         let message = text!("policy forbids lines of nginx's configuration");
         return Some(NginxFault { code: Code::A0210, line: 1, message });
     }
-    let mut lexer = Lexer { signs: text.chars().collect(), at: 0, line: 1 };
+    let mut lexer = Lexer::of(text);
     let mut words: Vec<Word> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
     let mut load = NginxLoad::default();
@@ -91,13 +91,13 @@ pub(crate) fn is_path(text: &str) -> bool {
 }
 
 #[derive(Debug)]
-struct Word {
-    text: String,
-    line: usize,
+pub(super) struct Word {
+    pub text: String,
+    pub line: usize,
 }
 
 #[derive(Debug)]
-enum NginxToken {
+pub(super) enum NginxToken {
     Word(Word),
     End,
     Open,
@@ -106,13 +106,17 @@ enum NginxToken {
 }
 
 /// nginx's own way to cut a file into words.
-struct Lexer {
+pub(super) struct Lexer {
     signs: Vec<char>,
     at: usize,
     line: usize,
 }
 
 impl Lexer {
+    pub(super) fn of(text: &str) -> Self {
+        Self { signs: text.chars().collect(), at: 0, line: 1 }
+    }
+
     fn peek(&self) -> Option<char> {
         self.signs.get(self.at).copied()
     }
@@ -124,7 +128,7 @@ impl Lexer {
         Some(sign)
     }
 
-    fn next(&mut self) -> Result<NginxToken, NginxFault> {
+    pub(super) fn next(&mut self) -> Result<NginxToken, NginxFault> {
         while let Some(sign) = self.peek() {
             match sign {
                 '#' => while self.peek().is_some_and(|sign| sign != '\n') && self.take().is_some() {},
@@ -205,7 +209,7 @@ impl Lexer {
     }
 
     /// Past a block of Lua, whose braces, strings and comments are Lua's own; the fault when it does not end.
-    fn skip_lua(&mut self) -> Option<NginxFault> {
+    pub(super) fn skip_lua(&mut self) -> Option<NginxFault> {
         let line = self.line;
         let mut depth = 1_usize;
         while let Some(sign) = self.take() {

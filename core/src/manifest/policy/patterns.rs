@@ -13,6 +13,8 @@
 //! | repetitions with one possible end, behind one of these | 2¹³ once |
 //! | a repeated group in which there is more than one way | refused |
 
+use std::collections::BTreeSet;
+
 use crate::model::Text;
 use crate::text;
 
@@ -71,6 +73,52 @@ pub(crate) fn steps(pattern: &str) -> Result<u32, Text> {
         bits += LENGTH_BITS;
     }
     Ok(if bits > 0 && ways.has_runs { bits + LENGTH_BITS } else { bits })
+}
+
+/// Whether a text of ASCII characters has what a pattern looks for. What looks ahead or behind counts as there; `None`: the
+/// pattern cannot be read.
+pub(crate) fn matches(pattern: &str, text: &str) -> Option<bool> {
+    let mut parser = Parser { signs: pattern.chars().collect(), at: 0, depth: 0 };
+    let choices = parser.choices().ok().filter(|_| parser.at == parser.signs.len())?;
+    let text: Vec<char> = text.chars().collect();
+    Some(!ends_of_choices(&choices, &text, &(0..=text.len()).collect()).is_empty())
+}
+
+/// Where a match may end that begins at one of these places.
+fn ends_of_choices(choices: &[Vec<PatternPart>], text: &[char], begins: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let of_sequence = |sequence: &Vec<PatternPart>| {
+        sequence.iter().fold(begins.clone(), |places, piece| ends_of_piece(piece, text, &places))
+    };
+    choices.iter().flat_map(of_sequence).collect()
+}
+
+fn ends_of_piece(piece: &PatternPart, text: &[char], begins: &BTreeSet<usize>) -> BTreeSet<usize> {
+    match piece {
+        PatternPart::One(set) => {
+            let fits = |at: &&usize| text.get(**at).is_some_and(|sign| of_char(*sign) & set != 0);
+            begins.iter().filter(fits).map(|at| at + 1).collect()
+        }
+        PatternPart::Start => begins.iter().copied().filter(|at| *at == 0).collect(),
+        PatternPart::End => begins.iter().copied().filter(|at| *at == text.len()).collect(),
+        PatternPart::Look(_) => begins.clone(),
+        PatternPart::Group(choices) => ends_of_choices(choices, text, begins),
+        PatternPart::Repeat { piece, min, max } => {
+            let mut places = begins.clone();
+            let mut ends = if *min == 0 { begins.clone() } else { BTreeSet::new() };
+            // Places only move on: after so many rounds nothing new comes.
+            let rounds = u32::try_from(text.len()).unwrap_or(u32::MAX).saturating_add(1);
+            for round in 1..=max.unwrap_or(u32::MAX).min(min.saturating_add(rounds)) {
+                places = ends_of_piece(piece, text, &places);
+                if places.is_empty() {
+                    break;
+                }
+                if round >= *min {
+                    ends.extend(&places);
+                }
+            }
+            ends
+        }
+    }
 }
 
 /// Whether it begins at the beginning of the text, or takes everything from there.

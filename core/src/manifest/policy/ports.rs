@@ -65,7 +65,14 @@ pub(crate) fn kept(drafts: &mut [DraftService<'_>], site: &Site) {
                     text!("port {port} of the host is Amarre's own (`{key}` in amarre.yaml)", port = shown, key)
                 }
             };
-            let hint = text!("publish another one; no word of the policy opens it");
+            let hint = match keeper {
+                PortKeeper::Npm(_) => {
+                    text!("leave it out and write `routes:`: NPM serves the container there; or publish another one")
+                }
+                PortKeeper::Docker(_) | PortKeeper::Amarre(_) => {
+                    text!("publish another one; no word of the policy opens it")
+                }
+            };
             let right = Right { service: service.name.clone(), word: WORD.to_owned(), item: item(&port) };
             found.push((right, Problem::error(Code::A0279, spot, message).hint(hint)));
         }

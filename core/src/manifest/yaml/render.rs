@@ -65,7 +65,7 @@ fn once_a_file(diagnostics: &[Diagnostic]) -> Vec<(&Diagnostic, Vec<&Diagnostic>
 pub fn with_compose_files(files: &[SourceFile], assets: &Assets) -> Vec<SourceFile> {
     let is_yaml = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
     let others = assets.iter().filter(|(path, _)| is_yaml(path)).filter_map(|(path, asset)| {
-        let text = String::from_utf8_lossy(asset.bytes.as_deref()?).into_owned();
+        let text = String::from_utf8_lossy(asset.content()?).into_owned();
         Some(SourceFile { path: path.clone(), text })
     });
     files.iter().cloned().chain(others).collect()

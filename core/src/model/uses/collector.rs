@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::address::service_of_network;
 use super::super::app::{App, AppSource};
+use super::super::image_reference::ReferenceParts;
 use super::super::instance::{Instance, ServerShape};
 use super::super::pool::{Machine, Pool};
 use super::super::service::{
@@ -172,16 +173,13 @@ impl UseCollector<'_> {
         }));
         self.add(Use::LogDriver(log_driver.clone()));
         if !builds_itself(service, container) {
-            self.add(match built_for(image) {
-                Some(app) => Use::BuiltImage(app.to_owned()),
-                None => Use::Image(image.clone()),
-            });
+            self.add(use_of_image(image));
         }
         for Port { host_ip, is_anywhere: _, published, target: _, protocol } in ports {
             let (ip, protocol) = (host_ip.clone(), protocol.clone());
             self.add(Use::Port { host: self.host(), ip, port: *published, protocol });
         }
-        for Mount { source, target: _, read_only, options: _, creates_folder: _ } in mounts {
+        for Mount { source, target: _, read_only, options: _, writes_copy: _, creates_folder: _ } in mounts {
             // What may be read may still not be written to.
             for is_written in if *read_only { &[false][..] } else { &[false, true] } {
                 match source {
@@ -337,11 +335,13 @@ fn builds_itself(service: &Service, container: &Container) -> bool {
     container.build.is_some() || service.build().is_some_and(|build| build.image == container.image)
 }
 
-/// The manifest for which Amarre built an image, by the image's name.
-fn built_for(image: &str) -> Option<&str> {
-    const REGISTRIES: [&str; 3] = ["docker.io/", "index.docker.io/", "registry-1.docker.io/"];
-    let bare = REGISTRIES.iter().find_map(|registry| image.strip_prefix(registry)).unwrap_or(image);
-    bare.strip_prefix("amarre/")?.split([':', '@', '/']).next()
+/// What Amarre built is `amarre/shop`, or `amarre/shop/worker` where a service has several.
+fn use_of_image(image: &str) -> Use {
+    let parts = ReferenceParts::of(image);
+    match parts.built_here().and_then(|built| built.split('/').next()) {
+        Some(app) => Use::BuiltImage(app.to_owned()),
+        None => Use::Image(image.to_owned()),
+    }
 }
 
 /// Whether containers of other manifests may be on a network.

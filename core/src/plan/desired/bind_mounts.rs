@@ -107,7 +107,7 @@ impl Check {
             kept: kept(input, service, &base.provider),
             may_have_socket: input.site.policy.docker_socket,
             may_read_above: input.site.policy.are_authors_operators(),
-            name: base.name.clone(),
+            name: service.called(&base.name),
             file: service.origin.file.clone(),
         })
     }
@@ -222,7 +222,7 @@ pub fn refusal(expansion: &mut Expansion<'_>, base: &Address, fields: &Fields) -
     }
     let above = unproven(everywhere, service, base, fields)?;
     if above.is_known {
-        let (name, why) = (&base.name, Arg::Text(Box::new(above.why())));
+        let (name, why) = (service.called(&base.name), Arg::Text(Box::new(above.why())));
         let text = text!("{name}: {why}; it had this mount before, and keeps it in this release", name, why);
         expansion.note(Some(base.clone()), text);
         return None;
@@ -313,7 +313,7 @@ fn reserved_volume(input: &Input<'_>, service: &Service, base: &Address, fields:
 
 /// What no word of the policy allows.
 pub(crate) fn refused_for(base: &Address, service: &Service, what: Arg, whose: &Text) -> Refusal {
-    let check = Check { name: base.name.clone(), file: service.origin.file.clone(), ..Check::default() };
+    let check = Check { name: service.called(&base.name), file: service.origin.file.clone(), ..Check::default() };
     check.refused_for(what, whose, Vec::new())
 }
 
@@ -413,7 +413,7 @@ impl Above {
     fn refusal(&self, base: &Address, service: &Service) -> Refusal {
         Refusal {
             code: Code::A0441,
-            message: text!("container {name}: {why}", name = &base.name, why = self.why()),
+            message: text!("container {name}: {why}", name = service.called(&base.name), why = self.why()),
             found: vec![(text!("mount"), self.folder.path.clone().into()), (text!("other"), self.other.clone().into())],
             hints: vec![
                 Hint::text(text!(

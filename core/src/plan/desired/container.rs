@@ -17,6 +17,8 @@ const LATE_VARIABLES: [&str; 3] = ["network.subnet", "network.gateway", "npm.add
 
 /// The field that tells for which instances of others a container was made.
 pub const FOLLOWS: &str = "follows";
+/// Whether the namespaces that it shares are those of the other container as it runs now.
+pub const JOINED: &str = "joined";
 
 /// A container or a job of a manifest, and where it lives.
 #[derive(Clone, Copy)]
@@ -140,6 +142,9 @@ fn set_siblings(container: &Container, others: &BTreeMap<String, Rollout>, field
     let shared = container.shares.iter();
     fields
         .extend(shared.filter_map(|(namespace, other)| Some((format!("{namespace}_of").into(), instance_of(other)?))));
+    if container.joins().next().is_some() || container.network_of_other().is_some() {
+        fields.set(JOINED, Value::Bool(true));
+    }
     let followed = container.follows().filter_map(|other| Some((other.clone(), instance_of(other)?)));
     let followed: BTreeMap<String, Value> = followed.collect();
     if !followed.is_empty() {

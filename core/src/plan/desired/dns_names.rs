@@ -3,7 +3,7 @@
 //! | a new record at a name | verdict |
 //! |---|---|
 //! | of a route, where a foreign wildcard already answers with our address | none is written, nor a mark |
-//! | which takes a name without an address record of its own from a foreign wildcard | held (A0724) |
+//! | which takes a name without an address record of its own from a wildcard, a foreign one or that of another manifest | held (A0724) |
 //! | below a part of the zone that other servers answer for | held (A0722): nobody would see it |
 //! | CNAME at the zone's own name | held (A0723): SOA and NS stand there |
 //! | at a name that lies in none of `domains`, unless it is ours already | held (A0725): the zone may be anybody's |
@@ -44,6 +44,8 @@ pub struct ZoneNames<'a> {
     existing: BTreeSet<&'a str>,
     /// Types that manifests want, by name.
     wanted: BTreeMap<String, BTreeSet<String>>,
+    /// Which manifests want an address at a wildcard.
+    wildcards: BTreeMap<String, BTreeSet<&'a str>>,
     site: Option<&'a Site>,
     /// Record sets that the ledger knows: `name/type`.
     known: BTreeSet<&'a str>,
@@ -78,7 +80,7 @@ impl<'a> ZoneNames<'a> {
         }
         for service in input.services.values() {
             for domain in service.instance.iter().flat_map(|instance| &instance.domains) {
-                names.wanted.entry(domain.clone()).or_default().insert("A".to_owned());
+                names.add(service, domain, "A");
             }
             let Some(host) = input.site.host_of(service) else { continue };
             names.want(service, host);
@@ -86,13 +88,19 @@ impl<'a> ZoneNames<'a> {
         names
     }
 
-    fn want(&mut self, service: &Service, host: &HostSite) {
-        let mut add = |name: &str, record_type: &str| {
-            self.wanted.entry(name.to_owned()).or_default().insert(record_type.to_owned());
-        };
+    fn add(&mut self, service: &'a Service, name: &str, record_type: &str) {
+        self.wanted.entry(name.to_owned()).or_default().insert(record_type.to_owned());
+        if name.starts_with("*.") && ADDRESSES.contains(&record_type) {
+            self.wildcards.entry(name.to_owned()).or_default().insert(&service.name);
+        }
+    }
+
+    fn want(&mut self, service: &'a Service, host: &HostSite) {
         match &service.dns {
             Dns::None => (),
-            Dns::Records(records) => records.iter().for_each(|record| add(&record.name, &record.record_type)),
+            Dns::Records(records) => {
+                records.iter().for_each(|record| self.add(service, &record.name, &record.record_type));
+            }
             Dns::Auto => {
                 let routes = service.routes.iter().flat_map(|route| &route.domains);
                 let domains: Vec<&String> =
@@ -100,7 +108,7 @@ impl<'a> ZoneNames<'a> {
                 let is_covered = |name: &str| self.covering(name, host).is_some();
                 let domains: Vec<&String> = domains.into_iter().filter(|name| !is_covered(name)).collect();
                 for name in domains.into_iter().filter(|_| !host.address.is_empty()) {
-                    self.wanted.entry(name.clone()).or_default().insert("A".to_owned());
+                    self.add(service, name, "A");
                 }
             }
         }
@@ -116,12 +124,13 @@ impl<'a> ZoneNames<'a> {
     }
 
     /// Why nothing is written at `name` by itself, if so.
-    pub fn refusal(&self, name: &str, record_type: &str, origin: &str) -> Option<Refusal> {
-        let zone = self.zone_of(name)?;
+    pub fn refusal(&self, name: &str, record_type: &str, service: &Service) -> Option<Refusal> {
+        let (zone, origin) = (self.zone_of(name)?, service.origin.file.as_str());
         let refusal = self.apex_alias(name, record_type, zone, origin);
         let refusal = refusal.or_else(|| self.elsewhere(name, record_type, zone));
         let refusal = refusal.or_else(|| self.delegated(name, record_type, zone));
-        refusal.or_else(|| self.hides(name, record_type, origin))
+        let refusal = refusal.or_else(|| self.hides(name, record_type, origin));
+        refusal.or_else(|| self.hides_ours(name, record_type, service))
     }
 
     /// Who holds the zone of `name`, as people call it.
@@ -245,6 +254,66 @@ impl<'a> ZoneNames<'a> {
                     "or have {wildcard} removed at {provider} where nobody needs it",
                     wildcard = &wildcard,
                     provider = self.holder(name)
+                )),
+            ],
+        })
+    }
+
+    /// The same with the wildcard of another manifest, which its route serves: in the world, or wanted together with this name.
+    fn hides_ours(&self, name: &str, record_type: &str, service: &Service) -> Option<Refusal> {
+        let zone = self.zone_of(name)?;
+        if self.existing.contains(name) {
+            return None;
+        }
+        let is_end = |above: &str| above == zone || self.existing.contains(above);
+        let mut ended = false;
+        let above = upwards(name, zone).into_iter().skip(1);
+        let mut above = above.take_while(|above| !std::mem::replace(&mut ended, is_end(above)));
+        let (encloser, owners) =
+            above.find_map(|above| Some((above, self.wildcards.get(format!("*.{above}").as_str())?)))?;
+        let wildcard = format!("*.{encloser}");
+        if wildcard == name || owners.contains(service.name.as_str()) {
+            return None;
+        }
+        let owner = *owners.first()?;
+        let leads = |own: &BTreeSet<String>| own.iter().any(|own| ADDRESSES.contains(&own.as_str()));
+        let new = upwards(name, encloser).into_iter().filter(|new| *new != encloser && !new.starts_with(['*', '_']));
+        let loser = new.into_iter().find(|new| !self.wanted.get(*new).is_some_and(leads))?;
+        let relative = loser.strip_suffix(zone).unwrap_or(loser).trim_end_matches('.');
+        let (wildcard, record) = (wildcard.as_str(), record_type);
+        Some(Refusal {
+            code: Code::A0724,
+            message: match loser == name {
+                true => {
+                    text!(
+                        "a {record} record alone would take {name} from {wildcard} of {owner}",
+                        record,
+                        name,
+                        wildcard,
+                        owner
+                    )
+                }
+                false => {
+                    text!(
+                        "a record at {name} would take {loser} from {wildcard} of {owner}",
+                        name,
+                        loser,
+                        wildcard,
+                        owner
+                    )
+                }
+            },
+            found: Vec::new(),
+            hints: vec![
+                Hint::text(text!(
+                    "give {loser} an address of its own: {what} beside {origin}",
+                    loser,
+                    what = format!("`{{kind: Record, type: A, name: {relative}, value: …}}`"),
+                    origin = &service.origin.file
+                )),
+                Hint::text(text!(
+                    "or write the record into the manifest of {owner}, which then loses it knowingly",
+                    owner
                 )),
             ],
         })

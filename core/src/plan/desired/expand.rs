@@ -163,12 +163,12 @@ pub struct Home {
 }
 
 impl Home {
-    fn own(address: Address, subnet: Option<Ipv4Net>) -> Self {
+    fn own(address: Address, subnet: Option<Ipv4Net>, service: &Service) -> Self {
         let mut variables = BTreeMap::new();
         if let Some(subnet) = subnet {
             variables.insert("network.subnet", subnet.to_string());
             variables.insert("network.gateway", subnets::gateway(subnet).to_string());
-            variables.insert("npm.address", subnets::npm_address(subnet).to_string());
+            variables.insert("npm.address", subnets::npm_address(subnet, service).to_string());
         }
         Self { address, subnet, variables }
     }
@@ -250,17 +250,17 @@ impl Expansion<'_> {
         let NetworkMode::Shared(name) = &self.service.network else {
             let Some((address, _)) = subnets::network_of(self.input, self.service) else {
                 let none = Address::new(docker.clone(), Kind::Network, &subnets::network_name(&self.service.name));
-                return Some(Home::own(none, None));
+                return Some(Home::own(none, None, self.service));
             };
             let subnet = self.subnets.get(&address).and_then(|subnet| subnet.as_ref().ok()).copied();
-            return Some(Home::own(address, subnet));
+            return Some(Home::own(address, subnet, self.service));
         };
         Some(self.home_at(self.shared(name)))
     }
 
     fn home_at(&self, address: Address) -> Home {
         match self.subnets.get(&address) {
-            Some(subnet) => Home::own(address, subnet.as_ref().ok().copied()),
+            Some(subnet) => Home::own(address, subnet.as_ref().ok().copied(), self.service),
             None => {
                 let seen = self.input.world.seen.get(&address);
                 Home::foreign(address, seen)
@@ -378,7 +378,7 @@ impl Expansion<'_> {
         }
         let mut fields = Fields::default();
         if let Some(subnet) = subnet {
-            fields.set("address", Value::text(subnets::npm_address(subnet).to_string()));
+            fields.set("address", Value::text(subnets::npm_address(subnet, self.service).to_string()));
         }
         let needs = vec![Need::present(network.clone()), Need::present(npm_container.clone())];
         let refusal = self.would_cut_npm(&npm_container, &network.name);
@@ -493,7 +493,7 @@ impl Expansion<'_> {
             .with("values", values)
             .with("ttl", Value::Int(i64::from(ttl_s)))
             .with("mark", Value::Bool(true));
-        let refusal = self.no_zone(name).or_else(|| self.names.refusal(name, record_type, &self.service.origin.file));
+        let refusal = self.no_zone(name).or_else(|| self.names.refusal(name, record_type, self.service));
         let refusal = refusal.or_else(|| self.name_conflict(name, record_type));
         self.wants.limits.insert(address.clone(), self.input.site.dns_timeout);
         let want = self.want(address.clone(), fields, needs, origin);

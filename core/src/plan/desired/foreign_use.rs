@@ -98,7 +98,11 @@ fn folder(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields
     })?;
     Some(Refusal {
         code: Code::A0445,
-        message: text!("container {name} may not mount {path}: another container has it", name = &base.name, path),
+        message: text!(
+            "container {name} may not mount {path}: another container has it",
+            name = service.called(&base.name),
+            path
+        ),
         found: vec![(text!("used by"), text!("container {name}: {path}", name = &user.name, path = theirs))],
         hints: vec![
             Hint::text(text!("if both are to have it, the operator adds {path} to `policy.host_paths`", path)),
@@ -125,7 +129,7 @@ fn written(everywhere: &Everywhere<'_>, service: &Service, base: &Address, field
         code: Code::A0446,
         message: text!(
             "container {name} waits: another container writes to {data}",
-            name = &base.name,
+            name = service.called(&base.name),
             data = data.in_words()
         ),
         found: vec![(text!("written by"), text!("container {name}, which runs", name = &user.name))],
@@ -163,7 +167,11 @@ fn published(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fie
     })?;
     Some(Refusal {
         code: Code::A0447,
-        message: text!("container {name} cannot publish {port}: another container has it", name = &base.name, port),
+        message: text!(
+            "container {name} cannot publish {port}: another container has it",
+            name = service.called(&base.name),
+            port
+        ),
         found: vec![(text!("published by"), text!("container {name}", name = &user.name))],
         hints: vec![
             stop_other(user),
@@ -194,7 +202,7 @@ fn address_on_other_network(input: &Input<'_>, service: &Service, base: &Address
         code: Code::A0448,
         message: text!(
             "container {name} cannot publish at {address}: its host does not have this address",
-            name = &base.name,
+            name = service.called(&base.name),
             address = address.to_string()
         ),
         found: vec![(text!("the host has"), known.join(", ").into())],

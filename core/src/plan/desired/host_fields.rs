@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use super::expand::Expansion;
 use super::npm_reach;
 use crate::model::service::{Hsts, Location, Route, Target};
-use crate::model::{Address, Code, Fields, Hint, Kind, Need, Refusal, Seen, Value};
-use crate::plan::diff::upstreams;
+use crate::model::{Address, Code, Fields, Hint, Need, Refusal, Seen, State, Value};
+use crate::plan::diff::{compare, upstreams};
 use crate::plan::rollout::RouteTarget as Serving;
 use crate::text;
 
@@ -54,7 +54,8 @@ pub fn upstream(
                 .unwrap_or_else(|| (target.address.clone(), npm_reach::point(expansion, target, *port)));
             // One that failed and works since goes all the same: nothing new is led to it meanwhile.
             let goes = expansion.input.facts.failed.contains_key(&instance).then(|| Need::absent(instance.clone()));
-            for need in [Need::ready(instance)].into_iter().chain(goes) {
+            let listens = listening(expansion, &instance, &at, place);
+            for need in [Need::ready(instance)].into_iter().chain(listens).chain(goes) {
                 if !needs.contains(&need) {
                     needs.push(need);
                 }
@@ -62,6 +63,18 @@ pub fn upstream(
             Some(("http".to_owned(), Some(at)))
         }
     }
+}
+
+/// Nothing is switched to a port before something listens there; what leads there already stays.
+fn listening(expansion: &Expansion<'_>, instance: &Address, at: &Upstream, place: HostQuery<'_>) -> Option<Need> {
+    let world = expansion.input.world;
+    let port = at.1.as_int()?;
+    let to = compare::resolve_value(&at.0, world);
+    let mut there = place.host.into_iter().flat_map(|host| upstreams::all(&host.fields));
+    let is_there =
+        there.any(|there| there.path == place.path && there.port == Some(port) && Some(there.host) == to.as_text());
+    let port = u16::try_from(port).ok().filter(|_| !is_there && world.seen.contains_key(instance))?;
+    Some(Need { on: instance.clone(), is: State::Listening(port) })
 }
 
 /// The server that the manifest of an instance manages.
@@ -133,22 +146,12 @@ fn meanwhile(
     let is_known = known.any(|(host, pointer)| {
         pointer.port == Some(i64::from(port)) && upstreams::leads_to(input, host, pointer, engine, instance)
     });
-    let is_stranded = || input.facts.failed.contains_key(&interim.successor.address) && leads_nowhere(expansion, place);
-    if !interim.is_abroad && (is_known || is_stranded()) {
+    // Whatever it leads to now: it goes back to what is put back, once something listens there.
+    let has_failed = input.facts.failed.contains_key(&interim.successor.address);
+    if !interim.is_abroad && (is_known || has_failed) {
         return None;
     }
     Some((interim.successor.address.clone(), npm_reach::point(expansion, &interim.successor, port)))
-}
-
-/// Whether a path that is there leads to no container that works: whatever it led to has failed since.
-fn leads_nowhere(expansion: &Expansion<'_>, place: HostQuery<'_>) -> bool {
-    let (input, engine) = (expansion.input, &expansion.host.docker);
-    let Some(host) = place.host else { return false };
-    let works = |there| {
-        let mut containers = input.world.of_kind(engine, Kind::Container).filter(|(_, seen)| seen.ready.is_ready());
-        containers.any(|(_, seen)| upstreams::leads_to(input, host, there, engine, seen))
-    };
-    !upstreams::all(&host.fields).filter(|there| there.path == place.path).any(works)
 }
 
 /// The paths of a host that lead elsewhere; `None` where the place of one is not known.

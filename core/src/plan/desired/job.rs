@@ -40,7 +40,7 @@ pub const FIELD: &str = "before";
 /// be tried again.
 const FAILED: &str = "-failed";
 /// What a container has of others: a new one of those is no update of this one.
-const OF_OTHERS: [&str; 4] = ["network_of", "pid_of", "ipc_of", "follows"];
+const OF_OTHERS: [&str; 5] = ["network_of", "pid_of", "ipc_of", "joined", "follows"];
 
 /// What is to become of one container.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,7 @@
 //! Which subnet each network gets, and which addresses in it. Pure: the same world, the same answer.
 //!
-//! In a subnet: `.1` gateway, `.2` NPM, `.3`–`.126` ours, the upper half for whatever Docker hands out by itself.
+//! In a subnet: `.1` gateway, `.2` NPM, `.3`–`.126` ours, the upper half for whatever Docker hands out by itself. Where a
+//! manifest promises `.2` to a container, NPM is at `.127`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -8,10 +9,11 @@ use std::ops::Range;
 
 use ipnet::Ipv4Net;
 
-use super::expand::{Expansion, Home};
+use super::container::Placed;
+use super::expand::Expansion;
 use super::npm_reach;
 pub use crate::model::address::{network_name, service_of_network};
-use crate::model::service::{Container, NetworkMode};
+use crate::model::service::NetworkMode;
 use crate::model::site::Reach;
 use crate::model::{Address, Arg, Code, Fields, Hint, Kind, ProviderId, Refusal, Service};
 use crate::plan::diff::upstreams;
@@ -25,9 +27,15 @@ pub fn gateway(subnet: Ipv4Net) -> Ipv4Addr {
     nth(subnet, 1)
 }
 
-/// NPM's address in a subnet.
-pub fn npm_address(subnet: Ipv4Net) -> Ipv4Addr {
-    nth(subnet, 2)
+/// NPM's address in a subnet: the second, unless a container of this service is promised that one; then the last of the lower
+/// half, which no other container is given.
+pub fn npm_address(subnet: Ipv4Net, service: &Service) -> Ipv4Addr {
+    let promised: BTreeSet<Ipv4Addr> =
+        service.all_containers().filter_map(|container| container.ipv4_address).collect();
+    let half = ip_range(subnet).map_or_else(|| subnet.broadcast(), |range| range.network());
+    let behind = (u32::from(subnet.network()) + 3..u32::from(half)).rev().map(Ipv4Addr::from);
+    let mut all = std::iter::once(nth(subnet, 2)).chain(behind);
+    all.find(|address| !promised.contains(address)).unwrap_or(nth(subnet, 2))
 }
 
 /// What Docker may hand out by itself: the upper half.
@@ -47,11 +55,19 @@ fn ours(subnet: Ipv4Net) -> Range<u32> {
     (u32::from(subnet.network()) + 3)..u32::from(last).saturating_sub(1)
 }
 
-/// Why a container cannot have the address that its manifest asks for on a network that others define, if so.
-pub fn address_refusal(expansion: &Expansion<'_>, home: &Home, container: &Container) -> Option<Refusal> {
+/// Why a container cannot have the address that its manifest asks for, if so: NPM has it, or a network that others define
+/// has no such address.
+pub fn address_refusal(expansion: &Expansion<'_>, placed: Placed<'_>, fields: &Fields) -> Option<Refusal> {
+    let Placed { container, home, .. } = placed;
     let is_others = container.home.is_some() || matches!(expansion.service.network, NetworkMode::Shared(_));
-    let address = container.ipv4_address.filter(|_| is_others)?;
+    let address: Ipv4Addr = fields.text("ipv4_address")?.parse().ok()?;
     let name = home.address.name.as_str();
+    if let Some(refusal) = npm_has(expansion, &home.address, address) {
+        return Some(refusal);
+    }
+    if !is_others {
+        return None;
+    }
     let seen = expansion.input.world.seen.get(&home.address);
     let theirs: Vec<Ipv4Net> =
         seen.into_iter().flat_map(|seen| seen.fields.strings("subnets")).filter_map(|net| net.parse().ok()).collect();
@@ -80,6 +96,28 @@ pub fn address_refusal(expansion: &Expansion<'_>, home: &Home, container: &Conta
             "correct `ipv4_address` in {place}",
             place = format!("{}:{}", origin.file, origin.line)
         ))],
+    })
+}
+
+/// NPM keeps the address that it was attached at before a manifest asked for it.
+fn npm_has(expansion: &Expansion<'_>, network: &Address, address: Ipv4Addr) -> Option<Refusal> {
+    let container = expansion.host.npm.as_ref()?.container.as_ref()?;
+    let attachment = Address::new(network.provider.clone(), Kind::Attachment, &format!("{}/{container}", network.name));
+    let seen = expansion.input.world.seen.get(&attachment)?;
+    let is_it = seen.fields.text("address").and_then(|at| at.parse().ok()) == Some(address);
+    let name = network.name.as_str();
+    is_it.then(|| Refusal {
+        code: Code::A0529,
+        message: text!(
+            "NPM has the address {address} on network {name}",
+            address = address.to_string(),
+            name = service_of_network(name).unwrap_or(name)
+        ),
+        found: vec![(text!("attached"), container.clone().into())],
+        hints: vec![Hint::command(
+            text!("to free it, for Amarre then attaches NPM at another address; the sites of this network are away meanwhile"),
+            format!("docker network disconnect {name} {container}"),
+        )],
     })
 }
 

@@ -88,7 +88,8 @@ pub fn learned(wanted: &Fields, world: &World, seen: &Fields) -> Fields {
     known.collect()
 }
 
-fn resolve_value(value: &Value, world: &World) -> Value {
+/// The same of one value.
+pub fn resolve_value(value: &Value, world: &World) -> Value {
     match value {
         Value::Output { of, field } => {
             let known = world.seen.get(of).and_then(|seen| seen.fields.get(field)).cloned();

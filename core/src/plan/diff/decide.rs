@@ -384,7 +384,7 @@ fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes
         because: reason::of_create(input, address, want),
         impact: Impact::default(),
         expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
-        gate: Gate::Held(conflict(address, want, seen, &diffs)),
+        gate: Gate::Held(conflict(input, address, want, seen, &diffs)),
         diff: diffs,
     })
 }
@@ -534,21 +534,38 @@ fn unmanaged(address: &Address) -> Note {
 
 /// Down order across a provider that cannot be seen: what may still be pointed at stays.
 fn hidden_users(input: &Input<'_>, wants: &Wants, address: &Address, service: &str) -> Option<Note> {
+    let note = |text| Note { service: service.to_owned(), address: Some(address.clone()), text, code: None };
+    let (kind, name) = (address.kind, &address.name);
     let is_superseded = generations(&wants.map, address).next().is_some();
+    if let Some(host) = hidden_host(input, address, service).filter(|_| !is_superseded) {
+        let host = &host.name;
+        return Some(note(text!(
+            "{kind} {name} stays: {host}, which may lead to it, cannot be seen",
+            kind,
+            name,
+            host
+        )));
+    }
     if !address.kind.traits().is_pointed_at || is_superseded {
         return None;
     }
     let dark = input.world.gaps.iter().find(|gap| gap.hides_upstreams())?;
-    Some(Note {
-        service: service.to_owned(),
-        address: Some(address.clone()),
-        text: text!(
-            "{kind} {name} stays: {provider} cannot be asked what points at it",
-            kind = address.kind,
-            name = &address.name,
-            provider = &dark.provider
-        ),
-        code: None,
+    let provider = &dark.provider;
+    Some(note(text!("{kind} {name} stays: {provider} cannot be asked what points at it", kind, name, provider)))
+}
+
+/// A host of the same service that a gap of its own hides: what it leads to, and the record of its name, stay with it.
+fn hidden_host<'a>(input: &'a Input<'_>, address: &Address, service: &str) -> Option<&'a Address> {
+    if !address.kind.traits().is_pointed_at {
+        return None;
+    }
+    let hidden = input.world.gaps.iter().filter_map(|gap| gap.scope.resource());
+    let mut hosts = hidden.filter(|hidden| hidden.kind.is_proxied());
+    hosts.find(|host| {
+        let named = || input.facts.applied.get(*host).map(|row| row.fields.strings("domains")).unwrap_or_default();
+        let record = address.name.rsplit_once('/').map(|(name, _)| name).filter(|_| address.kind == Kind::Record);
+        let is_its = input.facts.applied.get(*host).is_some_and(|row| row.service == service);
+        is_its && record.is_none_or(|name| named().contains(&name))
     })
 }
 

@@ -8,6 +8,7 @@ use crate::model::{Address, FieldDiff, Fields, Kind, ProviderId, Text, Value, Wa
 use crate::plan::desired::npm_reach;
 use crate::plan::input::Input;
 use crate::resources::docker::PortSpec;
+use crate::resources::npm::own_block;
 use crate::text;
 
 /// Names that anybody may reach already, found out when the first is asked for.
@@ -39,6 +40,11 @@ fn without_address<'a>(input: &Input<'a>, npm: &ProviderId) -> Option<&'a String
     let mut behind = input.site.hosts.iter().filter(|(_, host)| is_behind(host)).peekable();
     let first = behind.peek().map(|(name, _)| *name);
     first.filter(|_| behind.all(|(_, host)| host.address.is_empty()))
+}
+
+/// Whether NPM leaves the access list of a proxy host out, because of its lines.
+pub fn leaves_list_out(host: &Fields) -> bool {
+    host.text("advanced").is_some_and(|lines| own_block::root_location(lines).is_some())
 }
 
 /// What a new resource opens.

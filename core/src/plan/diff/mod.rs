@@ -2,9 +2,11 @@
 
 pub mod decide;
 pub mod compare;
+pub mod engine_spelling;
 pub mod reason;
 pub mod upstreams;
 pub mod provenance;
 pub mod exposure;
 pub mod ordering;
 pub mod refusals;
+mod ways_out;

@@ -6,10 +6,10 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::upstreams;
+use super::ways_out::{Rival, ways_out};
 use crate::model::plan::Downtime;
 use crate::model::{
-    Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, Owner, ProviderId, Refusal, Seen, State, Text,
-    Value, Verb, Wants,
+    Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, ProviderId, Refusal, Seen, State, Value, Verb, Wants,
 };
 use crate::plan::desired::{mounts, npm_reach, subnets};
 use crate::plan::input::Input;
@@ -20,7 +20,7 @@ use crate::text;
 /// Orders changes that are in one another's way.
 pub fn order(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
     in_the_way(wants, ups);
-    claims(input, ups, downs);
+    claims(input, wants, ups, downs);
     contested(input, ups);
     stands_alone(ups, downs);
     takes_over(input, wants, ups, downs);
@@ -114,20 +114,8 @@ fn in_the_way(wants: &Wants, ups: &mut [Change]) {
 
 /// Nobody else at a provider may hold what a new resource claims: a container's name, a host's domains.
 ///
-/// What is to be done about something foreign that has a name. What another instance has is for that instance to give up.
-fn way_out(owner: &Owner, service: &str) -> Text {
-    match owner {
-        Owner::Other(instance) => {
-            text!("give {service} another name, or have {instance} give this one up", service, instance)
-        }
-        Owner::Unverified | Owner::Foreign | Owner::Ours | Owner::MarkLost => {
-            text!("give {service} another name, or, if it is yours and not needed, remove it", service)
-        }
-    }
-}
-
 /// Who has a name keeps it until everything else of its successor is there.
-fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
+fn claims(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
     if !ups.iter().any(|change| matches!(change.verb, Verb::Create(_))) {
         return;
     }
@@ -144,6 +132,9 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
             if !seen.owner.is_ours() {
                 let held: Vec<String> =
                     texts(seen.fields.get(claim)).into_iter().filter(|t| claimed.contains(t)).collect();
+                let names = held.join(", ");
+                let in_the_way = Rival { address: rival, owner: &seen.owner, names: &names, is_alike: false };
+                let want = wants.map.get(&change.address);
                 change.gate = Gate::Held(Refusal {
                     code: Code::A0405,
                     message: text!(
@@ -153,7 +144,7 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
                         whose = seen.owner.whose()
                     ),
                     found: vec![(text!("id"), seen.vendor_id.clone().into())],
-                    hints: vec![Hint::text(way_out(&seen.owner, &change.service))],
+                    hints: want.map(|want| ways_out(input, &in_the_way, want)).unwrap_or_default(),
                 });
                 continue;
             }
@@ -344,7 +335,7 @@ impl Precedence {
         let stays = |need: &Need| match need.is {
             State::Absent if is_start && need.on.kind.traits().forwards => !comes_later(&need.on),
             State::Absent => self.going.contains(&need.on),
-            State::Present | State::Ready => !self.waiting.comes_after(&need.on, &change.address),
+            State::Present | State::Ready | State::Listening(_) => !self.waiting.comes_after(&need.on, &change.address),
         };
         let own = needs(&down.gate).into_iter().filter(stays);
         // As with a port that moves to a sibling which shares a namespace of what had it.

@@ -9,7 +9,7 @@ use crate::model::plan::{Reason, ReasonCode};
 use crate::model::power::Cause;
 use crate::model::world::Failure;
 use crate::model::{Address, FieldDiff, Kind, Origin, Plan, Readiness, Seen, Text, Value, Want, Wants};
-use crate::plan::desired::container::FOLLOWS;
+use crate::plan::desired::container::{FOLLOWS, JOINED};
 use crate::plan::desired::{instance, job};
 use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
@@ -130,7 +130,10 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
     let named = || input.world.seen.get(address)?.service.as_ref();
     let from = applied.map(|applied| &applied.service).filter(|service| **service != want.service);
     let from = from.or_else(|| named().filter(|service| **service != want.service));
-    let (code, text) = if is_job(input, address) {
+    let (code, text) = if let Some(owner) = left_by(want, diffs) {
+        let text = text!("{owner}, whose namespaces it shares, started after it", owner);
+        (ReasonCode::Drift, text)
+    } else if is_job(input, address) {
         (ReasonCode::DependencyReplaced, text!("a job that failed is kept apart"))
     } else if let Some(from) = from.filter(|_| address.kind != Kind::Container) {
         (ReasonCode::ManifestChanged, text!("moves here from {from}, {place}", from, place = place(&want.origin)))
@@ -167,6 +170,16 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         return changed(input, address, want, diffs);
     };
     Reason { code, text, origin: Some(want.origin.clone()) }
+}
+
+/// The container whose namespaces another one shared until that started again.
+fn left_by<'a>(want: &'a Want, diffs: &[FieldDiff]) -> Option<&'a str> {
+    diffs.iter().find(|diff| diff.field == JOINED)?;
+    ["network_of", "pid_of", "ipc_of"].iter().find_map(|field| match want.fields.get(field)? {
+        Value::Output { of, .. } => Some(of.name.as_str()),
+        Value::None | Value::Bool(_) | Value::Int(_) | Value::Text(_) | Value::Secret { .. } => None,
+        Value::List(_) | Value::Map(_) => None,
+    })
 }
 
 /// Whether a field is what an instance has.
@@ -306,6 +319,12 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
         (ReasonCode::ManifestChanged, text, Some(origin))
     } else if let Some((text, file)) = removed(input, service) {
         (ReasonCode::ManifestRemoved, text, Some(Origin { file, line: 0, column: 0 }))
+    } else if input.is_never_had(service, address) {
+        (
+            ReasonCode::ManifestRemoved,
+            text!("no manifest is called {service}, and this ledger never had one", service),
+            None,
+        )
     } else {
         (ReasonCode::ManifestRemoved, text!("the manifest of {service} was removed", service), None)
     };

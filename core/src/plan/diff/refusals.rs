@@ -1,8 +1,8 @@
 //! Why a change of one resource is held: it refers to what is not there, something else has its place, or it cannot change
 //! where it is.
 
-use crate::model::kinds::Adoption;
-use crate::model::{Address, Code, FieldDiff, Hint, Kind, Need, Owner, Refusal, Seen, State, Text, Value, Want, Wants};
+use super::ways_out::{Rival, ways_out};
+use crate::model::{Address, Code, FieldDiff, Hint, Kind, Need, Refusal, Seen, State, Text, Value, Want, Wants};
 use crate::plan::desired::subnets;
 use crate::plan::input::Input;
 use crate::text;
@@ -31,25 +31,15 @@ pub fn nobody_makes(input: &Input<'_>, wants: &Wants, want: &Want, unmet: &[Need
 }
 
 /// Something else is where it is to be.
-pub fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) -> Refusal {
-    let mut hints = Vec::new();
-    let is_adoptable = address.kind.traits().adoption == Adoption::Mark;
-    if matches!(seen.owner, Owner::Foreign | Owner::Unverified) && is_adoptable {
-        let thing = format!("{}/{}", address.kind.word(), address.name);
-        hints.push(Hint::command(text!("to take it over"), format!("amarre adopt {thing}")));
-    }
-    let (service, file) = (&want.service, &want.origin.file);
-    let rename = text!("give {service} another name in {file}, or remove the one that is there", service, file);
-    hints.push(Hint::text(rename));
-    if address.kind == Kind::Record {
-        hints.push(Hint::text(text!("to leave it alone, put `dns: none` there")));
-    }
+pub fn conflict(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) -> Refusal {
     let (kind, name, whose) = (address.kind, &address.name, seen.owner.whose());
+    let names = if kind == Kind::Record { name.rsplit_once('/').map_or(name.as_str(), |(name, _)| name) } else { name };
+    let rival = Rival { address, owner: &seen.owner, names, is_alike: true };
     Refusal {
         code: Code::A0405,
         message: text!("{kind} {name} exists and {whose}", kind, name, whose),
         found: found(diffs),
-        hints,
+        hints: ways_out(input, &rival, want),
     }
 }
 

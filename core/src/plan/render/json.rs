@@ -206,12 +206,13 @@ fn needs(change: &Change) -> Vec<String> {
 }
 
 fn need(need: &Need) -> Json {
-    let is = match need.is {
-        State::Present => "present",
-        State::Ready => "ready",
-        State::Absent => "absent",
-    };
-    json!({"on": need.on.to_string(), "is": is})
+    let on = need.on.to_string();
+    match need.is {
+        State::Present => json!({"on": on, "is": "present"}),
+        State::Ready => json!({"on": on, "is": "ready"}),
+        State::Listening(port) => json!({"on": on, "is": "listening", "port": port}),
+        State::Absent => json!({"on": on, "is": "absent"}),
+    }
 }
 
 /// A reason with the commit that its file comes from, where the manifest is the reason and the commit is known.

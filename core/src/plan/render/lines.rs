@@ -137,8 +137,11 @@ fn container_detail(of: &DetailInput<'_>) -> Text {
 }
 
 fn redirection_detail(of: &DetailInput<'_>) -> Text {
-    let place = format!("{}://{}", of.shown("scheme"), of.shown("to"));
-    text!("{code} to {place}", code = of.shown("code"), place)
+    let (code, to) = (of.shown("code"), of.shown("to"));
+    match of.text("scheme") {
+        "auto" => text!("{code} to {place}, with the visitor's scheme", code, place = to),
+        scheme => text!("{code} to {place}", code, place = format!("{scheme}://{to}")),
+    }
 }
 
 fn record_detail(of: &DetailInput<'_>) -> Text {

@@ -1,9 +1,11 @@
 //! Whether a container would start on nothing where its service had data: a volume that was renamed, another path on the
-//! host, another host, a service or a container under another name.
+//! host, another host, a service or a container under another name, data that is gone, or that an unmanaged container has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Address, Code, Fields, Hint, Kind, Owner, Refusal, Service, Value};
+use crate::model::folders::{Lead, normal};
+use crate::model::service::{Container, MountSource};
+use crate::model::{Address, Code, Fields, Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Text, Value};
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::mounts;
 use crate::plan::input::Input;
@@ -69,9 +71,11 @@ fn held(
     let Some(former) = former(input, known, service, base, fields) else {
         return beside_stranger(input, known, service, base, fields).map(|refusal| (refusal, None));
     };
-    let has_volume = |name| input.world.seen.contains_key(&Address::new(base.provider.clone(), Kind::Volume, name));
-    let is_there = |data| matches!(data, MountedData::Volume(name) if has_volume(name));
+    let is_there = |data| matches!(data, MountedData::Volume(name) if has_volume(input, &base.provider, name));
     let elsewhere = former.at.provider != base.provider;
+    if let Some(lost) = lost(input, service, base, fields, &former).filter(|_| !elsewhere) {
+        return Some((lost, None));
+    }
     let (before, now, target) = written(fields).find_map(|(now, target)| {
         let (before, _) = written(former.fields).find(|(_, at)| *at == target)?;
         let is_same = before == now && !elsewhere;
@@ -108,8 +112,57 @@ fn held(
     Some((refusal, left_behind.map(str::to_owned)))
 }
 
-/// The first start of a service beside a container that is not ours, runs or ran the same image, and has data where this
-/// one would have a new volume: most likely that is the service, under other names.
+/// What the container had is gone, whoever took it: a volume or a folder of the same name would be a new one.
+fn lost(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields, former: &Former<'_>) -> Option<Refusal> {
+    let had: BTreeSet<MountedData<'_>> = written(former.fields).map(|(data, _)| data).collect();
+    let gone = |(data, _): &(MountedData<'_>, &str)| had.contains(data) && is_gone(input, &base.provider, *data);
+    let (data, target) = written(fields).find(gone)?;
+    let file = &service.origin.file;
+    let back = match data {
+        MountedData::Volume(name) => text!(
+            "bring it back from a backup: docker volume create {name}, and put the files there; then nothing is held",
+            name
+        ),
+        MountedData::Path(path) => text!("bring {path} back from a backup; then nothing is held", path),
+    };
+    Some(Refusal {
+        code: Code::A0419,
+        message: text!("container {name} would start without its data", name = &base.name),
+        found: vec![
+            (text!("{target} was", target), data.shown().into()),
+            (text!("{target} would be", target), text!("{data}, empty: what was there is gone", data = data.shown())),
+        ],
+        hints: vec![Hint::text(back), start_on_nothing(file)],
+    })
+}
+
+/// Whether nothing is there any more of what a container had, as far as can be seen.
+fn is_gone(input: &Input<'_>, engine: &ProviderId, data: MountedData<'_>) -> bool {
+    match data {
+        MountedData::Volume(name) => {
+            let volume = Address::new(engine.clone(), Kind::Volume, name);
+            !has_volume(input, engine, name) && input.world.gap(&volume).is_none()
+        }
+        MountedData::Path(path) => lead(input, engine, path).is_some_and(|lead| lead.is_missing),
+    }
+}
+
+fn has_volume(input: &Input<'_>, engine: &ProviderId, name: &str) -> bool {
+    input.world.seen.contains_key(&Address::new(engine.clone(), Kind::Volume, name))
+}
+
+/// Whether a folder of the host has nothing in it, or is not there; `None`: that cannot be seen.
+fn is_bare(input: &Input<'_>, engine: &ProviderId, path: &str) -> Option<bool> {
+    lead(input, engine, path).map(|lead| lead.is_missing || lead.is_empty)
+}
+
+/// Where a folder of the host leads, if Amarre sees the files of that host.
+fn lead<'a>(input: &Input<'a>, engine: &ProviderId, path: &str) -> Option<&'a Lead> {
+    input.world.leads.get(engine)?.get(&normal(path))
+}
+
+/// The first start of a container beside one that is not ours, runs or ran the same image or is it in a Compose project of
+/// this name, and has data where this one would find nothing: most likely that is the service, under other names.
 fn beside_stranger(
     input: &Input<'_>,
     known: &KnownContainers<'_>,
@@ -117,45 +170,207 @@ fn beside_stranger(
     base: &Address,
     fields: &Fields,
 ) -> Option<Refusal> {
-    let is_known = known.of.contains_key(service.name.as_str()) || input.facts.converged.contains(&service.name);
+    // Its siblings may be there already: they had nothing to wait for.
+    let own = known.of.get(service.name.as_str()).into_iter().flatten();
+    let is_known =
+        own.into_iter().any(|(address, _)| address.is_same(base)) || input.facts.converged.contains(&service.name);
     if is_known || service.data.of.is_some() {
         return None;
     }
-    let is_new = |name| !input.world.seen.contains_key(&Address::new(base.provider.clone(), Kind::Volume, name));
+    let makes = fields.strings(mounts::CREATED_FOLDERS);
+    let is_empty = |data: &MountedData<'_>| match data {
+        MountedData::Volume(name) => !has_volume(input, &base.provider, name),
+        // Where Amarre does not see the files of the host, what it would create may be there, too.
+        MountedData::Path(path) => is_bare(input, &base.provider, path).unwrap_or_else(|| makes.contains(path)),
+    };
+    let is_it = |seen: &Seen| is_like(&seen.fields, fields) || is_of_project(service, base, &seen.fields);
     let containers = input.world.of_kind(&base.provider, Kind::Container);
     // What another instance made has a manifest there.
     let is_strange = |owner: &Owner| matches!(owner, Owner::Foreign | Owner::Unverified);
-    let strangers = containers.filter(|(_, seen)| is_strange(&seen.owner) && is_like(&seen.fields, fields));
-    let (stranger, theirs, volume, target) = strangers.into_iter().find_map(|(stranger, seen)| {
-        written(fields).find_map(|(now, target)| {
-            let (theirs, _) = written(&seen.fields).find(|(theirs, at)| *at == target && *theirs != now)?;
-            match now {
-                MountedData::Volume(name) if is_new(name) => Some((stranger, theirs, name, target)),
-                MountedData::Volume(_) | MountedData::Path(_) => None,
-            }
+    let strangers = containers.filter(|(_, seen)| is_strange(&seen.owner) && is_it(seen));
+    let strangers: Vec<(&Address, &Seen)> = strangers.collect();
+    let copied = strangers.iter().find_map(|(stranger, seen)| in_place_of(service, base, stranger, &seen.fields));
+    if copied.is_some() {
+        return copied;
+    }
+    // Theirs is gone: as if it were a container of ours.
+    let is_lost = |data: &MountedData<'_>| is_gone(input, &base.provider, *data);
+    let found = strangers.into_iter().find_map(|(stranger, seen)| {
+        written(fields).filter(|(now, _)| is_empty(now)).find_map(|(now, target)| {
+            let (theirs, _) = written(&seen.fields).find(|(_, at)| *at == target)?;
+            let is_bare =
+                matches!(theirs, MountedData::Path(path) if is_bare(input, &base.provider, path) == Some(true));
+            let is_held = if theirs == now { is_lost(&now) } else { !is_bare };
+            is_held.then_some((stranger, theirs, now, target))
         })
-    })?;
-    let file = &service.origin.file;
-    let to_keep = match theirs {
-        MountedData::Volume(name) => {
-            let mount = format!("`{{type: volume, source: {name}, target: {target}, external: true}}`");
-            text!("to go on with its data, stop it and write {mount} in {file}", mount, file)
-        }
-        MountedData::Path(path) => text!("to go on with its data, stop it and mount {path} in {file}", path, file),
+    });
+    let Some((stranger, theirs, now, target)) = found else {
+        return beside_volume(input, service, base, written(fields).find(|(now, _)| is_empty(now))?);
     };
-    Some(Refusal {
+    if theirs == now {
+        // The other container has the data where this one looks for them, and they are gone.
+        let gone = text!("{data}, empty: what was there is gone", data = now.shown());
+        let way = text!("bring {path} back; then nothing is held", path = now.shown());
+        let found = vec![(text!("{target} would be", target), gone)];
+        return Some(without_data_of(service, base, stranger, found, vec![way]));
+    }
+    let would_be = match now {
+        MountedData::Volume(volume) => text!("volume {volume}, which is new", volume),
+        MountedData::Path(path) => text!("{path}, which is empty or not there yet", path),
+    };
+    let found = vec![
+        (text!("{target} of {container}", target, container = &stranger.name), theirs.shown().into()),
+        (text!("{target} would be", target), would_be),
+    ];
+    Some(without_data_of(service, base, stranger, found, with_its_data(input, service, base, (theirs, now, target))))
+}
+
+fn without_data_of(
+    service: &Service,
+    base: &Address,
+    other: &Address,
+    found: Vec<(Text, Text)>,
+    ways: Vec<Text>,
+) -> Refusal {
+    Refusal {
         code: Code::A0419,
         message: text!(
             "container {name} would start without the data of container {other}",
             name = &base.name,
+            other = &other.name
+        ),
+        found,
+        hints: ways.into_iter().map(Hint::text).chain([start_on_nothing(&service.origin.file)]).collect(),
+    }
+}
+
+/// How the service goes on with what another container has at `target`.
+fn with_its_data(
+    input: &Input<'_>,
+    service: &Service,
+    base: &Address,
+    (theirs, now, target): (MountedData<'_>, MountedData<'_>, &str),
+) -> Vec<Text> {
+    let path = match theirs {
+        MountedData::Volume(name) => return vec![external_volume(service, base, name, target)],
+        MountedData::Path(path) => path,
+    };
+    let file = &service.origin.file;
+    let folder = match now {
+        MountedData::Path(ours) => data_folder(input, service, path, ours),
+        MountedData::Volume(_) => None,
+    };
+    let mount = text!("to go on with its data, stop it and mount {path} in {file}", path, file);
+    folder.into_iter().chain([mount]).collect()
+}
+
+/// How a container gets a volume that is there: in a Compose file, its volume is called so.
+fn external_volume(service: &Service, base: &Address, name: &str, target: &str) -> Text {
+    let file = &service.origin.file;
+    let of_compose = of_address(service, base).filter(|container| container.origin.file != *file);
+    let own = of_compose.and_then(|container| {
+        let mount = container.mounts.iter().find(|mount| mount.target == target)?;
+        match &mount.source {
+            MountSource::Volume(own) => Some((own, &container.origin.file)),
+            MountSource::Bind(_) | MountSource::Tmpfs | MountSource::Copied(_) => None,
+        }
+    });
+    if let Some((own, file)) = own {
+        let entry = format!("`volumes: {{{own}: {{external: true, name: {name}}}}}`");
+        return text!("to go on with its data, stop it and write {entry} at the top level of {file}", entry, file);
+    }
+    let mount = format!("`{{type: volume, source: {name}, target: {target}, external: true}}`");
+    text!("to go on with its data, stop it and write {mount} in {file}", mount, file)
+}
+
+fn of_address<'a>(service: &'a Service, base: &Address) -> Option<&'a Container> {
+    let mut containers = service.containers.iter();
+    containers.find(|(key, _)| service.address_name(key) == base.name).map(|(_, container)| &**container)
+}
+
+/// A folder that is in the source is copied in: what another container wrote there stays behind, and so does what this one
+/// writes, at its next update.
+fn in_place_of(service: &Service, base: &Address, stranger: &Address, theirs: &Fields) -> Option<Refusal> {
+    let container = of_address(service, base)?;
+    let copied = |target: &str| container.mounts.iter().any(|mount| mount.writes_copy && mount.target == target);
+    let (data, target) = written(theirs).find(|(_, target)| copied(target))?;
+    let file = &container.origin.file;
+    Some(Refusal {
+        code: Code::A0419,
+        message: text!(
+            "container {name} would start with a copy in place of the data of container {other}",
+            name = &base.name,
             other = &stranger.name
         ),
         found: vec![
-            (text!("{target} of {container}", target, container = &stranger.name), theirs.shown().into()),
-            (text!("{target} would be", target), text!("volume {volume}, which is new", volume)),
+            (text!("{target} of {container}", target, container = &stranger.name), data.shown().into()),
+            (text!("{target} would be", target), text!("a copy of the folder in the source")),
         ],
-        hints: vec![Hint::text(to_keep), start_on_nothing(file)],
+        hints: vec![
+            Hint::text(text!("if it is data, take the folder out of the source: it is then looked for on the host")),
+            Hint::text(text!("if it is configuration that is only read, write `:ro` behind it in {file}", file)),
+        ],
     })
+}
+
+/// The first start of a service that has volumes here already, of a stack that is gone, and would make a folder that was
+/// somewhere else.
+fn beside_volume(
+    input: &Input<'_>,
+    service: &Service,
+    base: &Address,
+    (now, target): (MountedData<'_>, &str),
+) -> Option<Refusal> {
+    let MountedData::Path(path) = now else { return None };
+    let volumes = service.containers.values().flat_map(|container| &container.mounts);
+    let mut volumes = volumes.filter_map(|mount| match &mount.source {
+        MountSource::Volume(volume) => Some(service.volume_name(volume)),
+        MountSource::Bind(_) | MountSource::Tmpfs | MountSource::Copied(_) => None,
+    });
+    let prefix = format!("{}_", service.name);
+    let there = volumes.find(|name| {
+        let seen = input.world.seen.get(&Address::new(base.provider.clone(), Kind::Volume, name));
+        name.starts_with(&prefix) && seen.is_some_and(|seen| matches!(seen.owner, Owner::Foreign))
+    })?;
+    let file = &service.origin.file;
+    Some(Refusal {
+        code: Code::A0419,
+        message: text!(
+            "container {name} would start on a new folder, and its volumes are here already",
+            name = &base.name
+        ),
+        found: vec![
+            (text!("volume"), there.into()),
+            (text!("{target} would be", target), text!("{path}, which is empty or not there yet", path)),
+        ],
+        hints: vec![
+            Hint::text(text!(
+                "if the folder is elsewhere, copy it to {path}, or have the operator set `hosts.{host}.data` in amarre.yaml",
+                path,
+                host = &service.host
+            )),
+            start_on_nothing(file),
+        ],
+    })
+}
+
+/// Where the folders of all services of a host have to lie so that this one finds those of a Compose project: it is called as the
+/// service is.
+fn data_folder(input: &Input<'_>, service: &Service, theirs: &str, ours: &str) -> Option<Text> {
+    let own = input.site.host_of(service)?.data.as_str();
+    let tail = ours.strip_prefix(own).filter(|tail| tail.starts_with('/'))?;
+    let folder = theirs.strip_suffix(tail).filter(|folder| !folder.is_empty())?;
+    let key = format!("hosts.{}.data: {folder}", service.host);
+    Some(text!(
+        "to go on with its data where they are, stop it, and have the operator write `{key}` in amarre.yaml",
+        key
+    ))
+}
+
+/// Whether a container is this one in a Compose project that is called as the service is.
+fn is_of_project(service: &Service, base: &Address, fields: &Fields) -> bool {
+    let is_it = |key: &str| service.containers.contains_key(key) && service.address_name(key) == base.name;
+    fields.text("project") == Some(&service.name) && fields.text("project_service").is_some_and(is_it)
 }
 
 fn start_on_nothing(file: &str) -> Hint {

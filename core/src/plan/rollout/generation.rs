@@ -121,17 +121,24 @@ pub fn after_failure(
         expansion.wants.failed.push(Failure { address: picked.clone(), inputs, why });
     }
     let exited = seen.is_none_or(|seen| has_exited(seen));
+    // It has touched no data.
+    let failure = verdict.as_deref().or_else(|| input.facts.failed.get(picked).map(|failure| failure.why.as_str()));
+    let never_ran = failure.is_some_and(failures::never_ran);
     let rollback = expansion.service.update.rollback;
     let may_go = match rollback {
         // The old one that serves is there all along, or there is none to go back to.
         Rollback::Never => start_first && instances.len() > usize::from(seen.is_some()),
         // What is gone may have lost its data to a newer one that failed on it.
         Rollback::Auto => {
-            (start_first || exited && !writes) && (is_there || mounts::written(good_fields).next().is_none())
+            let is_sound = is_there || never_ran || mounts::written(good_fields).next().is_none();
+            (start_first || exited && (never_ran || !writes)) && is_sound
         }
         Rollback::Always => start_first || exited,
     };
-    if (known || verdict.is_some()) && may_go {
+    // One that works again is not given up for one that is gone, or to which no host can be led: else both would stay.
+    let is_back = seen.is_some_and(|seen| seen.ready.is_ready());
+    let is_back = is_back && (!is_there || input.world.closed.contains_key(&good));
+    if (known || verdict.is_some()) && may_go && !is_back {
         if seen.is_none() {
             refuse_another_try(expansion, container, next, good_fields);
         }

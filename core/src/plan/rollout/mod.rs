@@ -270,7 +270,7 @@ impl Rollout {
             return None;
         }
         let barred = bind_mounts::refusal(expansion, &self.base, &self.fields);
-        barred.or(alone).or_else(|| subnets::address_refusal(expansion, placed.home, placed.container))
+        barred.or(alone).or_else(|| subnets::address_refusal(expansion, placed, &self.fields))
     }
 
     /// Wants its image and its volumes, and answers all that has to be there before it. Where its data would be `empty`,
@@ -351,8 +351,9 @@ impl Rollout {
             }
             ContainerNetwork::Own => {
                 let full = self.give_address(expansion, home, key);
-                if let Some(address) = container.ipv4_address {
-                    self.fields.set("address", Value::text(address.to_string()));
+                // Of the generation that comes: one that is put back had its own.
+                if let Some(address) = self.fields.text("ipv4_address").map(Value::text) {
+                    self.fields.set("address", address);
                 }
                 full
             }

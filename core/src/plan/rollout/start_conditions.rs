@@ -16,7 +16,9 @@ use super::{generation, stopped};
 use crate::model::address::generations;
 use crate::model::failures;
 use crate::model::service::{Condition, Container, Dependency, Needed};
-use crate::model::{Address, Code, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Text, Value, Wants};
+use crate::model::{
+    Address, Code, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, State, Text, Value, Wants,
+};
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::{image_volumes, joined_network};
 use crate::plan::diff::decide;
@@ -56,9 +58,20 @@ pub fn of_siblings(
         if dependency.condition == Condition::Completed && waits.refusal.is_none() {
             waits.refusal = failed(expansion, target).map(|why| not_completed(expansion, key, why, container));
         }
-        waits.needs.push(need(dependency, target));
+        let is_shared = container.joins().any(|joined| joined == key);
+        let need = need(dependency, target);
+        waits.needs.push(if is_shared { without_circle(expansion.input, need) } else { need });
     }
     waits
+}
+
+/// What shares the network of a container without a healthcheck may be what answers there: it waits for it to run, and no longer.
+fn without_circle(input: &Input<'_>, need: Need) -> Need {
+    let is_asked_by_port = |seen: &Seen| seen.fields.text("health") == Some("none");
+    if need.is == State::Ready && input.world.seen.get(&need.on).is_some_and(is_asked_by_port) {
+        return Need::present(need.on);
+    }
+    need
 }
 
 fn need(dependency: &Dependency, target: &RouteTarget) -> Need {
@@ -157,7 +170,17 @@ fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> ContainerWaits {
         };
         return refused(what.unwrap_or_else(circle));
     };
-    let ready = reached.targets.values().map(|target| Need::ready(target.address.clone()));
+    let shared: Vec<&String> = expansion
+        .service
+        .containers
+        .values()
+        .filter_map(|container| container.network_of_other())
+        .filter_map(|name| service.key_of(name))
+        .collect();
+    let ready = reached.targets.iter().map(|(key, target)| {
+        let need = Need::ready(target.address.clone());
+        if shared.contains(&key) { without_circle(input, need) } else { need }
+    });
     let mut needs: Vec<Need> = ready.collect();
     if service.containers.is_empty() {
         let own = expansion.wants.map.iter().filter(|(_, want)| want.service == *name);

@@ -38,9 +38,9 @@ pub(crate) fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     take_turns(input, plan);
 }
 
-/// Gives the turn on where the build that had it waits for its retry by now: it is not held up by anything of the others, and holds up
-/// none of them.
-pub fn pass_on(input: &Input<'_>, plan: &mut Plan) {
+/// Makes all those that wait for the turn ask for it anew. What waits for its retry is to be held back then, before the turn is given again by
+/// [`take_turns`]: it is not held up by anything of the others, and holds up none of them.
+pub fn ask_again(plan: &mut Plan) {
     let builds = plan.changes.iter().filter(|change| is_build(change)).map(|change| change.address.clone());
     let builds: BTreeSet<Address> = builds.collect();
     for change in plan.changes.iter_mut().filter(|change| is_build(change)) {
@@ -51,10 +51,10 @@ pub fn pass_on(input: &Input<'_>, plan: &mut Plan) {
             change.gate = Gate::Now;
         }
     }
-    take_turns(input, plan);
 }
 
-fn take_turns(input: &Input<'_>, plan: &mut Plan) {
+/// Gives the turn at each engine to one of those that may be built now; the others wait for it.
+pub fn take_turns(input: &Input<'_>, plan: &mut Plan) {
     let is_ready = |change: &&Change| is_build(change) && change.is_now();
     let job = |change: &Change| QueuedJob {
         name: change.address.to_string(),

@@ -1,4 +1,5 @@
-//! What needs a person: deletes of many services, records or hosts at once, and of records that the ledger never knew.
+//! What needs a person: deletes of many services, records or hosts at once, of records that the ledger never knew, and of
+//! services that it never had.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,14 +23,15 @@ const COMMITS_MAX: usize = 3;
 const NAMES_MAX: usize = 20;
 
 /// Holds every delete of vanished services when too many go at once, of records and hosts when too many of one service
-/// go, and of records that the ledger never knew. One service is always allowed; `destroy` is its own consent for what the ledger
-/// knew; the rest of the plan goes on. One number confirms all that is held.
+/// go, of records that the ledger never knew, and of services that it never had. One service that it had is always
+/// allowed; `destroy` is its own consent for what the ledger knew; the rest of the plan goes on. One number confirms all
+/// that is held.
 pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     let mut doomed = vanished(input, plan);
     doomed.retain(|service| !input.requests.confirmed.contains(service));
     let services = too_many(input, &doomed);
     if services.is_none() {
-        doomed.clear();
+        doomed.retain(|service| is_never_had(input, plan, service));
     }
     let is_asked =
         |change: &&Change| !doomed.contains(&change.service) && !input.requests.confirmed.contains(&change.service);
@@ -45,8 +47,10 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     if number == 0 || input.requests.confirmed_deletes == Some(number) {
         return;
     }
+    let is_had = doomed.is_empty() || services.is_some();
     let (code, message) = match services {
         Some(message) => (guards::SERVICES, message),
+        None if !doomed.is_empty() => (guards::UNKNOWN, never_had(doomed.len())),
         None if !unknown.is_empty() => {
             (guards::UNKNOWN, text!("this plan deletes {what} that the ledger never knew", what = counted(&unknown)))
         }
@@ -58,9 +62,16 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
         found.extend(since(&input.facts.history, &doomed).into_iter().map(|text| (text!("since"), text)));
     }
     found.extend(named(&things));
-    // They go with their services, by one number: who types it has read their names.
-    found.extend(named(&of_doomed).into_iter().map(|(_, names)| (text!("never known"), names)));
-    let hints = vec![Hint::command(text!("if you mean it"), format!("amarre apply --confirm-deletes={number}"))];
+    if is_had {
+        // They go with their services, by one number: who types it has read their names.
+        found.extend(named(&of_doomed).into_iter().map(|(_, names)| (text!("never known"), names)));
+    }
+    let mut hints = vec![Hint::command(text!("if you mean it"), format!("amarre apply --confirm-deletes={number}"))];
+    if !is_had {
+        let another =
+            text!("if another Amarre runs it, write another `instance:` in amarre.yaml, and a new ledger by `state:`");
+        hints.push(Hint::text(another));
+    }
     let refusal = Refusal { code, message, found, hints };
     for change in plan.changes.iter_mut().filter(|change| change.verb == Verb::Delete) {
         if doomed.contains(&change.service) || things.contains(&change.address) {
@@ -86,6 +97,20 @@ fn too_many(input: &Input<'_>, doomed: &BTreeSet<String>) -> Option<Text> {
         ));
     }
     is_all.then(|| text!("this plan deletes all {total} services", total))
+}
+
+fn is_never_had(input: &Input<'_>, plan: &Plan, service: &str) -> bool {
+    let mut of_it = plan.changes.iter().filter(|change| change.verb == Verb::Delete && change.service == service);
+    of_it.all(|change| input.is_never_had(service, &change.address))
+}
+
+/// Their marks say that they are ours, and another Amarre of the same name has the same marks.
+fn never_had(services: usize) -> Text {
+    text!(
+        services;
+        "this plan deletes 1 service that this ledger never had",
+        "this plan deletes {services} services that this ledger never had",
+    )
 }
 
 /// Services of which the ledger has more than what a delete leaves: data, or a server with the records that lead to it.

@@ -93,6 +93,8 @@ const STATE: &[Field] = &[
     Field::new("network_of", Rule::Volatile),
     Field::new("pid_of", Rule::Volatile),
     Field::new("ipc_of", Rule::Volatile),
+    // Whether these are the namespaces of the process that runs there now: one that started again has new ones.
+    Field::new("joined", Rule::Update),
     // The same by the manifest's word: by key, the id of the instance that it was made for.
     Field::new("follows", Rule::Volatile),
     // Of a job: by key, the generation that each container of its service is to become.

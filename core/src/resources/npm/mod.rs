@@ -11,6 +11,7 @@ use crate::model::{Field, Fields, Kind, KindSchema, Rule, Typed, Value};
 
 mod dead_host;
 pub mod normalize;
+pub mod own_block;
 
 pub use dead_host::DeadHost;
 

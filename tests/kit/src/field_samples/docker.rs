@@ -205,6 +205,7 @@ const CONTAINER: &[SampleRow] = &[
     ("restart", &[r#"{"text":"unless-stopped"}"#, r#"{"text":"on-failure:3"}"#]),
     ("name", &[r#"{"text":"amarre-contract"}"#, r#"{"text":"amarre-contract-x"}"#]),
     ("running", ALWAYS),
+    ("joined", ALWAYS),
 ];
 
 /// The kinds of this file.

@@ -11,6 +11,8 @@ use crate::manifest::kinds::route;
 use crate::manifest::kinds::route::Targets;
 use crate::manifest::policy;
 use crate::manifest::policy::nginx;
+use crate::manifest::policy::nginx_locations;
+use crate::manifest::policy::nginx_locations::{LineFault, LinesPlace, OwnBlock};
 use crate::manifest::policy::{AllowedBy, Closed};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, flag, nothing_else};
@@ -32,8 +34,8 @@ pub(crate) struct HostOptions {
     pub advanced: String,
 }
 
-/// `tls`, `force_https`, `http2`, `hsts` and `advanced`.
-pub(crate) fn front(reader: &mut Reader<'_>) -> HostOptions {
+/// `tls`, `force_https`, `http2`, `hsts` and `advanced`, before this block of NPM's own.
+pub(crate) fn front(reader: &mut Reader<'_>, own: OwnBlock, has_list: bool) -> HostOptions {
     let scope = reader.scope;
     let tls = route::tls(reader);
     let force_https = reader.flag("force_https");
@@ -49,7 +51,8 @@ pub(crate) fn front(reader: &mut Reader<'_>) -> HostOptions {
         let hint = text!("leave `force_https` out: NPM sends the header only where it forces HTTPS");
         scope.error_hint(Code::A0106, reader.key_spot("hsts"), text!("`hsts` needs `force_https`"), hint);
     }
-    let advanced = advanced(reader).unwrap_or_default();
+    let place = LinesPlace { own, has_list, has_hsts: is_strict };
+    let advanced = advanced(reader, place).unwrap_or_default();
     HostOptions { http2: http2.unwrap_or(!is_plain), tls, force_https, hsts, advanced }
 }
 
@@ -77,7 +80,7 @@ fn hsts(reader: &mut Reader<'_>) -> Option<Hsts> {
 }
 
 /// Lines of nginx's configuration. Their `$host` is nginx's, so no variable of ours is replaced in them.
-fn advanced(reader: &mut Reader<'_>) -> Option<String> {
+fn advanced(reader: &mut Reader<'_>, place: LinesPlace) -> Option<String> {
     let scope = reader.scope;
     let label = reader.label("advanced");
     let node = reader.node("advanced")?;
@@ -125,6 +128,13 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
         scope.report(problem.hint(hint));
         return None;
     }
+    if let Some(LineFault { line, message, hint }) = nginx_locations::conflict(&text, place) {
+        scope.report(Problem::error(Code::A0292, spot_of(node, &text, line), message).hint(hint));
+        return None;
+    }
+    for LineFault { line, message, hint } in nginx_locations::without_effect(&text, place) {
+        scope.report(Problem::warning(Code::A0293, spot_of(node, &text, line), message).hint(hint));
+    }
     Some(text)
 }
 
@@ -139,7 +149,7 @@ fn spot_of(node: &Node, text: &str, line: usize) -> Spot {
 }
 
 /// `locations:`, ordered by path.
-pub(crate) fn locations(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Location> {
+pub(crate) fn locations(reader: &mut Reader<'_>, targets: Targets<'_>, has_list: bool) -> Vec<Location> {
     let scope = reader.scope;
     let Some(node) = reader.node("locations") else { return Vec::new() };
     let NodeData::List(items) = &node.data else {
@@ -153,7 +163,7 @@ pub(crate) fn locations(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Lo
     }
     let mut locations: Vec<Location> = Vec::new();
     for item in items {
-        let Some(location) = location(scope, item, targets) else { continue };
+        let Some(location) = location(scope, item, targets, has_list) else { continue };
         if locations.iter().any(|other| other.path == location.path) {
             let message = text!("path `{path}` stands twice on one route", path = shown(&location.path));
             scope.error(Code::A0106, item.spot, message);
@@ -164,7 +174,7 @@ pub(crate) fn locations(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Lo
     locations
 }
 
-fn location(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Location> {
+fn location(scope: &Scope<'_>, node: &Node, targets: Targets<'_>, has_list: bool) -> Option<Location> {
     let mut reader = Reader::open(scope, node, text!("a location"), "")?;
     let path = reader.required("path", text!("as in {example}", example = "`path: /api`")).and_then(|path| {
         let hint =
@@ -185,7 +195,8 @@ fn location(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Loca
             Some((target, to_path))
         }
     });
-    let advanced = advanced(&mut reader).unwrap_or_default();
+    let place = LinesPlace { own: OwnBlock::Path, has_list, has_hsts: false };
+    let advanced = advanced(&mut reader, place).unwrap_or_default();
     reader.finish(&nothing_else);
     let (to, to_path) = to?;
     Some(Location { path: path?, to, to_path, advanced })
