@@ -1,8 +1,10 @@
 //! The repository as text: its Rust files without comments and tests, its documents.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+pub mod mutants;
+
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The folders of what is delivered, the simulators apart.
 pub const PRODUCT: [&str; 2] = ["core/src", "src"];
@@ -54,15 +56,20 @@ pub fn documents() -> Vec<String> {
 
 /// The files below a folder, by name; none where there is no folder.
 pub fn files(folder: &str) -> Vec<String> {
+    files_below(&root(), folder)
+}
+
+/// The same in a copy of the tree.
+fn files_below(root: &Path, folder: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut folders = vec![root().join(folder)];
+    let mut folders = vec![root.join(folder)];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else {
-                found.push(path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
+                found.push(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
             }
         }
     }
