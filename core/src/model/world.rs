@@ -122,6 +122,8 @@ pub struct Wants {
     pub left_behind: BTreeMap<String, Refusal>,
     /// What must hold before an old generation may go.
     pub before_delete: BTreeMap<Address, Vec<Need>>,
+    /// Containers that had another key in their manifest, each with the one that takes its place; without generations.
+    pub rekeyed: BTreeMap<Address, Address>,
     /// Old generations that nothing leads to any more, and until when they drain.
     pub drains: BTreeMap<Address, Timestamp>,
     /// Certificates of ours that nothing uses any more, and until when they are kept.
@@ -152,6 +154,12 @@ impl Wants {
     /// What nothing leads to, or uses, any more: since when is kept in the ledger.
     pub fn left(&self) -> BTreeSet<Address> {
         self.drains.keys().chain(self.unused.keys()).cloned().collect()
+    }
+
+    /// Of which container, without its generation, an instance is a generation: another one, where its key changed.
+    pub fn heir(&self, address: &Address) -> Address {
+        let base = address.base();
+        self.rekeyed.get(&base).cloned().unwrap_or(base)
     }
 }
 
@@ -683,6 +691,8 @@ pub struct Facts {
     pub retired: BTreeMap<String, Retired>,
     /// Folders of hosts that containers of ours could ever write to, by engine.
     pub written_folders: BTreeMap<ProviderId, BTreeSet<String>>,
+    /// Those of them in which anything was ever seen, by engine.
+    pub filled_folders: BTreeMap<ProviderId, BTreeSet<String>>,
     /// What NPM's and Amarre's own containers had when they were observed last, by engine.
     pub reserved: BTreeMap<ProviderId, Vec<Reserved>>,
     /// Manifests that cannot be told are broken, so a vanished service is not pruned.
