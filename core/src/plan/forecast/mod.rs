@@ -9,7 +9,8 @@ use super::pass;
 use crate::model::address::generations;
 use crate::model::world::{Applied, Pulled};
 use crate::model::{
-    Address, Change, Facts, Gate, Kind, Millis, Owner, Plan, Readiness, ReasonCode, Seen, Timestamp, Verb, Wants, World,
+    Address, Change, Facts, Gate, Kind, Millis, Owner, Plan, ProviderId, Readiness, ReasonCode, Seen, Timestamp, Verb,
+    Wants, World,
 };
 
 /// Looks that a forecast takes at most: the longest way (a stop-first update behind two dependencies) takes 12.
@@ -153,6 +154,9 @@ pub fn apply(world: &mut World, change: &Change) {
             world.seen.insert(change.address.clone(), seen);
         }
         Verb::Update(fields) => {
+            if let Some(name) = fields.text("name") {
+                be_called(world, &change.address, name);
+            }
             if let Some(seen) = world.seen.get_mut(&change.address) {
                 seen.fields.extend(fields.clone());
                 seen.ready = match fields.flag("running") {
@@ -172,24 +176,36 @@ pub fn apply(world: &mut World, change: &Change) {
 
 /// What is gone is no longer on its networks, or they would seem to be used by strangers.
 fn leave_networks(world: &mut World, address: &Address) {
-    let (network, name) = if address.kind == Kind::Attachment {
+    if address.kind == Kind::Attachment {
         let Some((network, container)) = address.name.rsplit_once('/') else { return };
-        (Some(network.to_owned()), container.to_owned())
-    } else {
-        let Some(name) = world.seen.get(address).and_then(|seen| seen.fields.text("name")) else { return };
-        (None, name.to_owned())
-    };
+        change_member(world, &address.provider, Some(network), (container, None));
+    } else if let Some(name) = name_of(world, address) {
+        change_member(world, &address.provider, None, (&name, None));
+    }
+}
+
+/// A container that gets another name is on its networks under that one.
+fn be_called(world: &mut World, address: &Address, name: &str) {
+    if let Some(before) = name_of(world, address) {
+        change_member(world, &address.provider, None, (&before, Some(name)));
+    }
+}
+
+fn name_of(world: &World, address: &Address) -> Option<String> {
+    world.seen.get(address).and_then(|seen| seen.fields.text("name")).map(str::to_owned)
+}
+
+/// Takes a member off a network, or off all of an engine, or calls it by another name there.
+fn change_member(world: &mut World, engine: &ProviderId, network: Option<&str>, (name, now): (&str, Option<&str>)) {
     let networks = world.seen.iter_mut().filter(|(other, _)| {
-        other.kind == Kind::Network
-            && other.provider == address.provider
-            && network.as_ref().is_none_or(|network| other.name == *network)
+        let is_it = network.is_none_or(|network| other.name == network);
+        other.kind == Kind::Network && other.provider == *engine && is_it
     });
-    for (_, seen) in networks {
-        let left: Vec<String> =
-            seen.fields.strings("members").into_iter().filter(|member| *member != name).map(str::to_owned).collect();
-        if seen.fields.get("members").is_some() {
-            seen.fields.set("members", crate::model::Value::texts(left));
-        }
+    for (_, seen) in networks.filter(|(_, seen)| seen.fields.get("members").is_some()) {
+        let members = seen.fields.strings("members").into_iter();
+        let members = members.filter_map(|member| if member == name { now } else { Some(member) });
+        let members = crate::model::Value::texts(members.map(str::to_owned).collect::<BTreeSet<String>>());
+        seen.fields.set("members", members);
     }
 }
 
