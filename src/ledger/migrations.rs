@@ -49,6 +49,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (57, "builds", include_str!("../../migrations/0057_builds.sql")),
     (58, "suspension texts", include_str!("../../migrations/0058_suspension_texts.sql")),
     (59, "pulled ready", include_str!("../../migrations/0059_pulled_ready.sql")),
+    (60, "filled folders", include_str!("../../migrations/0060_filled_folders.sql")),
     (62, "instance", include_str!("../../migrations/0062_instance.sql")),
 ];
 

@@ -38,18 +38,21 @@ impl Ledger {
         Ok(rows.map_err(read)?.iter().map(retired).collect())
     }
 
-    /// Stores folders that containers can write to.
+    /// Stores folders that containers can write to, each with whether anything is in it.
     pub async fn note_written_folders(
         &self,
-        folders: &BTreeSet<(ProviderId, String)>,
+        folders: &BTreeMap<(ProviderId, String), bool>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let note = "INSERT INTO written_folders (provider, path, at_ms, is_filled) VALUES (?, ?, ?, ?)
+             ON CONFLICT (provider, path) DO UPDATE SET is_filled = max(is_filled, excluded.is_filled)";
         let mut transaction = self.begin().await?;
-        for (provider, path) in folders {
-            sqlx::query("INSERT OR IGNORE INTO written_folders (provider, path, at_ms) VALUES (?, ?, ?)")
+        for ((provider, path), is_filled) in folders {
+            sqlx::query(note)
                 .bind(provider.as_str())
                 .bind(path)
                 .bind(now.0)
+                .bind(is_filled)
                 .execute(&mut *transaction)
                 .await
                 .map_err(written)?;
@@ -57,9 +60,13 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// Folders that containers could ever write to, by engine.
-    pub async fn written_folders(&self) -> Result<BTreeMap<ProviderId, BTreeSet<String>>, StoreError> {
-        let rows = sqlx::query("SELECT provider, path FROM written_folders").fetch_all(&self.pool).await;
+    /// Folders that containers could ever write to, by engine; where asked, only those in which anything was ever seen.
+    pub async fn written_folders(
+        &self,
+        only_filled: bool,
+    ) -> Result<BTreeMap<ProviderId, BTreeSet<String>>, StoreError> {
+        let query = sqlx::query("SELECT provider, path FROM written_folders WHERE is_filled >= ?").bind(only_filled);
+        let rows = query.fetch_all(&self.pool).await;
         let mut folders: BTreeMap<ProviderId, BTreeSet<String>> = BTreeMap::new();
         for row in &rows.map_err(read)? {
             let any = format!("{}/container/x", row.get::<String, _>("provider")).parse::<Address>().ok();

@@ -27,6 +27,7 @@ use amarre_core::model::service::Service;
 use amarre_core::model::{Address, Arg, Code, Fields, Kind, Millis, ProviderId, Seen, Text, Value, words};
 use amarre_core::plan::desired::certificate;
 use amarre_core::plan::diff::upstreams;
+use amarre_core::plan::input::Input;
 use amarre_core::plan::render::{Sign, Style};
 use amarre_core::text;
 
@@ -361,15 +362,23 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
     let found = picture.with_input(|input| {
         let containers = picture.world.seen.iter().filter(|(container, _)| container.kind == Kind::Container);
         let of = |(container, seen): &(&Address, &Seen)| upstreams::lead_to(input, host, &container.provider, seen);
-        containers.filter(of).map(|(container, _)| container.clone()).next()
+        let found = containers.filter(of).map(|(container, _)| container.clone()).next();
+        found.ok_or_else(|| not_there(input, (address, host), &place).filter(|_| is_managed))
     });
-    let Some(container) = found.flatten() else {
-        let said = match server_at(picture, to) {
-            Some(server) => text!("server {server}; not asked", server),
-            None => text!("no container that Amarre knows; not asked"),
-        };
-        steps.push(TraceStep::open(text!("target"), place, said));
-        return (steps, is_managed);
+    let container = match found {
+        Some(Ok(container)) => container,
+        Some(Err(Some(missing))) => {
+            steps.push(missing);
+            return (steps, is_managed);
+        }
+        Some(Err(None)) | None => {
+            let said = match server_at(picture, to) {
+                Some(server) => text!("server {server}; not asked", server),
+                None => text!("no container that Amarre knows; not asked"),
+            };
+            steps.push(TraceStep::open(text!("target"), place, said));
+            return (steps, is_managed);
+        }
     };
     let Some(seen) = picture.world.seen.get(&container) else { return (steps, is_managed) };
     steps.extend(network(picture, &container, &seen.fields));
@@ -396,6 +405,15 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
     };
     steps.push(step.took(began));
     (steps, is_managed)
+}
+
+/// A host of ours leads to where its container was.
+fn not_there(input: &Input<'_>, (host, seen): (&Address, &Seen), place: &str) -> Option<TraceStep> {
+    let (service, key) = upstreams::wanted_targets(input, host, seen).next()?;
+    let container = input.services.get(service)?.container_name(key);
+    let hint = text!("`amarre reconcile {service}` makes it", service);
+    let found = text!("container {container} is not there", container);
+    Some(TraceStep::failed(text!("container"), place.to_owned(), found, hint))
 }
 
 fn state_of(container: &Seen) -> Text {

@@ -367,13 +367,12 @@ impl Engine {
         }
         let (services, marks) = (&desired.services, &desired.marks);
         let given = PassInput { services, marks, world, facts, requests, now };
-        let written = self.context.with_input(given, plan::desired::bind_mounts::written);
-        let known = |provider: &ProviderId, path: &String| {
-            facts.written_folders.get(provider).is_some_and(|known| known.contains(path))
-        };
-        let folders = written.into_iter().flat_map(|(id, paths)| paths.into_iter().map(move |path| (id.clone(), path)));
-        let folders: BTreeSet<(ProviderId, String)> = folders.filter(|(id, path)| !known(id, path)).collect();
-        if folders.is_empty() { Ok(()) } else { self.ledger.note_written_folders(&folders, now).await }
+        let mut written = self.context.with_input(given, plan::desired::bind_mounts::written);
+        written.retain(|(provider, path), is_filled| {
+            let known = if *is_filled { &facts.filled_folders } else { &facts.written_folders };
+            known.get(provider).is_none_or(|known| !known.contains(path))
+        });
+        if written.is_empty() { Ok(()) } else { self.ledger.note_written_folders(&written, now).await }
     }
 
     /// Records what NPM's and Amarre's own containers have: a restart while they are away must not release it.

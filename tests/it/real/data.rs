@@ -45,8 +45,12 @@ async fn what_is_gone_is_not_replaced_by_something_empty() {
         rig.apply().await;
         let container = rig.name(name);
         docker(&["exec", &container, "sh", "-c", "echo kept > /data/file"]);
+        rig.apply().await;
         docker(&["rm", "--force", &container]);
         if name == "box" {
+            // As a disk that is not mounted leaves it.
+            std::fs::remove_file(format!("{bind}/file")).unwrap();
+            assert_held(&rig, name, &["mount the disk", "data: new"]).await;
             std::fs::remove_dir_all(&bind).unwrap();
         } else {
             docker(&["volume", "rm", &format!("{container}_space")]);
@@ -55,6 +59,7 @@ async fn what_is_gone_is_not_replaced_by_something_empty() {
         assert!(!Path::new(&bind).exists() || name == "notes");
         if name == "box" {
             std::fs::create_dir_all(&bind).unwrap();
+            std::fs::write(format!("{bind}/file"), "kept").unwrap();
         } else {
             rig.write("notes.yaml", &format!("{}{NEW}", idle(name, &mount)));
         }

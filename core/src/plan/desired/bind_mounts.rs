@@ -375,7 +375,7 @@ pub fn folders(input: &Input<'_>, service: &Service, provider: &ProviderId, fiel
 }
 
 /// The folder of which a volume is made, as it is there or as the manifest says. One that is not ours is the operator's.
-fn device(input: &Input<'_>, service: &Service, provider: &ProviderId, name: &str) -> Option<String> {
+pub(crate) fn device(input: &Input<'_>, service: &Service, provider: &ProviderId, name: &str) -> Option<String> {
     let address = Address::new(provider.clone(), Kind::Volume, name);
     let option = |options: &BTreeMap<String, String>| {
         let of = |key: &str| options.get(key).map_or("", String::as_str);
@@ -469,9 +469,14 @@ fn binds(fields: &Fields) -> impl Iterator<Item = HostFolder> {
     binds.map(|mount| HostFolder { path: normal(mount.source), volume: None, is_written: !mount.is_read_only })
 }
 
-/// The folders that containers of ours on an engine can write to now: what is remembered for good.
-pub fn written(input: &Input<'_>) -> BTreeMap<ProviderId, BTreeSet<String>> {
-    let mut written: BTreeMap<ProviderId, BTreeSet<String>> = BTreeMap::new();
+/// The folders that containers of ours on an engine can write to now, each with whether anything is seen in it: what is
+/// remembered for good.
+pub fn written(input: &Input<'_>) -> BTreeMap<(ProviderId, String), bool> {
+    let is_filled = |provider: &ProviderId, path: &String| {
+        let lead = input.world.leads.get(provider).and_then(|leads| leads.get(path));
+        lead.is_some_and(|lead| !lead.is_missing && !lead.is_empty && lead.lost.is_none())
+    };
+    let mut written = BTreeMap::new();
     let seen = input.world.seen.iter().filter(|(_, seen)| seen.owner.is_ours());
     let seen = seen.map(|(address, seen)| (address, seen.service.as_ref(), &seen.fields));
     let applied = input.facts.applied.iter().map(|(address, row)| (address, Some(&row.service), &row.fields));
@@ -481,8 +486,11 @@ pub fn written(input: &Input<'_>) -> BTreeMap<ProviderId, BTreeSet<String>> {
             Some(service) => folders(input, service, &address.provider, fields),
             None => binds(fields).collect(),
         };
-        let paths = folders.into_iter().filter(|folder| folder.is_written).map(|folder| folder.path);
-        written.entry(address.provider.clone()).or_default().extend(paths);
+        let provider = &address.provider;
+        for HostFolder { path, .. } in folders.into_iter().filter(|folder| folder.is_written) {
+            let is_filled = is_filled(provider, &path);
+            written.insert((provider.clone(), path), is_filled);
+        }
     }
     written
 }

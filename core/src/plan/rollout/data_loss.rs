@@ -7,7 +7,7 @@ use crate::model::folders::{Lead, normal};
 use crate::model::service::{Container, MountSource};
 use crate::model::{Address, Code, Fields, Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Text, Value};
 use crate::plan::desired::expand::Expansion;
-use crate::plan::desired::mounts;
+use crate::plan::desired::{bind_mounts, mounts};
 use crate::plan::input::Input;
 use crate::resources::docker;
 use crate::resources::docker::MountedData;
@@ -115,7 +115,8 @@ fn held(
 /// What the container had is gone, whoever took it: a volume or a folder of the same name would be a new one.
 fn lost(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields, former: &Former<'_>) -> Option<Refusal> {
     let had: BTreeSet<MountedData<'_>> = written(former.fields).map(|(data, _)| data).collect();
-    let gone = |(data, _): &(MountedData<'_>, &str)| had.contains(data) && is_gone(input, &base.provider, *data);
+    let gone =
+        |(data, _): &(MountedData<'_>, &str)| had.contains(data) && is_gone(input, service, &base.provider, *data);
     let (data, target) = written(fields).find(gone)?;
     let file = &service.origin.file;
     let back = match data {
@@ -123,7 +124,9 @@ fn lost(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields, f
             "bring it back from a backup: docker volume create {name}, and put the files there; then nothing is held",
             name
         ),
-        MountedData::Path(path) => text!("bring {path} back from a backup; then nothing is held", path),
+        MountedData::Path(path) => {
+            text!("mount the disk of {path}, or bring it back from a backup; then nothing is held", path)
+        }
     };
     Some(Refusal {
         code: Code::A0419,
@@ -137,13 +140,19 @@ fn lost(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields, f
 }
 
 /// Whether nothing is there any more of what a container had, as far as can be seen.
-fn is_gone(input: &Input<'_>, engine: &ProviderId, data: MountedData<'_>) -> bool {
+fn is_gone(input: &Input<'_>, service: &Service, engine: &ProviderId, data: MountedData<'_>) -> bool {
+    let is_lost = |path: &str, is_made_anew: bool| {
+        // A disk that is not mounted leaves an empty folder.
+        let was_filled = input.facts.filled_folders.get(engine).is_some_and(|known| known.contains(path));
+        lead(input, engine, path).is_some_and(|lead| lead.is_missing && is_made_anew || lead.is_empty && was_filled)
+    };
     match data {
         MountedData::Volume(name) => {
             let volume = Address::new(engine.clone(), Kind::Volume, name);
-            !has_volume(input, engine, name) && input.world.gap(&volume).is_none()
+            let is_away = !has_volume(input, engine, name) && input.world.gap(&volume).is_none();
+            is_away || bind_mounts::device(input, service, engine, name).is_some_and(|path| is_lost(&path, false))
         }
-        MountedData::Path(path) => lead(input, engine, path).is_some_and(|lead| lead.is_missing),
+        MountedData::Path(path) => is_lost(&normal(path), true),
     }
 }
 
@@ -194,7 +203,7 @@ fn beside_stranger(
         return copied;
     }
     // Theirs is gone: as if it were a container of ours.
-    let is_lost = |data: &MountedData<'_>| is_gone(input, &base.provider, *data);
+    let is_lost = |data: &MountedData<'_>| is_gone(input, service, &base.provider, *data);
     let found = strangers.into_iter().find_map(|(stranger, seen)| {
         written(fields).filter(|(now, _)| is_empty(now)).find_map(|(now, target)| {
             let (theirs, _) = written(&seen.fields).find(|(_, at)| *at == target)?;
