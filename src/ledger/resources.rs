@@ -84,6 +84,7 @@ pub struct Ledger {
     facts: Cached<Facts>,
     texts: FieldTexts,
     pub(crate) manifests: Cached<BTreeMap<String, StoredManifest>>,
+    pub(crate) good_generations: Cached<BTreeSet<(String, String)>>,
     pub(crate) refused: Arc<Mutex<RefusalTally>>,
 }
 
@@ -129,6 +130,7 @@ impl Ledger {
             facts: Cached::default(),
             texts: FieldTexts::default(),
             manifests: Cached::default(),
+            good_generations: Cached::default(),
             refused: Arc::default(),
         }
     }

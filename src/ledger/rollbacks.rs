@@ -1,7 +1,8 @@
 //! The manifests with which all containers of a service were healthy, and services that were rolled back to one of
 //! them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sqlx::Row;
 
@@ -104,6 +105,16 @@ impl Ledger {
             at: Timestamp(row.get("at_ms")),
         };
         Ok(rows.iter().map(good).collect())
+    }
+
+    /// Of which generations there is a good manifest, by service.
+    pub async fn good_generations(&self) -> Result<Arc<BTreeSet<(String, String)>>, StoreError> {
+        self.good_generations.get(&self.pool, self.read_good_generations()).await
+    }
+
+    async fn read_good_generations(&self) -> Result<BTreeSet<(String, String)>, StoreError> {
+        let rows = sqlx::query("SELECT service, generations FROM good_manifests").fetch_all(&self.pool).await;
+        Ok(rows.map_err(read)?.iter().map(|row| (row.get("service"), row.get("generations"))).collect())
     }
 
     /// The files of a good manifest.

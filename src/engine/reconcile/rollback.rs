@@ -133,6 +133,7 @@ impl Engine {
             self.record_service_event(&name, "resumed", text, now).await?;
         }
         let good = good_generations(wants, world, plan);
+        let stored = self.ledger.good_generations().await?;
         for (name, generations) in good.into_iter().filter(|(name, _)| desired.services.contains_key(*name)) {
             if let Some(rollback) = desired.going_back.rollbacks.get_mut(name) {
                 if !rollback.done {
@@ -148,7 +149,9 @@ impl Engine {
                 || desired.broken.contains_key(name);
             let Some(document) = desired.texts.get(name).filter(|_| !is_touched) else { continue };
             let good = (generations, StoredManifest::new(document).identity());
-            if self.good_manifests.get(name) != Some(&good) {
+            // The ledger forgets the versions of what is destroyed or gone.
+            let is_stored = stored.contains(&(name.clone(), good.0.clone()));
+            if !is_stored || self.good_manifests.get(name) != Some(&good) {
                 let revision = desired.revision.as_str();
                 // As many as there are images to go back to.
                 let kept = self.context.site.images.keep + 1;

@@ -133,6 +133,28 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
     assert!(rig.last_pass().facts.suspended.is_empty() && rig.last_pass().rollbacks.is_empty());
 }
 
+/// The ledger says what it has stored: what forgets a service there needs to tell no one else.
+#[tokio::test]
+async fn a_service_that_comes_back_has_its_versions_again() {
+    let mut rig = Stepped::start().await;
+    let versions = async |rig: &Stepped| rig.engine.ledger().good_manifests("web").await.unwrap().len();
+    rig.write("web.yaml", &plain("web"));
+    rig.settle().await;
+    assert_eq!(versions(&rig).await, 1);
+    rig.purge("web").await;
+    rig.pass_until_settled().await;
+    assert_eq!(versions(&rig).await, 0, "what is destroyed has no version to go back to");
+    assert!(rig.engine.ledger().resume("web").await.unwrap());
+    rig.settle().await;
+    assert_eq!(versions(&rig).await, 1, "after `destroy --purge` and `resume`");
+    rig.remove("web.yaml");
+    rig.settle().await;
+    assert_eq!(versions(&rig).await, 0);
+    rig.write("web.yaml", &plain("web"));
+    rig.settle().await;
+    assert_eq!(versions(&rig).await, 1, "after its file was away");
+}
+
 /// One step back may not be enough, and not be meant: a version that is named is gone to from any other.
 #[tokio::test]
 async fn a_service_that_went_back_goes_on_to_a_version_that_is_named() {
