@@ -29,9 +29,12 @@ use crate::source::SourceReading;
 use amarre_core::manifest::{self, Diagnostic, Openable, Severity, SourceFile};
 use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Code, Hint, Kind};
+use amarre_core::plan::render::{Sign, Style};
 
 /// The exit code for a refusal by a guard, or without confirmation.
 pub(super) const REFUSED: u8 = 4;
+/// The exit code of what is protected, as the answer of `destroy` has it.
+const PROTECTED: u8 = 3;
 
 /// `amarre validate`
 pub async fn validate(args: &Args, validate: &ValidateArgs, output: &Output) -> Result<u8, CommandFailure> {
@@ -394,6 +397,12 @@ pub async fn destroy(args: &Args, destroy: &DestroyArgs, output: &Output) -> Res
             let hint = format!("{meant}amarre status --all lists them");
             return Err(CommandFailure::new(Code::A1002, format!("there is no service {unknown}"), hint));
         }
+        // Of services that are named, nothing goes where one is protected; there is nothing to ask.
+        if let Some(said) = refused_destroy(&status.document, destroy, output.style) {
+            link.close().await;
+            output.data(&said);
+            return Ok(PROTECTED);
+        }
         output.data(&destroy_list(&status.document, destroy));
     }
     if destroy.dry_run {
@@ -423,6 +432,31 @@ fn is_listed(status: &Json, name: &str) -> bool {
     status["services"].as_array().into_iter().flatten().any(|service| service["name"] == name)
 }
 
+/// Why a service is not destroyed as it is asked for.
+fn protection<'a>(service: &'a Json, destroy: &DestroyArgs) -> Option<&'a Json> {
+    let protected = &service["protected"];
+    (protected.is_object() && (destroy.purge || protected["purge"] == false)).then_some(protected)
+}
+
+/// What the answer would be without `--dry-run`: the first of the services that is protected keeps all of them.
+fn refused_destroy(status: &Json, destroy: &DestroyArgs, style: Style) -> Option<String> {
+    let services = status["services"].as_array()?;
+    let of = |name: &str| services.iter().find(|service| service["name"] == name);
+    let mut names: Vec<&String> = destroy.services.iter().filter(|_| !destroy.all).collect();
+    names.sort();
+    let protected = names.into_iter().find_map(|name| protection(of(name)?, destroy))?;
+    let sign = style.sign(Sign::Refuse);
+    Some(format!("{sign} {}Nothing would be changed.\n", protection_text(protected)))
+}
+
+/// `server worker is protected …, A0418` and its hint.
+fn protection_text(protected: &Json) -> String {
+    let said = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    let (message, code, hint) =
+        (said(&protected["message"]), said(&protected["code"]), said(&protected["hints"][0]["text"]));
+    format!("{message}, {code}\n  hint: {hint}\n")
+}
+
 /// What would be deleted, a line each.
 fn destroy_list(status: &Json, destroy: &DestroyArgs) -> String {
     let mut out = String::new();
@@ -431,12 +465,10 @@ fn destroy_list(status: &Json, destroy: &DestroyArgs) -> String {
         if !destroy.all && !destroy.services.iter().any(|asked| asked == name) {
             continue;
         }
-        out.push_str(&format!("- {name}\n"));
-        let protected = &service["protected"];
-        if protected.is_object() && (destroy.purge || protected["purge"] == false) {
-            let said = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-            let (message, code) = (said(&protected["message"]), said(&protected["code"]));
-            out.push_str(&format!("  ! {message}, {code}\n  hint: {}\n", said(&protected["hints"][0]["text"])));
+        let protected = protection(service, destroy);
+        match protected {
+            Some(protected) => out.push_str(&format!("! {name}\n  ! {}", protection_text(protected))),
+            None => out.push_str(&format!("- {name}\n")),
         }
         let mut resources: Vec<&Json> = service["resources"].as_array().into_iter().flatten().collect();
         let rank = |resource: &Json| {
@@ -446,7 +478,8 @@ fn destroy_list(status: &Json, destroy: &DestroyArgs) -> String {
         for resource in resources {
             let kind = resource["kind"].as_str().unwrap_or_default();
             let is_used = resource["owned"] == false;
-            let is_kept = is_used || matches!(kind, "certificate" | "volume" | "server") && !destroy.purge;
+            let is_data = matches!(kind, "certificate" | "volume" | "server");
+            let is_kept = is_used || is_data && !destroy.purge || protected.is_some();
             let is_there = resource["health"] != "Missing" && kind != "attachment";
             if is_there {
                 let sign = if is_kept { "kept:" } else { "-" };

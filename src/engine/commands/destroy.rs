@@ -63,15 +63,7 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
     let hidden = reply.picture.plan.gaps.iter().any(|gap| !gap.is_of_machine() || is_its(gap));
     let took = (handle.now() - started).in_words();
     let (text, exit) = if left.is_empty() && !hidden {
-        let mut applied = reply.picture.facts.applied.iter();
-        let has_server = applied.any(|(address, row)| address.kind.is_instance() && names.contains(&row.service));
-        let kept = match purge {
-            true => "",
-            false if has_server => {
-                "; volumes and servers are kept, and these cost what they cost: --purge deletes them"
-            }
-            false => "; volumes are kept",
-        };
+        let kept = if purge { String::new() } else { kept_text(&reply.picture, &names) };
         let still = files_left(&reply.picture, &names);
         let all = names.into_iter().collect::<Vec<_>>().join(", ");
         (format!("Destroyed {all} in {took}: {tally}{kept}.\n{used}{still}"), 0)
@@ -88,6 +80,23 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
         (text, 3)
     };
     Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
+}
+
+/// What a destroy without `--purge` leaves: `; volumes and certificates are kept`.
+fn kept_text(picture: &PassResult, names: &BTreeSet<String>) -> String {
+    let applied = picture
+        .facts
+        .applied
+        .iter()
+        .filter(|(address, row)| names.contains(&row.service) && picture.world.seen.contains_key(*address));
+    let kinds: BTreeSet<Kind> = applied.map(|(address, _)| address.kind).filter(|kind| kind.is_kept()).collect();
+    let words: Vec<String> = kinds.iter().map(|kind| format!("{}s", kind.label())).collect();
+    let all = words.join(" and ");
+    match kinds.iter().any(|kind| kind.is_instance()) {
+        _ if words.is_empty() => String::new(),
+        true => format!("; {all} are kept, and servers cost what they cost: --purge deletes them"),
+        false => format!("; {all} are kept"),
+    }
 }
 
 /// What is not Amarre's stays, whatever is asked for.

@@ -363,8 +363,8 @@ async fn a_destroy_without_purge_keeps_servers_and_says_so() {
     let shown = rig.run(&["destroy", "build", "--dry-run"]).await;
     assert!(shown.out.contains("kept: server"), "{shown:?}");
     let purged = rig.run(&["destroy", "build", "--purge", "--dry-run"]).await;
-    assert!(purged.out.contains("- server"), "{purged:?}");
-    ends(&rig.run(&["destroy", "build", "--yes"]).await, 0, &["volumes and servers are kept"]);
+    assert!(purged.code == 3 && purged.out.contains("is protected") && !purged.out.contains("- server"), "{purged:?}");
+    ends(&rig.run(&["destroy", "build", "--yes"]).await, 0, &["; servers are kept", "--purge deletes them"]);
     assert_eq!(end(daemon).await, 0);
 }
 

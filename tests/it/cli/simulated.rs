@@ -260,6 +260,13 @@ async fn a_server_is_made_and_ended_by_the_command_line() {
     assert!(logged.out.contains("/instance → 200") && logged.out.contains("BUILD → ACTIVE"), "{logged:?}");
     let preview = rig.run(&["destroy", "worker", "--purge", "--dry-run"]).await;
     assert!(preview.out.contains("! server worker is protected") && preview.out.contains("A0418"), "{preview:?}");
+    assert!(preview.code == 3 && preview.out.contains("Nothing would be changed."), "{preview:?}");
+    assert!(!preview.out.contains("- "), "what is refused is not listed as going: {preview:?}");
+    let asked = rig.run(&["destroy", "worker", "--purge"]).await;
+    assert_eq!((asked.code, &asked.out), (3, &preview.out), "there is nothing to agree to: {asked:?}");
+    let all = rig.run(&["destroy", "--all", "--purge", "--dry-run"]).await;
+    assert!(all.out.contains("! worker\n") && all.out.contains("kept: server"), "{all:?}");
+    assert!(!all.out.contains("- "), "{all:?}");
     let protected = rig.run(&["destroy", "worker", "--purge", "--yes"]).await;
     assert!(protected.code == 3 && protected.out.contains("A0418"), "{protected:?}");
     assert!(protected.out.contains("Nothing was changed."), "{protected:?}");
