@@ -123,6 +123,8 @@ pub struct PassResult {
     pub source_error: Option<SourceError>,
     /// The effective manifests.
     pub services: Arc<BTreeMap<String, Service>>,
+    /// What manifests that are gone asked for: their last text, if it can be read.
+    pub gone: BTreeMap<String, Service>,
     /// Diagnostics of the manifests.
     pub diagnostics: Vec<Diagnostic>,
     /// Services whose file is broken or whose secret is missing: why.
@@ -394,7 +396,6 @@ pub struct Engine {
     hops: UpstreamProbes,
     port80: reconcile::port80::Port80Findings,
     lanes: JoinSet<LaneDone>,
-    /// The service of each task.
     busy: BTreeMap<tokio::task::Id, String>,
     /// The resources that lanes create and delete, by service.
     under_way: BTreeMap<String, reconcile::hand_out::UnderWay>,
@@ -420,7 +421,6 @@ pub struct Engine {
     /// The retries that the next pass grants.
     retry_request: RetryRequest,
     publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
-    /// The account that caused each drift.
     culprits: reconcile::attribution::Attributions,
     picture: Arc<PassResult>,
     /// The manifests of the source's latest revision, as read with this configuration.

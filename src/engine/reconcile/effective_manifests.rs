@@ -28,6 +28,8 @@ pub(crate) struct DesiredManifests {
     pub(crate) history: History,
     /// How deleted manifests stated that they are kept.
     pub(crate) gone: BTreeMap<String, Reconcile>,
+    /// What deleted manifests asked for, where their last text can be read.
+    pub(crate) gone_services: BTreeMap<String, Service>,
     pub(crate) texts: Arc<BTreeMap<String, Document>>,
     /// The revision of the source, as shown.
     pub(crate) revision: String,
@@ -81,6 +83,7 @@ impl Engine {
         let mut desired = DesiredManifests {
             history,
             gone: BTreeMap::new(),
+            gone_services: BTreeMap::new(),
             services,
             diagnostics,
             broken: BTreeMap::new(),
@@ -119,10 +122,12 @@ impl Engine {
             }
         }
         for (name, kept) in stored.iter().filter(|(name, _)| !desired.services.contains_key(*name)) {
-            let said = self.last_good(name, Some(kept)).await.map(|service| service.reconcile);
+            let last = self.last_good(name, Some(kept)).await;
             let unreadable =
                 || Reconcile { protect: kept.text.contains("protect").then_some(true), ..Reconcile::default() };
+            let said = last.as_ref().map(|service| service.reconcile.clone());
             desired.gone.insert(name.clone(), said.unwrap_or_else(unreadable));
+            desired.gone_services.extend(last.map(|service| (name.clone(), service)));
         }
         self.freeze_reused_names(&mut desired, &stored).await;
         self.rewind_all(&mut desired, source).await;

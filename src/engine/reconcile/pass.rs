@@ -453,6 +453,7 @@ impl Engine {
             source: source.unwrap_or_else(|| self.picture.source.clone()),
             source_error,
             services: desired.services,
+            gone: desired.gone_services,
             diagnostics: desired.diagnostics,
             broken: desired.broken,
             world,

@@ -6,6 +6,7 @@ pub mod pools;
 pub mod drift;
 pub mod exposure;
 pub mod status;
+mod service_health;
 mod next_step;
 mod status_text;
 mod leftovers;

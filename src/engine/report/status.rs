@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::countdown::{self, CountFrom, Then};
 use super::exposure;
 use super::waits::{self, PendingWait};
-use super::{jobs, leftovers, next_step, wait_text};
+use super::{jobs, leftovers, next_step, service_health, wait_text};
 use crate::engine::reconcile::retry;
 use crate::engine::{PassResult, ServiceError};
 use crate::ledger::LastFailure;
@@ -181,7 +181,9 @@ pub fn before_waits(picture: &PassResult) -> BTreeMap<String, ServiceStatus> {
         .chain(picture.facts.suspended.keys())
         .chain(known)
         .collect();
-    names.into_iter().filter(|name| !name.is_empty()).map(|name| (name.clone(), service(picture, name))).collect()
+    let parts = service_health::parts_of_gone(picture);
+    let row = |name: &String| (name.clone(), service(picture, name, parts.get(name)));
+    names.into_iter().filter(|name| !name.is_empty()).map(row).collect()
 }
 
 /// The addresses of a route. A name that every browser resolves to its own machine opens at a simulated proxy there,
@@ -199,11 +201,11 @@ fn urls<'a>(
     })
 }
 
-fn service(picture: &PassResult, name: &str) -> ServiceStatus {
+fn service(picture: &PassResult, name: &str, parts: Option<&BTreeSet<Address>>) -> ServiceStatus {
     let manifest = picture.services.get(name);
     let resources = resources(picture, name);
     let sync = worst_sync(picture, name, &resources);
-    let health = worst_health(picture, name, &resources);
+    let health = service_health::health(picture, name, &resources, parts);
     let mut status = ServiceStatus {
         name: name.to_owned(),
         host: manifest.map_or_else(|| "default".to_owned(), |manifest| manifest.host.clone()),
@@ -436,29 +438,6 @@ pub fn is_leaving(picture: &PassResult, change: &Change) -> bool {
     let is_hindered = change.refusal().is_some() || picture.failing.contains_key(&change.address);
     let is_old = change.address.kind == Kind::Container && change.address.generation.is_some();
     goes && is_old && !is_hindered && picture.world.has_other_ready(&change.address)
-}
-
-fn worst_health(picture: &PassResult, name: &str, resources: &[ResourceStatus]) -> Health {
-    let serves = |kind: Kind| kind == Kind::Container || kind.is_instance() || kind.is_proxied();
-    let relevant = resources.iter().filter(|resource| serves(resource.address.kind));
-    let goes = |resource: &&ResourceStatus| resource.change.as_deref().is_none_or(|change| change.verb != Verb::Delete);
-    let worst = relevant.filter(goes).map(|resource| resource.health).min();
-    let is_moving = picture.changes_of(name).any(|change| change.refusal().is_none());
-    match worst {
-        // A resource that is about to be created is on its way.
-        Some(Health::Missing) if is_moving && !picture.errors.contains_key(name) && !is_blocked(picture, name) => {
-            Health::Progressing
-        }
-        Some(worst) => worst,
-        None if picture.facts.suspended.contains_key(name) && !picture.plan.has_seen_services() => Health::Unknown,
-        None if picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy) => Health::Missing,
-        None if picture.broken.contains_key(name) => Health::Missing,
-        None => Health::Healthy,
-    }
-}
-
-fn is_blocked(picture: &PassResult, name: &str) -> bool {
-    picture.changes_of(name).all(|change| picture.blocked().contains(&change.address))
 }
 
 /// The one line, by importance.

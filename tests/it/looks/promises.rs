@@ -259,6 +259,38 @@ async fn many_deletes_need_their_number() {
     assert_eq!(left, ["/ee"]);
 }
 
+/// What was never made, or went before the guard held the rest, does not serve: no *Healthy* hides it.
+#[tokio::test]
+async fn a_service_whose_manifest_is_gone_is_as_healthy_as_its_last_text_is_served() {
+    let names = ["aa", "bb", "cc", "dd", "ee"];
+    let mut rig = settled(&names).await;
+    let health = |rig: &Stepped, name: &str| rig.last_pass().statuses()[name].health.word();
+    rig.docker.server.faults.add("POST", "/v1.41/containers/create", 99, Fault::Before(500));
+    rig.write("never.yaml", &plain("never"));
+    for _ in 0..4 {
+        rig.pass().await;
+        rig.clock.advance(Millis::seconds(1));
+    }
+    assert!(rig.last_pass().owned_by("never").len() > 1, "{:?}", rig.last_pass().owned_by("never"));
+    for name in [&names[..4], &["never"]].concat() {
+        rig.remove(&format!("{name}.yaml"));
+    }
+    rig.docker.remove("bb").unwrap();
+    rig.pass_until_settled().await;
+    rig.docker.server.faults.clear();
+    assert_eq!(rig.last_pass().plan.guard.as_ref().map(|guard| guard.code), Some(Code::A0401));
+    assert_eq!(health(&rig, "never"), "Missing", "its container was never made");
+    assert_eq!(health(&rig, "bb"), "Missing", "its container is gone");
+    assert_eq!(health(&rig, "aa"), "Healthy", "the guard holds all of it, and it serves");
+    let host = rig.npm.rows(npm::Kind::ProxyHost).into_iter().find(|row| row["domain_names"][0] == "aa.example.org");
+    rig.npm.remove_proxy_host(host.unwrap()["id"].as_u64().unwrap());
+    rig.pass_until_settled().await;
+    assert_eq!(health(&rig, "aa"), "Missing", "visitors no longer come in");
+    rig.restart().await;
+    rig.pass_until_settled().await;
+    assert_eq!(health(&rig, "aa"), "Missing", "over a restart, too");
+}
+
 /// With the first of them gone, the number that was agreed to is another one: the agreement holds all the same.
 #[tokio::test]
 async fn an_agreement_to_delete_holds_to_the_end() {
