@@ -1,7 +1,7 @@
 //! `POST /containers/create`: what was asked for, the image's part and the engine's defaults become one container.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -183,7 +183,7 @@ impl State {
             return invalid(&format!("invalid mount path: '{source}' mount path must be absolute"));
         }
         let exists = match &self.options.host_paths {
-            None => Path::new(source).exists(),
+            None => Path::new(source).exists() || self.folders.iter().any(|folder| folder.starts_with(source)),
             Some(paths) => paths.iter().any(|path| Path::new(source).starts_with(path)),
         };
         if exists {
@@ -210,9 +210,11 @@ impl State {
                 );
             }
             let mount = if source.starts_with('/') {
-                if self.options.host_paths.is_none() {
+                if self.options.makes_folders {
                     // Made as the host's root, who may do so; where it is a file that is there, it stays.
                     let _ = std::fs::create_dir_all(source);
+                } else {
+                    self.folders.insert(PathBuf::from(source));
                 }
                 bind_mount(source, target, mode, writable)
             } else {

@@ -1,7 +1,8 @@
 //! An engine as it was once, for stories that begin alike. Not for engines with delays: what was to happen later happens
 //! after a rewind, too.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -17,6 +18,7 @@ pub struct Snapshot {
     listening: Vec<String>,
     networks: Vec<Network>,
     volumes: BTreeMap<String, Volume>,
+    folders: BTreeSet<PathBuf>,
     images: Vec<Image>,
     registry: BTreeMap<String, ImageSpec>,
     execs: BTreeMap<String, Exec>,
@@ -35,6 +37,7 @@ impl Docker {
             containers: state.containers.clone(),
             networks: state.networks.clone(),
             volumes: state.volumes.clone(),
+            folders: state.folders.clone(),
             images: state.images.clone(),
             registry: state.registry.clone(),
             execs: state.execs.clone(),
@@ -54,6 +57,7 @@ impl Docker {
         state.containers.clone_from(&to.containers);
         state.networks.clone_from(&to.networks);
         state.volumes.clone_from(&to.volumes);
+        state.folders.clone_from(&to.folders);
         state.images.clone_from(&to.images);
         state.registry.clone_from(&to.registry);
         state.execs.clone_from(&to.execs);

@@ -18,6 +18,9 @@ pub struct DockerOptions {
     pub default_pool_taken: bool,
     /// Bind sources that exist, with all that is below them. `None` looks at the real file system.
     pub host_paths: Option<BTreeSet<String>>,
+    /// Folders that binds ask for and that are missing are made on this machine, as the real engine does. Else only the
+    /// simulator knows that they are there: a demo leaves nothing behind.
+    pub makes_folders: bool,
     /// First pause before the engine restarts what exited; doubles each time (the real one: 100 ms).
     /// Zero restarts within the same call, and what exits again waits for its next inspect: no timers, so that runs replay.
     pub restart_delay: Duration,
@@ -35,6 +38,7 @@ impl Default for DockerOptions {
             pull_anything: true,
             default_pool_taken: false,
             host_paths: None,
+            makes_folders: false,
             restart_delay: Duration::from_millis(100),
             health_delay: Duration::from_millis(20),
             build_step: Duration::ZERO,

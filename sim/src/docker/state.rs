@@ -1,7 +1,8 @@
 //! The one world behind the API: what exists, where it is found, and the events that tell of changes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jiff::Timestamp;
@@ -64,6 +65,8 @@ pub(super) struct State {
     pub(super) containers: Vec<Container>,
     pub(super) networks: Vec<Network>,
     pub(super) volumes: BTreeMap<String, Volume>,
+    /// Folders of the host that binds made, for this simulator only.
+    pub(super) folders: BTreeSet<PathBuf>,
     pub(super) images: Vec<Image>,
     /// What can be pulled, by familiar reference.
     pub(super) registry: BTreeMap<String, ImageSpec>,
@@ -255,6 +258,7 @@ impl State {
             containers: Vec::new(),
             networks: Vec::new(),
             volumes: BTreeMap::new(),
+            folders: BTreeSet::new(),
             images: Vec::new(),
             registry: BTreeMap::new(),
             execs: BTreeMap::new(),

@@ -50,3 +50,24 @@ async fn files_are_copied_in_unless_the_root_is_read_only() {
     assert_eq!(message(&put("shut").await), (500, "container rootfs is marked read-only"));
     assert_eq!(docker.uploads("open"), [("/etc".to_owned(), b"\"tar\"".to_vec())]);
 }
+
+/// A demo leaves nothing behind on the machine that it is shown on.
+#[tokio::test]
+async fn a_folder_that_a_bind_asks_for_is_made_here_only_where_that_is_wanted() {
+    let folder = std::env::temp_dir().join(format!("amarre-sim-binds-{}", std::process::id()));
+    let below = folder.join("made/below");
+    let bind = json!({"Image": "web:1", "HostConfig": {"Binds": [format!("{}:/data", below.display())]}});
+    let source = folder.join("made").display().to_string();
+    let mount = json!({"Type": "bind", "Source": source, "Target": "/data"});
+    let mount = json!({"Image": "web:1", "HostConfig": {"Mounts": [mount]}});
+    for makes_folders in [false, true] {
+        let docker = Docker::start(DockerOptions { makes_folders, ..DockerOptions::default() }).await.unwrap();
+        docker.load_image(ImageSpec::new("web:1"));
+        let early = create(&docker, "early", mount.clone()).await;
+        assert!(message(&early).1.contains("bind source path does not exist"), "{early:?}");
+        assert_eq!(create(&docker, "bound", bind.clone()).await.0, 201);
+        assert_eq!(create(&docker, "mounted", mount.clone()).await.0, 201, "the engine has it since");
+        assert_eq!(below.is_dir(), makes_folders);
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}

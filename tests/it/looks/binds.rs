@@ -25,7 +25,7 @@ const OPERATORS: Setting = Setting { by_operators: true, ..SEEN };
 
 /// An engine whose host has the folders that this machine has.
 async fn rig(setting: Setting) -> Stepped {
-    Stepped::in_setting(DockerOptions { host_paths: None, ..options() }, setting).await
+    Stepped::in_setting(DockerOptions { host_paths: None, makes_folders: true, ..options() }, setting).await
 }
 
 fn data(rig: &Stepped, path: &str) -> PathBuf {
