@@ -17,6 +17,7 @@ use super::kinds::{KINDS, record};
 use super::policy::Decision;
 use super::policy::cross_manifest::Claims;
 use super::resolve;
+use super::schema;
 use super::source_files::{OtherFile, SourceFiles};
 use super::yaml::diagnostic::{Problem, Spot, shown};
 use super::yaml::reader::{PlacedText, Reader, Scope, nearest};
@@ -224,7 +225,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         places: BTreeMap::new(),
     };
     let row = KINDS.iter().find(|row| row.kind == kind)?;
-    (row.parse)(reader, service)
+    (row.parse)(reader.with_sections(Box::new(move |key| schema::sections_with(kind, key))), service)
 }
 
 fn kind(reader: &mut Reader<'_>) -> Option<ManifestKind> {

@@ -8,6 +8,8 @@ pub(super) mod container;
 use serde_json::{Map, Value as Json, json};
 
 use super::kinds::KINDS;
+use super::yaml::reader::Section;
+use crate::model::service::ManifestKind;
 
 /// A key: its name, its forms, what it is.
 pub(super) type SchemaKey = (&'static str, Json, &'static str);
@@ -47,6 +49,31 @@ pub fn schema() -> Json {
         "allOf": choices,
         "$defs": parts,
     })
+}
+
+/// The keys of a kind of manifest below which there is a key of this name: of a map, or of the maps in a list.
+pub(super) fn sections_with(kind: ManifestKind, name: &str) -> Vec<Section> {
+    let whole = schema();
+    let parts = &whole["$defs"];
+    let has = |form: &&Json| form["properties"].get(name).is_some();
+    let section = |(key, forms): (&String, &Json)| {
+        let all = alternatives(parts, forms);
+        let is_map = all.iter().any(has);
+        let is_list = all.iter().flat_map(|form| alternatives(parts, &form["items"])).any(|form| has(&form));
+        (is_map || is_list).then(|| Section { key: key.clone(), is_list: !is_map })
+    };
+    parts[kind.word()]["properties"].as_object().into_iter().flatten().filter_map(section).collect()
+}
+
+/// The forms that a value may have, links followed.
+fn alternatives<'a>(parts: &'a Json, forms: &'a Json) -> Vec<&'a Json> {
+    let link = forms["$ref"].as_str().and_then(|link| link.strip_prefix("#/$defs/"));
+    let form = link.map_or(forms, |part| &parts[part]);
+    // What is required of a map is said by alternatives, too.
+    match form["anyOf"].as_array().filter(|_| form.get("properties").is_none()) {
+        Some(several) => several.iter().flat_map(|form| alternatives(parts, form)).collect(),
+        None => vec![form],
+    }
 }
 
 fn update_keys() -> Vec<SchemaKey> {

@@ -157,7 +157,12 @@ pub(crate) struct Reader<'a> {
     path: &'static str,
     entries: &'a [Entry],
     asked: Vec<&'static str>,
+    /// Which of its keys have a key of this name below them; of a whole manifest.
+    sections: Option<Sections>,
 }
+
+/// The keys below which a name is a key.
+pub(crate) type Sections = Box<dyn Fn(&str) -> Vec<Section>>;
 
 impl<'a> Reader<'a> {
     /// Opens a map; `what` is how a message calls it, `path` stands before its keys.
@@ -167,7 +172,7 @@ impl<'a> Reader<'a> {
                 // The first key is a better place to point to than the whole map.
                 let spot = entries.first().map_or(node.spot, |entry| entry.key_spot);
                 scope.places_of(spot, entries);
-                Some(Self { scope, spot, path, entries, asked: Vec::new() })
+                Some(Self { scope, spot, path, entries, asked: Vec::new(), sections: None })
             }
             NodeData::Scalar(_) | NodeData::List(_) => {
                 scope.wrong_type(node, what, text!("a map"));
@@ -178,7 +183,13 @@ impl<'a> Reader<'a> {
 
     /// Of a map without keys.
     pub fn empty(scope: &'a Scope<'a>) -> Self {
-        Self { scope, spot: Spot::at(1, 1), path: "", entries: &[], asked: Vec::new() }
+        Self { scope, spot: Spot::at(1, 1), path: "", entries: &[], asked: Vec::new(), sections: None }
+    }
+
+    /// Says where keys belong that stand at the top.
+    pub fn with_sections(mut self, sections: Sections) -> Self {
+        self.sections = Some(sections);
+        self
     }
 
     /// The keys that were looked for.
@@ -308,11 +319,26 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The one place where a key belongs, among those that this manifest may have.
+    fn place_of(&self, entry: &Entry, mut sections: Vec<Section>) -> Option<Text> {
+        sections.retain(|section| self.asked.contains(&section.key.as_str()));
+        let [Section { key, is_list }] = sections.as_slice() else { return None };
+        let (inner, value) = (&entry.key, entry.value.scalar().filter(|value| is_plain(value)).unwrap_or("…"));
+        let example = match is_list {
+            true => format!("`{key}: [{{…, {inner}: {value}}}]`"),
+            false => format!("`{key}: {{{inner}: {value}}}`"),
+        };
+        Some(text!("it belongs below `{key}`: {example}", key, example))
+    }
+
     fn unknown(&self, entry: &Entry, meant: Option<&str>) -> Problem {
         /// More keys than these would not fit a line.
         const KEYS_LISTED_MAX: usize = 9;
         let problem =
             Problem::error(Code::A0103, entry.key_spot, text!("unknown key `{key}`", key = shown(&entry.key)));
+        if let Some(hint) = self.sections.as_ref().and_then(|sections| self.place_of(entry, sections(&entry.key))) {
+            return problem.hint(hint);
+        }
         if let Some(near) = meant.or_else(|| nearest(&entry.key, &self.asked)) {
             return problem.hint(text!("did you mean `{near}`?", near));
         }
@@ -342,6 +368,19 @@ pub(crate) fn no_effect(spot: Spot, message: impl Into<Text>, hint: impl Into<Te
         Problem::error(Code::A0112, spot, message)
     };
     problem.hint(hint)
+}
+
+/// A key with keys of its own.
+pub(crate) struct Section {
+    pub key: String,
+    /// Its keys are those of each item.
+    pub is_list: bool,
+}
+
+/// Whether a value can be repeated in a hint: short, and nothing in it means something to YAML.
+fn is_plain(value: &str) -> bool {
+    const SHOWN_MAX: usize = 20;
+    value.len() <= SHOWN_MAX && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 /// What is to be said of a key that nobody asked for.
