@@ -1,10 +1,14 @@
 //! Why a change of one resource is held: it refers to what is not there, something else has its place, or it cannot change
 //! where it is.
 
+use std::collections::BTreeSet;
+
 use super::ways_out::{Rival, ways_out};
 use crate::model::{Address, Code, FieldDiff, Hint, Kind, Need, Refusal, Seen, State, Text, Value, Want, Wants};
 use crate::plan::desired::subnets;
 use crate::plan::input::Input;
+use crate::plan::rollout::network_recreate;
+use crate::plan::safety::protect;
 use crate::text;
 
 /// A manifest that refers to what is neither there nor made by any manifest waits for a person.
@@ -63,9 +67,27 @@ pub fn cannot_change(input: &Input<'_>, address: &Address, want: &Want, diffs: &
         code: Code::A0406,
         message: text!("{kind} {name} cannot change in place", kind = address.kind, name = &address.name),
         found: found(diffs),
-        hints: vec![Hint::command(
-            text!("take the service down and up again; its volumes stay"),
-            format!("amarre destroy {} && amarre resume {}", want.service, want.service),
-        )],
+        hints: down_and_up(input, address, want),
     }
+}
+
+/// Down and up again with everything that is on it. What is protected is not destroyed: that is lifted first, and then it
+/// may need no command.
+fn down_and_up(input: &Input<'_>, address: &Address, want: &Want) -> Vec<Hint> {
+    let containers = input.world.of_kind(&address.provider, Kind::Container);
+    let on_it = containers.filter(|(_, seen)| seen.owner.is_ours() && network_recreate::is_on(&seen.fields, address));
+    let mut services: BTreeSet<&String> = on_it.filter_map(|(_, seen)| seen.service.as_ref()).collect();
+    services.insert(&want.service);
+    let protections = services.iter().filter_map(|service| protect::indestructible(input, service));
+    let lifted: Vec<Hint> = protections.flat_map(|refusal| refusal.hints).collect();
+    if !lifted.is_empty() {
+        return lifted;
+    }
+    let names = services.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ");
+    let resumes: String = services.iter().map(|name| format!(" && amarre resume {name}")).collect();
+    let what = match services.len() {
+        1 => text!("take the service down and up again; its volumes stay"),
+        _ => text!("take what is on it down and up again; volumes stay"),
+    };
+    vec![Hint::command(what, format!("amarre destroy {names}{resumes}"))]
 }
