@@ -74,8 +74,14 @@ async fn examine(args: &Args) -> Vec<Finding> {
     match built {
         Ok(providers) => {
             let now = SystemClock.now();
-            let patient =
-                ExamInput { site: &config.site, providers: &providers, services: &services, facts: &facts, now };
+            let patient = ExamInput {
+                site: &config.site,
+                providers: &providers,
+                services: &services,
+                facts: &facts,
+                known: None,
+                now,
+            };
             findings.extend(doctor::examine(&patient).await);
         }
         Err(finding) => findings.push(finding.hint("see docs/configuration.md")),

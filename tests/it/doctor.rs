@@ -489,6 +489,31 @@ async fn a_certificate_that_is_missing_or_ends() {
     assert!(said.out.contains("certificates  1 in use, next to expire wild in "), "{}", said.out);
 }
 
+/// Two of one name on one engine and one zone: each takes the marks of the other for its own.
+#[tokio::test]
+async fn another_amarre_of_the_same_name() {
+    let mut setup = Setup::sound().await;
+    setup.docker.image(ImageSpec::new("web:1"));
+    setup.write("web.yaml", "{name: web, image: \"web:1\", port: 80}");
+    let applied = setup.run(&["apply", "--yes", "--timeout", "60s"]).await;
+    assert_eq!(applied.code, 0, "{}", applied.out);
+    let said = setup.doctor().await;
+    assert!(!said.out.contains("  ! instance"), "all of it is its own: {}", said.out);
+    // With a ledger and a key of its own, and other manifests.
+    setup.config["state"] = json!("./other/amarre.db");
+    std::fs::remove_file(setup.path("amarre.yaml")).unwrap();
+    std::fs::remove_file(setup.path("services/web.yaml")).unwrap();
+    std::fs::create_dir(setup.path("other")).unwrap();
+    let planned = setup.run(&["plan"]).await;
+    assert!(planned.out.contains("A0430"), "its key is made by then: {}", planned.out);
+    let way = "another name by `instance:` in amarre.yaml";
+    setup.reports("Docker default: 2 resources with the mark of home, which this ledger never had, A1034", way).await;
+    setup.reports("NPM main: 1 resource with the mark of home, which this ledger never had, A1034", way).await;
+    setup.reports("with the mark of home, and no key of ours signed that, A1034", way).await;
+    let said = setup.doctor().await;
+    assert!(said.out.contains("container web") && said.out.contains("record web.example.org A"), "{}", said.out);
+}
+
 #[tokio::test]
 async fn a_lease_under_a_foreign_network() {
     let setup = Setup::sound().await;

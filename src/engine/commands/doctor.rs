@@ -9,6 +9,7 @@
 //! | address | whether the public addresses answer on 80 and 443 |
 //! | pool | subnets leased, free, in the way of others |
 //! | certificates | those that routes name or Amarre ordered: there, and for how long |
+//! | instance | marks of this instance's name that this ledger does not know, or that no key of ours signed |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -27,13 +28,18 @@ use amarre_core::model::address::of_provider;
 use amarre_core::model::families::{ProviderRole, families};
 use amarre_core::model::service::{Container, Dns, NetworkMode, Target, Tls};
 use amarre_core::model::site::{HostSite, PublicAddress, Reach};
-use amarre_core::model::{Address, Code, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
+use amarre_core::model::{
+    Address, Code, Facts, Fields, Kind, Millis, Owner, ProviderId, Seen, Service, Site, Timestamp, World,
+};
 use amarre_core::plan::desired::certificate as npm_certificates;
 use amarre_core::plan::desired::npm_reach::edge_network;
 use amarre_core::plan::desired::subnets::network_name;
+use amarre_core::plan::render::lines;
 
 /// A certificate that ends sooner than this is reported.
 const EXPIRES_SOON: Millis = Millis::minutes(14 * 24 * 60);
+/// Names of one finding, at most: more do not help to find out whose they are.
+const NAMES_SHOWN: usize = 6;
 /// A pool with fewer free subnets than this is reported.
 const FREE_SUBNETS_FEW: usize = 4;
 
@@ -47,6 +53,8 @@ pub struct ExamInput<'a> {
     pub services: &'a BTreeMap<String, Service>,
     /// Facts from the ledger.
     pub facts: &'a Facts,
+    /// What the last pass has seen; without one, the zones are read.
+    pub known: Option<&'a World>,
     /// The time.
     pub now: Timestamp,
 }
@@ -85,6 +93,7 @@ pub async fn examine(patient: &ExamInput<'_>) -> Vec<Finding> {
         findings.extend(pool(patient, &world));
     }
     findings.extend(certificates(patient, &world));
+    findings.extend(of_another_instance(patient, &world));
     findings
 }
 
@@ -120,7 +129,8 @@ pub async fn running(picture: &PassResult, now: Timestamp) -> Vec<Finding> {
     };
     let providers: Vec<Arc<dyn Provider>> = context.providers.values().cloned().collect();
     let (site, services, facts) = (&context.site, &picture.services, &picture.facts);
-    examine(&ExamInput { site, providers: &providers, services, facts, now }).await
+    let known = Some(&*picture.world);
+    examine(&ExamInput { site, providers: &providers, services, facts, known, now }).await
 }
 
 /// The names whose records the manifests want, and the domains themselves.
@@ -158,16 +168,23 @@ fn kinds(patient: &ExamInput<'_>) -> BTreeSet<(ProviderId, Kind)> {
     kinds
 }
 
-/// Observes engines and NPMs as a pass does, and collects the findings about the engines.
+/// Observes engines and NPMs as a pass does, and zones where no pass did, and collects the findings about the engines.
 async fn observe(patient: &ExamInput<'_>) -> (World, Vec<Finding>) {
-    let seen = patient.providers.iter().filter(|provider| !provider.id().is_zones()).map(|provider| async move {
+    let is_due = |provider: &&Arc<dyn Provider>| patient.known.is_none() || !provider.id().is_zones();
+    let seen = patient.providers.iter().filter(is_due).map(|provider| async move {
         let id = provider.id();
+        // By names that manifests may have, so that their zones are read.
+        let of_zone = |name: String| (Address::new(id.clone(), Kind::Record, &format!("{name}/A")), Fields::default());
+        let wanted = names(patient).into_iter().filter(|_| id.is_zones()).map(of_zone).collect();
         let applied = of_provider(&patient.facts.applied, id);
         let applied = applied.map(|(address, applied)| (address.clone(), applied.clone())).collect();
-        let ask = ObserveQuery { now: patient.now, applied, ..ObserveQuery::default() };
+        let ask = ObserveQuery { now: patient.now, wanted, applied, ..ObserveQuery::default() };
         (id.clone(), timeout(EXAM_LIMIT, provider.observe(&ask)).await.ok().map(Observation::clean))
     });
     let mut world = World::default();
+    let of_zones =
+        patient.known.into_iter().flat_map(|known| &known.seen).filter(|(address, _)| address.provider.is_zones());
+    world.seen.extend(of_zones.map(|(address, seen)| (address.clone(), seen.clone())));
     let mut findings = Vec::new();
     for (id, observation) in join_all(seen).await {
         if id.is_engine() {
@@ -389,6 +406,57 @@ fn collision(own: &Address, lease: &Ipv4Net, world: &World) -> Option<String> {
 
 fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
     one.contains(&other.network()) || other.contains(&one.network())
+}
+
+/// What carries the mark of this instance's name and is not known to be of this ledger and key: another Amarre of this name
+/// works there, or a ledger or a key was lost.
+fn of_another_instance(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
+    let is_marked = |address: &Address| !matches!(address.kind, Kind::Image | Kind::Attachment);
+    let mut unknown: BTreeMap<(&ProviderId, bool), Vec<String>> = BTreeMap::new();
+    for (address, seen) in world.seen.iter().filter(|(address, _)| is_marked(address)) {
+        let is_unsigned = seen.owner == Owner::Unverified;
+        if is_unsigned || seen.owner.is_ours() && is_never_had(patient, address, seen) {
+            let name = format!("{} {}", address.kind.label(), lines::name_and_type(address));
+            unknown.entry((&address.provider, is_unsigned)).or_default().push(name);
+        }
+    }
+    let finding = |((provider, is_unsigned), names): ((&ProviderId, bool), Vec<String>)| {
+        let (instance, place) = (&patient.site.instance, place(provider));
+        let marks = counted(names.len(), "resource");
+        let (text, hint) = match is_unsigned {
+            true => (
+                format!("{place}: {marks} with the mark of {instance}, and no key of ours signed that"),
+                "if the key was lost, put its copy back; if they are yours all the same: amarre adopt --all --unsigned",
+            ),
+            false => (
+                format!("{place}: {marks} with the mark of {instance}, which this ledger never had"),
+                "if the ledger was lost, amarre plan shows what becomes of them, and asks before it deletes them",
+            ),
+        };
+        let rest = names.len().saturating_sub(NAMES_SHOWN);
+        let more = if rest > 0 { format!(", and {rest} more") } else { String::new() };
+        let shown = names.into_iter().take(NAMES_SHOWN).collect::<Vec<_>>().join(", ");
+        Finding::know("instance", Code::A1034, text)
+            .note(format!("{shown}{more}"))
+            .hint("if another Amarre works there: give this one another name by `instance:` in amarre.yaml, and a new ledger")
+            .hint(hint)
+    };
+    unknown.into_iter().map(finding).collect()
+}
+
+/// As a guard asks before what the ledger never had is deleted.
+fn is_never_had(patient: &ExamInput<'_>, address: &Address, seen: &Seen) -> bool {
+    let service = seen.service.as_deref().unwrap_or_default();
+    let facts = patient.facts;
+    let is_known = patient.services.contains_key(service) || facts.history.gone.contains_key(service);
+    let is_had = is_known || facts.applied.contains_key(address) || facts.open_intents.contains_key(address);
+    !is_had && !facts.applied.values().any(|row| row.service == service)
+}
+
+/// `NPM main`, `Docker default`, `OVH`.
+fn place(provider: &ProviderId) -> String {
+    let (title, name) = (provider.title(), short_name(provider));
+    if title.contains(&name) { title } else { format!("{title} {name}") }
 }
 
 /// Certificates that routes name.
