@@ -525,7 +525,13 @@ pub async fn delete_now(
             Ok(()) => {
                 let mut servers = picture.services.get(&name).into_iter().flat_map(|service| service.servers());
                 let keeps_server = servers.any(|server| server.shape.is_some());
-                let said = if keeps_server { "deleted-server" } else { "deleted" };
+                let has = |kind: Kind| picture.owned_by(&name).iter().any(|address| address.kind == kind);
+                let said = match (keeps_server, has(Kind::Volume), has(Kind::Certificate)) {
+                    (true, _, _) => "deleted-server",
+                    (false, true, _) => "deleted",
+                    (false, false, true) => "deleted-but-certificate",
+                    (false, false, false) => "deleted-whole",
+                };
                 Flash::text(doer.visitor.words.with(said, "name", &name)).store(&web, &doer.session).await;
                 return Ok(redirect("/"));
             }

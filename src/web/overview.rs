@@ -14,6 +14,7 @@ use super::{FormFields, PageFrame, RequestContext, Web, page};
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::report;
+use crate::engine::report::leftovers::Leftover;
 use crate::engine::report::service_list;
 use crate::engine::report::service_list::Only;
 use crate::engine::report::status::ServiceStatus;
@@ -304,9 +305,10 @@ fn path_of(picture: &PassResult, row: &ServiceStatus) -> String {
 fn deleted(row: &ServiceStatus, words: Words) -> Deleted {
     let kept = super::service::left_behind(row, words).into_iter().map(|[kind, name]| format!("{kind} {name}"));
     let kept = kept.collect::<Vec<_>>().join(", ");
-    let (says, purge) = match row.keeps_server() {
-        true => ("deleted-goes-on", "act-purge-server"),
-        false => ("deleted-keeps", "act-purge"),
+    let (says, purge) = match row.leftover() {
+        Some(Leftover::Server) => ("deleted-goes-on", "act-purge-server"),
+        Some(Leftover::Certificate) => ("deleted-keeps-certificate", "act-purge-certificate"),
+        Some(Leftover::Data) | None => ("deleted-keeps", "act-purge"),
     };
     Deleted { name: row.name.clone(), kept: words.with(says, "what", &kept), purge: words.get(purge) }
 }

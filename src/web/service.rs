@@ -30,6 +30,7 @@ use crate::engine::commands::logs::LogsOf;
 use crate::engine::commands::trace;
 use crate::engine::commands::verbs;
 use crate::engine::report::exposure;
+use crate::engine::report::leftovers::Leftover;
 use crate::engine::report::service_plan;
 use crate::engine::report::status;
 use crate::engine::report::status::ServiceStatus;
@@ -68,7 +69,9 @@ struct Head {
     has_containers: bool,
     is_deleted: bool,
     /// What is left of it is a server.
-    keeps_server: bool,
+    /// What is left of it says this, where it is deleted.
+    left_about: &'static str,
+    purge_label: &'static str,
     may_purge: bool,
     /// It is built from a repository.
     is_app: bool,
@@ -91,6 +94,11 @@ impl Head {
         let (sync, health) = view_model::states(picture, row, visitor.words);
         let manifest = picture.services.get(&row.name);
         let is_new = visitor.session.is_none();
+        let left = match row.leftover() {
+            Some(Leftover::Server) => ("deleted-server-about", "act-purge-server"),
+            Some(Leftover::Certificate) => ("deleted-certificate-about", "act-purge-certificate"),
+            Some(Leftover::Data) | None => ("deleted-about", "act-purge"),
+        };
         let has_containers = manifest.is_none_or(|service| service.all_containers().next().is_some())
             || row.resources.iter().any(|resource| resource.address.kind == Kind::Container);
         let is_suspended = picture.facts.suspended.contains_key(&row.name);
@@ -123,7 +131,8 @@ impl Head {
             has_containers,
             is_exposed: exposure::of_service(picture, row).is_some_and(|found| found.is_lost()),
             is_deleted: row.deleted,
-            keeps_server: row.keeps_server(),
+            left_about: left.0,
+            purge_label: left.1,
             may_purge: visitor.may(Role::Admin),
             is_built: manifest.is_some_and(|service| service.app.is_none() && service.builds().next().is_some()),
             is_app: picture.apps.contains_key(&row.name) || picture.deployments.contains_key(&row.name),

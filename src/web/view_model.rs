@@ -8,6 +8,7 @@ use crate::engine::PassResult;
 use crate::engine::reconcile::upstream_probe;
 use crate::engine::report::countdown;
 use crate::engine::report::countdown::CountFrom;
+use crate::engine::report::leftovers::Leftover;
 use crate::engine::report::service_plan::{OfService, RowNote, ServicePlanRow};
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
 use crate::ledger::runs::Event;
@@ -75,7 +76,11 @@ pub fn states(picture: &PassResult, row: &ServiceStatus, words: Words) -> (State
     if row.deleted {
         let state = StateMark::new(
             "gone",
-            words.get(if row.keeps_server() { "deleted-server-state" } else { "deleted-state" }),
+            words.get(match row.leftover() {
+                Some(Leftover::Server) => "deleted-server-state",
+                Some(Leftover::Certificate) => "deleted-certificate-state",
+                Some(Leftover::Data) | None => "deleted-state",
+            }),
             "",
         );
         return (state.clone(), state);

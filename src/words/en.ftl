@@ -226,6 +226,8 @@ delete-type = Type the name to delete it
 delete-wrong-name = That is not its name.
 delete-several = { $file } holds more than this service: take its document out of it where it comes from.
 deleted = { $name } is deleted. Its volumes are kept.
+deleted-but-certificate = { $name } is deleted. Its certificate is kept.
+deleted-whole = { $name } is deleted.
 deleted-server = The manifest of { $name } is gone. Its server goes on and is billed; it can be deleted from its page.
 
 restart-title = Restart { $name }
@@ -483,14 +485,18 @@ pic-not-yet = Not reachable yet: what is dashed is still to come.
 
 ## A deleted service
 deleted-state = Deleted, data kept
+deleted-certificate-state = Deleted, certificate kept
 deleted-server-state = Manifest gone, server goes on
 deleted-server-about = Its manifest is gone. Its server goes on and is billed. Put the manifest back, or delete the server with its disks.
+deleted-certificate-about = Its manifest is gone. A manifest with the same names uses this certificate again.
 deleted-about = Its manifest is gone. A manifest of this name with reuse: true gets this data again.
 deleted-title = Manifest removed
 deleted-left = What is left
 deleted-keeps = Deleted, data kept: { $what }
+deleted-keeps-certificate = Deleted, kept for its names: { $what }
 deleted-goes-on = Its instance goes on and is billed: { $what }
 act-purge = Delete its data…
+act-purge-certificate = Delete its certificate…
 act-purge-server = Delete its server…
 act-purge-now = Delete it for good
 act-search = Search

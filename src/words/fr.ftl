@@ -235,6 +235,8 @@ delete-type = Saisir le nom pour supprimer
 delete-wrong-name = Ce n’est pas son nom.
 delete-several = { $file } contient plus que ce service : en retirer son document à la source.
 deleted = { $name } est supprimé. Ses volumes sont conservés.
+deleted-but-certificate = { $name } est supprimé. Son certificat est conservé.
+deleted-whole = { $name } est supprimé.
 deleted-server = Le manifeste de { $name } est supprimé. Son serveur reste en service et facturé ; sa page permet de le supprimer.
 
 restart-title = Redémarrer { $name }
@@ -492,14 +494,18 @@ pic-not-yet = Pas encore joignable : ce qui est en pointillés reste à venir.
 
 ## A deleted service
 deleted-state = Supprimé, données conservées
+deleted-certificate-state = Supprimé, certificat conservé
 deleted-server-state = Manifeste supprimé, serveur en service
 deleted-server-about = Son manifeste a été supprimé. Son serveur reste en service et facturé. Remettre le manifeste, ou supprimer le serveur avec ses disques.
+deleted-certificate-about = Son manifeste a été supprimé. Un manifeste avec les mêmes noms réutilise ce certificat.
 deleted-about = Son manifeste a été supprimé. Un manifeste du même nom avec reuse: true récupère ces données.
 deleted-title = Manifeste supprimé
 deleted-left = Ce qui reste
 deleted-keeps = Supprimé, données conservées : { $what }
+deleted-keeps-certificate = Supprimé, conservé pour ses noms : { $what }
 deleted-goes-on = Son instance continue et reste facturée : { $what }
 act-purge = Supprimer ses données…
+act-purge-certificate = Supprimer son certificat…
 act-purge-server = Supprimer son serveur…
 act-purge-now = Supprimer définitivement
 act-search = Rechercher

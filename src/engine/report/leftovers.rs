@@ -1,4 +1,4 @@
-//! What is left of a service whose manifest is gone: its data, or its server.
+//! What is left of a service whose manifest is gone: its data, its server, or only a certificate.
 
 use super::status::{Health, ResourceStatus, ServiceStatus, Sync};
 use crate::engine::PassResult;
@@ -6,10 +6,31 @@ use crate::words::Words;
 use amarre_core::model::{Kind, Text};
 use amarre_core::text;
 
+/// What is left of a deleted service, by what it means to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftover {
+    /// A server that goes on.
+    Server,
+    /// Volumes.
+    Data,
+    /// Certificates and nothing else: no data.
+    Certificate,
+}
+
 impl ServiceStatus {
+    /// What is left of it, if it is deleted.
+    pub fn leftover(&self) -> Option<Leftover> {
+        let has = |kind: Kind| self.resources.iter().any(|resource| resource.address.kind == kind);
+        self.deleted.then(|| match (self.resources.iter().any(is_server), has(Kind::Volume)) {
+            (true, _) => Leftover::Server,
+            (false, true) => Leftover::Data,
+            (false, false) => Leftover::Certificate,
+        })
+    }
+
     /// Whether what is left of it is a server that goes on.
     pub fn keeps_server(&self) -> bool {
-        self.deleted && self.resources.iter().any(is_server)
+        self.leftover() == Some(Leftover::Server)
     }
 
     /// Its two words in lists: a server whose manifest is gone runs on, and is not deleted.

@@ -9,7 +9,7 @@ pub mod status;
 mod service_health;
 mod next_step;
 mod status_text;
-mod leftovers;
+pub mod leftovers;
 pub mod service_list;
 pub mod attention;
 pub mod conditions;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::countdown::{self, CountFrom, Then};
 use super::exposure;
+use super::leftovers::Leftover;
 use super::waits::{self, PendingWait};
 use super::{jobs, leftovers, next_step, service_health, wait_text};
 use crate::engine::reconcile::retry;
@@ -542,9 +543,10 @@ fn explain_destroyed(picture: &PassResult, status: &mut ServiceStatus, by: &str)
 
 /// Its manifest is gone, and something of it is kept.
 fn explain_left(status: &mut ServiceStatus) {
-    status.what_now = match status.keeps_server() {
-        true => text!("its manifest is gone, its server goes on and is billed"),
-        false => text!("its manifest is gone, its data is kept"),
+    status.what_now = match status.leftover() {
+        Some(Leftover::Server) => text!("its manifest is gone, its server goes on and is billed"),
+        Some(Leftover::Certificate) => text!("its manifest is gone, its certificate is kept"),
+        Some(Leftover::Data) | None => text!("its manifest is gone, its data is kept"),
     };
     let purge = format!("amarre destroy {} --purge", status.name);
     status.hints = vec![Hint::command(text!("to delete that too"), purge)];

@@ -368,6 +368,32 @@ async fn a_destroy_without_purge_keeps_servers_and_says_so() {
     assert_eq!(end(daemon).await, 0);
 }
 
+/// What is kept is named, and nothing else: no data of a service that has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_to_be_kept_is_there() {
+    let rig = Rig::start().await;
+    rig.npm.set_issuance(Issuance::Granted);
+    let mut config = rig.config();
+    config["certificates"] = json!({"port80": "assume"});
+    rig.file("amarre.yaml", &config.to_string());
+    rig.file("services/web.yaml", &format!("{WEB}ssl: true\n"));
+    rig.file("services/box.yaml", "name: box\nimage: web:1\nvolumes: [data:/data]\n");
+    rig.file("services/bare.yaml", "name: bare\nimage: web:1\n");
+    rig.apply().await;
+    let gone = rig.run(&["destroy", "bare", "--yes"]).await;
+    assert!(gone.code == 0 && !gone.out.contains("kept"), "{gone:?}");
+    ends(&rig.run(&["destroy", "web", "--yes"]).await, 0, &["; certificates are kept.\n"]);
+    for name in ["web", "box", "bare"] {
+        std::fs::remove_file(rig.path().join(format!("services/{name}.yaml"))).unwrap();
+    }
+    let confirmed = rig.run(&["apply", "--yes", "--confirm-deletes=1", "--timeout", "60s"]).await;
+    assert_eq!(confirmed.code, 0, "{confirmed:?}");
+    let status = rig.run(&["status", "web"]).await;
+    assert!(status.out.contains("its manifest is gone, its certificate is kept"), "{status:?}");
+    let status = rig.run(&["status", "box"]).await;
+    assert!(status.out.contains("its manifest is gone, its data is kept"), "{status:?}");
+}
+
 /// A dry run says what the deed does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purge_keeps_volumes_that_are_used_and_not_owned_and_says_so() {
