@@ -84,7 +84,7 @@ fn worst_of_gone(
     };
     let absent = parts.into_iter().flatten().filter(|base| !is_there(base)).map(of_part);
     let worst = there.map(of_resource).chain(absent).min();
-    // Nobody can tell what it was.
+    // What served cannot be told.
     worst.or_else(|| parts.is_none().then_some(Health::Unknown))
 }
 

@@ -8,7 +8,7 @@ pub(super) mod container;
 use serde_json::{Map, Value as Json, json};
 
 use super::kinds::KINDS;
-use super::yaml::reader::Section;
+use super::yaml::reader::ManifestSection;
 use crate::model::service::ManifestKind;
 
 /// A key: its name, its forms, what it is.
@@ -52,7 +52,7 @@ pub fn schema() -> Json {
 }
 
 /// The keys of a kind of manifest below which there is a key of this name: of a map, or of the maps in a list.
-pub(super) fn sections_with(kind: ManifestKind, name: &str) -> Vec<Section> {
+pub(super) fn sections_with(kind: ManifestKind, name: &str) -> Vec<ManifestSection> {
     let whole = schema();
     let parts = &whole["$defs"];
     let has = |form: &&Json| form["properties"].get(name).is_some();
@@ -60,7 +60,7 @@ pub(super) fn sections_with(kind: ManifestKind, name: &str) -> Vec<Section> {
         let all = alternatives(parts, forms);
         let is_map = all.iter().any(has);
         let is_list = all.iter().flat_map(|form| alternatives(parts, &form["items"])).any(|form| has(&form));
-        (is_map || is_list).then(|| Section { key: key.clone(), is_list: !is_map })
+        (is_map || is_list).then(|| ManifestSection { key: key.clone(), is_list: !is_map })
     };
     parts[kind.word()]["properties"].as_object().into_iter().flatten().filter_map(section).collect()
 }

@@ -158,11 +158,11 @@ pub(crate) struct Reader<'a> {
     entries: &'a [Entry],
     asked: Vec<&'static str>,
     /// Which of its keys have a key of this name below them; of a whole manifest.
-    sections: Option<Sections>,
+    sections: Option<SectionFinder>,
 }
 
 /// The keys below which a name is a key.
-pub(crate) type Sections = Box<dyn Fn(&str) -> Vec<Section>>;
+pub(crate) type SectionFinder = Box<dyn Fn(&str) -> Vec<ManifestSection>>;
 
 impl<'a> Reader<'a> {
     /// Opens a map; `what` is how a message calls it, `path` stands before its keys.
@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Says where keys belong that stand at the top.
-    pub fn with_sections(mut self, sections: Sections) -> Self {
+    pub fn with_sections(mut self, sections: SectionFinder) -> Self {
         self.sections = Some(sections);
         self
     }
@@ -320,9 +320,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The one place where a key belongs, among those that this manifest may have.
-    fn place_of(&self, entry: &Entry, mut sections: Vec<Section>) -> Option<Text> {
+    fn place_of(&self, entry: &Entry, mut sections: Vec<ManifestSection>) -> Option<Text> {
         sections.retain(|section| self.asked.contains(&section.key.as_str()));
-        let [Section { key, is_list }] = sections.as_slice() else { return None };
+        let [ManifestSection { key, is_list }] = sections.as_slice() else { return None };
         let (inner, value) = (&entry.key, entry.value.scalar().filter(|value| is_plain(value)).unwrap_or("…"));
         let example = match is_list {
             true => format!("`{key}: [{{…, {inner}: {value}}}]`"),
@@ -371,7 +371,7 @@ pub(crate) fn no_effect(spot: Spot, message: impl Into<Text>, hint: impl Into<Te
 }
 
 /// A key with keys of its own.
-pub(crate) struct Section {
+pub(crate) struct ManifestSection {
     pub key: String,
     /// Its keys are those of each item.
     pub is_list: bool,
