@@ -122,8 +122,6 @@ pub struct Wants {
     pub left_behind: BTreeMap<String, Refusal>,
     /// What must hold before an old generation may go.
     pub before_delete: BTreeMap<Address, Vec<Need>>,
-    /// Containers that had another key in their manifest, each with the one that takes its place; without generations.
-    pub rekeyed: BTreeMap<Address, Address>,
     /// Old generations that nothing leads to any more, and until when they drain.
     pub drains: BTreeMap<Address, Timestamp>,
     /// Certificates of ours that nothing uses any more, and until when they are kept.
@@ -154,12 +152,6 @@ impl Wants {
     /// What nothing leads to, or uses, any more: since when is kept in the ledger.
     pub fn left(&self) -> BTreeSet<Address> {
         self.drains.keys().chain(self.unused.keys()).cloned().collect()
-    }
-
-    /// Of which container, without its generation, an instance is a generation: another one, where its key changed.
-    pub fn heir(&self, address: &Address) -> Address {
-        let base = address.base();
-        self.rekeyed.get(&base).cloned().unwrap_or(base)
     }
 }
 
@@ -546,8 +538,7 @@ pub struct Order {
 pub const NOT_ISSUED: Code = Code::A0801;
 /// The code of an order that Let's Encrypt did not take: one of its limits is used up.
 pub const LIMITED: Code = Code::A0804;
-/// Codes of orders that were never placed, which count against nothing: certbot was busy, NPM or its nginx failed,
-/// no authority answered, or the authority does not take the account.
+/// Codes of orders that were never placed, which count against nothing: nothing reached an authority, or none took it.
 pub const NOT_PLACED: [Code; 5] = [Code::A0609, Code::A0802, Code::A0803, Code::A0807, Code::A0808];
 
 /// What became of a certificate that was asked for.
@@ -660,8 +651,7 @@ pub struct Facts {
     pub orders: Vec<Order>,
     /// Certificates that were asked for and of which it is not known whether they came, with their manifests.
     pub ordered: BTreeMap<Address, String>,
-    /// What is being made for others just now, with its fields: its subnet, its addresses and its ports are taken. Of a
-    /// host that is being led elsewhere, what changes.
+    /// What is being made for others just now, with its fields; of a host that is being led elsewhere, what changes.
     pub promised: BTreeMap<Address, Fields>,
     /// What is being deleted just now: it is seen still, and nothing that comes may rest on it.
     pub going: BTreeSet<Address>,

@@ -532,12 +532,7 @@ fn points_well(raw: &World, change: &Change, path: &str, at: (&str, &str), scene
     let container = manifest.and_then(|manifest| led_by(manifest, scene, &change.address, path));
     let Some(Some(name)) = container else { return Vec::new() };
     let (host, port) = at;
-    // The only container of a service may have had another key: the one of that key serves until the next is ready.
-    let is_only = manifest.is_some_and(|manifest| manifest.containers.len() == 1);
-    let is_it = |address: &Address, seen: &Seen| {
-        address.name == name || is_only && seen.service.as_ref() == Some(&change.service)
-    };
-    let target = containers(raw).find(|(address, seen)| is_it(address, seen) && is_at(host, port, &seen.fields));
+    let target = containers(raw).find(|(address, seen)| address.name == name && is_at(host, port, &seen.fields));
     let Some((container, seen)) = target else { return vec![format!("{name} is not at {host:?}")] };
     let mut wrong = Vec::new();
     if !seen.ready.is_ready() {
