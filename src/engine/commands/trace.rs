@@ -359,24 +359,10 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
     let (to, port) =
         (fields.text("forward_host").unwrap_or_default(), fields.get("forward_port").and_then(Value::as_int));
     let place = format!("{to}:{}", port.unwrap_or_default());
-    let found = picture.with_input(|input| {
-        let containers = picture.world.seen.iter().filter(|(container, _)| container.kind == Kind::Container);
-        let of = |(container, seen): &(&Address, &Seen)| upstreams::lead_to(input, host, &container.provider, seen);
-        let found = containers.filter(of).map(|(container, _)| container.clone()).next();
-        found.ok_or_else(|| not_there(input, (address, host), &place).filter(|_| is_managed))
-    });
-    let container = match found {
-        Some(Ok(container)) => container,
-        Some(Err(Some(missing))) => {
-            steps.push(missing);
-            return (steps, is_managed);
-        }
-        Some(Err(None)) | None => {
-            let said = match server_at(picture, to) {
-                Some(server) => text!("server {server}; not asked", server),
-                None => text!("no container that Amarre knows; not asked"),
-            };
-            steps.push(TraceStep::open(text!("target"), place, said));
+    let container = match destination(picture, (address, host), to, &place) {
+        Ok(container) => container,
+        Err(step) => {
+            steps.push(*step);
             return (steps, is_managed);
         }
     };
@@ -405,6 +391,29 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
     };
     steps.push(step.took(began));
     (steps, is_managed)
+}
+
+/// The container to which a host leads, or what is said of where it leads.
+fn destination(
+    picture: &PassResult,
+    (address, host): (&Address, &Seen),
+    to: &str,
+    place: &str,
+) -> Result<Address, Box<TraceStep>> {
+    let found = picture.with_input(|input| {
+        let containers = picture.world.seen.iter().filter(|(container, _)| container.kind == Kind::Container);
+        let of = |(container, seen): &(&Address, &Seen)| upstreams::lead_to(input, host, &container.provider, seen);
+        let found = containers.filter(of).map(|(container, _)| container.clone()).next();
+        let missing = || not_there(input, (address, host), place).filter(|_| host.owner.is_ours());
+        found.map(Ok).or_else(|| missing().map(|step| Err(Box::new(step))))
+    });
+    found.flatten().unwrap_or_else(|| {
+        let said = match server_at(picture, to) {
+            Some(server) => text!("server {server}; not asked", server),
+            None => text!("no container that Amarre knows; not asked"),
+        };
+        Err(Box::new(TraceStep::open(text!("target"), place.to_owned(), said)))
+    })
 }
 
 /// A host of ours leads to where its container was.

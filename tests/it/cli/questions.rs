@@ -87,5 +87,5 @@ async fn every_question_of_an_operator_is_answered_by_one_command() {
     assert_eq!(end(daemon).await, 0);
     rig.docker.remove("web").unwrap();
     let broken = rig.run(&["trace", "web.example.org"]).await;
-    ends(&broken, 0, &["container web is not there", "amarre reconcile web"]);
+    ends(&broken, 1, &["container web is not there", "amarre reconcile web"]);
 }

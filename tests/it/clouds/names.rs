@@ -58,12 +58,12 @@ async fn a_server_that_is_made_has_its_name_and_a_route_leads_to_it() {
     assert!(records.contains(&format!("{} A {PUBLIC}", rig.name("jenkins"))), "{records:?}");
     let traced = rig.run(&["trace", &rig.domain("worker")]).await;
     assert!(traced.code == 0 && traced.out.contains(", ours") && traced.out.contains("instance"), "{traced}");
-    // Destroyed and not purged, it is there once, and what a purge deletes is said.
+    // Destroyed and not purged, it is there once; a purge is refused while it is protected, and so is its dry run.
     let worker = rig.name("worker");
     rig.run(&["destroy", &worker, "--yes", "--timeout", "60s"]).await;
     let purge = rig.run(&["destroy", &worker, "--purge", "--dry-run"]).await;
     let line = format!("  - {:14}{worker}\n", "server");
-    assert!(purge.out.contains(&line), "{purge}");
+    assert!(purge.code == 3 && purge.out.contains("A0418"), "{purge}");
     let kept = rig.run(&["destroy", &worker, "--dry-run"]).await;
     assert!(kept.out.contains(&line.replace("- ", "kept: ")), "{kept}");
     let listed = daemon.json("/api/v1/instances?q=worker").await;
