@@ -1,7 +1,7 @@
 //! What a new manifest must not get: names of deleted services and folders that containers could write to, by its name
 //! alone; and what NPM's and Amarre's own containers have.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sqlx::Row;
 
@@ -60,18 +60,14 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// Folders that containers could ever write to, by engine; where asked, only those in which anything was ever seen.
-    pub async fn written_folders(
-        &self,
-        only_filled: bool,
-    ) -> Result<BTreeMap<ProviderId, BTreeSet<String>>, StoreError> {
-        let query = sqlx::query("SELECT provider, path FROM written_folders WHERE is_filled >= ?").bind(only_filled);
-        let rows = query.fetch_all(&self.pool).await;
-        let mut folders: BTreeMap<ProviderId, BTreeSet<String>> = BTreeMap::new();
+    /// Folders that containers could ever write to, by engine, with whether anything was ever seen in each.
+    pub async fn written_folders(&self) -> Result<BTreeMap<ProviderId, BTreeMap<String, bool>>, StoreError> {
+        let rows = sqlx::query("SELECT provider, path, is_filled FROM written_folders").fetch_all(&self.pool).await;
+        let mut folders: BTreeMap<ProviderId, BTreeMap<String, bool>> = BTreeMap::new();
         for row in &rows.map_err(read)? {
             let any = format!("{}/container/x", row.get::<String, _>("provider")).parse::<Address>().ok();
             if let Some(any) = any {
-                folders.entry(any.provider).or_default().insert(row.get("path"));
+                folders.entry(any.provider).or_default().insert(row.get("path"), row.get("is_filled"));
             }
         }
         Ok(folders)

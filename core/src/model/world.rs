@@ -538,7 +538,8 @@ pub struct Order {
 pub const NOT_ISSUED: Code = Code::A0801;
 /// The code of an order that Let's Encrypt did not take: one of its limits is used up.
 pub const LIMITED: Code = Code::A0804;
-/// Codes of orders that were never placed, which count against nothing: nothing reached an authority, or none took it.
+/// Codes of orders that were never placed, which count against nothing: certbot was busy, NPM or its nginx failed,
+/// no authority answered, or the authority does not take the account.
 pub const NOT_PLACED: [Code; 5] = [Code::A0609, Code::A0802, Code::A0803, Code::A0807, Code::A0808];
 
 /// What became of a certificate that was asked for.
@@ -651,7 +652,8 @@ pub struct Facts {
     pub orders: Vec<Order>,
     /// Certificates that were asked for and of which it is not known whether they came, with their manifests.
     pub ordered: BTreeMap<Address, String>,
-    /// What is being made for others just now, with its fields; of a host that is being led elsewhere, what changes.
+    /// What is being made for others just now, with its fields: its subnet, its addresses and its ports are taken. Of a
+    /// host that is being led elsewhere, what changes.
     pub promised: BTreeMap<Address, Fields>,
     /// What is being deleted just now: it is seen still, and nothing that comes may rest on it.
     pub going: BTreeSet<Address>,
@@ -679,10 +681,8 @@ pub struct Facts {
     pub released: BTreeMap<Address, String>,
     /// Services whose manifest and containers are gone, and since when: one with such a name is another service.
     pub retired: BTreeMap<String, Retired>,
-    /// Folders of hosts that containers of ours could ever write to, by engine.
-    pub written_folders: BTreeMap<ProviderId, BTreeSet<String>>,
-    /// Those of them in which anything was ever seen, by engine.
-    pub filled_folders: BTreeMap<ProviderId, BTreeSet<String>>,
+    /// Folders of hosts that containers of ours could ever write to, by engine, with whether anything was ever seen in each.
+    pub written_folders: BTreeMap<ProviderId, BTreeMap<String, bool>>,
     /// What NPM's and Amarre's own containers had when they were observed last, by engine.
     pub reserved: BTreeMap<ProviderId, Vec<Reserved>>,
     /// Manifests that cannot be told are broken, so a vanished service is not pruned.

@@ -44,9 +44,13 @@ impl Input<'_> {
 
     /// Whether neither a manifest nor the ledger has, or had, this resource or another of its service.
     pub fn is_never_had(&self, service: &str, address: &Address) -> bool {
-        let facts = self.facts;
-        let is_known = self.services.contains_key(service) || facts.history.gone.contains_key(service);
-        let is_had = is_known || facts.applied.contains_key(address) || facts.open_intents.contains_key(address);
-        !is_had && !facts.applied.values().any(|row| row.service == service)
+        is_never_had(self.services, self.facts, service, address)
     }
+}
+
+/// Whether the ledger never had a resource, nor its service, which no manifest is called.
+pub fn is_never_had(services: &BTreeMap<String, Service>, facts: &Facts, service: &str, address: &Address) -> bool {
+    let is_known = services.contains_key(service) || facts.history.gone.contains_key(service);
+    let is_had = is_known || facts.applied.contains_key(address) || facts.open_intents.contains_key(address);
+    !is_had && !facts.applied.values().any(|row| row.service == service)
 }

@@ -29,11 +29,12 @@ use amarre_core::model::families::{ProviderRole, families};
 use amarre_core::model::service::{Container, Dns, NetworkMode, Target, Tls};
 use amarre_core::model::site::{HostSite, PublicAddress, Reach};
 use amarre_core::model::{
-    Address, Code, Facts, Fields, Kind, Millis, Owner, ProviderId, Seen, Service, Site, Timestamp, World,
+    Address, Code, Facts, Fields, Kind, Millis, Owner, ProviderId, Service, Site, Timestamp, World,
 };
 use amarre_core::plan::desired::certificate as npm_certificates;
 use amarre_core::plan::desired::npm_reach::edge_network;
 use amarre_core::plan::desired::subnets::network_name;
+use amarre_core::plan::input::is_never_had;
 use amarre_core::plan::render::lines;
 
 /// A certificate that ends sooner than this is reported.
@@ -414,8 +415,9 @@ fn of_another_instance(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
     let is_marked = |address: &Address| !matches!(address.kind, Kind::Image | Kind::Attachment);
     let mut unknown: BTreeMap<(&ProviderId, bool), Vec<String>> = BTreeMap::new();
     for (address, seen) in world.seen.iter().filter(|(address, _)| is_marked(address)) {
+        let service = seen.service.as_deref().unwrap_or_default();
         let is_unsigned = seen.owner == Owner::Unverified;
-        if is_unsigned || seen.owner.is_ours() && is_never_had(patient, address, seen) {
+        if is_unsigned || seen.owner.is_ours() && is_never_had(patient.services, patient.facts, service, address) {
             let name = format!("{} {}", address.kind.label(), lines::name_and_type(address));
             unknown.entry((&address.provider, is_unsigned)).or_default().push(name);
         }
@@ -442,15 +444,6 @@ fn of_another_instance(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
             .hint(hint)
     };
     unknown.into_iter().map(finding).collect()
-}
-
-/// As a guard asks before what the ledger never had is deleted.
-fn is_never_had(patient: &ExamInput<'_>, address: &Address, seen: &Seen) -> bool {
-    let service = seen.service.as_deref().unwrap_or_default();
-    let facts = patient.facts;
-    let is_known = patient.services.contains_key(service) || facts.history.gone.contains_key(service);
-    let is_had = is_known || facts.applied.contains_key(address) || facts.open_intents.contains_key(address);
-    !is_had && !facts.applied.values().any(|row| row.service == service)
 }
 
 /// `NPM main`, `Docker default`, `OVH`.

@@ -369,8 +369,8 @@ impl Engine {
         let given = PassInput { services, marks, world, facts, requests, now };
         let mut written = self.context.with_input(given, plan::desired::bind_mounts::written);
         written.retain(|(provider, path), is_filled| {
-            let known = if *is_filled { &facts.filled_folders } else { &facts.written_folders };
-            known.get(provider).is_none_or(|known| !known.contains(path))
+            let known = facts.written_folders.get(provider).and_then(|known| known.get(path));
+            known.is_none_or(|was_filled| *is_filled && !was_filled)
         });
         if written.is_empty() { Ok(()) } else { self.ledger.note_written_folders(&written, now).await }
     }

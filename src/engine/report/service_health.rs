@@ -43,10 +43,8 @@ pub(super) fn health(
 ) -> Health {
     let is_gone = !picture.services.contains_key(name) && !picture.broken.contains_key(name);
     let is_destroyed = picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
-    let worst = match is_gone && !is_destroyed && !leftovers::is_deleted(picture, name, resources) {
-        true => worst_of_gone(picture, resources, parts),
-        false => worst(resources),
-    };
+    let is_left = is_gone && !is_destroyed && !leftovers::is_deleted(picture, name, resources);
+    let worst = if is_left { worst_of_gone(picture, resources, parts) } else { worst(resources) };
     let is_moving = picture.changes_of(name).any(|change| change.refusal().is_none());
     match worst {
         // A resource that is about to be created is on its way.
@@ -72,9 +70,9 @@ fn worst_of_gone(
     resources: &[ResourceStatus],
     parts: Option<&BTreeSet<Address>>,
 ) -> Option<Health> {
-    let of_resource = |resource: &ResourceStatus| match picture.world.seen.contains_key(&resource.address) {
-        false if resource.health == Health::Healthy => Health::Missing,
-        true | false => resource.health,
+    let of_resource = |resource: &ResourceStatus| {
+        let is_absent = !picture.world.seen.contains_key(&resource.address);
+        if is_absent && resource.health == Health::Healthy { Health::Missing } else { resource.health }
     };
     let there = resources.iter().filter(|resource| serves(resource.address.kind));
     let is_there = |base: &Address| resources.iter().any(|resource| resource.address.is_same(base));

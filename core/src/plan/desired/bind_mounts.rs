@@ -436,7 +436,7 @@ fn unproven(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fiel
     let remembered = input.facts.written_folders.get(provider);
     let is_written = |path: &&str| {
         let is_own = || own.iter().any(|folder| folder.is_written && folder.path == **path);
-        let was = || remembered.is_some_and(|known| known.contains(*path));
+        let was = || remembered.is_some_and(|known| known.contains_key(*path));
         everywhere.is_written(provider, path) || is_own() || was()
     };
     let first_below = |folder: &str| {

@@ -143,7 +143,7 @@ fn lost(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields, f
 fn is_gone(input: &Input<'_>, service: &Service, engine: &ProviderId, data: MountedData<'_>) -> bool {
     let is_lost = |path: &str, is_made_anew: bool| {
         // A disk that is not mounted leaves an empty folder.
-        let was_filled = input.facts.filled_folders.get(engine).is_some_and(|known| known.contains(path));
+        let was_filled = input.facts.written_folders.get(engine).and_then(|known| known.get(path)) == Some(&true);
         lead(input, engine, path).is_some_and(|lead| lead.is_missing && is_made_anew || lead.is_empty && was_filled)
     };
     match data {
