@@ -389,7 +389,9 @@ fn is_hidden(resource: &ResourceStatus) -> bool {
 fn is_gone(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus) -> bool {
     let is_there = |address: &Address| picture.world.seen.contains_key(address);
     let address = &resource.address;
-    let mut others = row.resources.iter().filter(|other| other.address != *address && other.address.is_same(address));
+    let heir = picture.wants.heir(address);
+    let is_other = |other: &Address| other != address && picture.wants.heir(other) == heir;
+    let mut others = row.resources.iter().filter(|other| is_other(&other.address));
     let is_candidate = address.kind == Kind::Container && !resource.to_come && !is_hidden(resource);
     is_candidate && !is_there(address) && others.any(|other| is_there(&other.address))
 }
@@ -537,7 +539,9 @@ fn mounts_text(picture: &PassResult, row: &ServiceStatus, volume: &Address) -> O
 /// Which of two generations of a container it is: where hosts lead, tells which one serves.
 fn badge(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> String {
     let address = &resource.address;
-    let mut others = row.resources.iter().filter(|other| other.address != *address && other.address.is_same(address));
+    let heir = picture.wants.heir(address);
+    let is_other = |other: &Address| other != address && picture.wants.heir(other) == heir;
+    let mut others = row.resources.iter().filter(|other| is_other(&other.address));
     let is_alone = others.all(|other| is_gone(picture, row, other));
     if is_alone || address.kind != Kind::Container || is_gone(picture, row, resource) {
         return String::new();

@@ -23,6 +23,7 @@ pub mod source;
 pub mod repository_place;
 pub mod time;
 pub mod value;
+pub mod wants;
 pub mod words;
 pub mod world;
 pub mod reconcile_options;

@@ -243,7 +243,7 @@ pub async fn target(
         let containers: Vec<ContainerTurn> = then
             .iter()
             .filter(|(base, (address, _))| wanted.get(*base).is_none_or(|(known, _)| known != address))
-            .map(|(base, (address, image))| turn(&picture.world, wanted.get(base), (base, address, image)))
+            .map(|(base, (address, image))| turn((&wants, &picture.world), wanted.get(base), (base, address, image)))
             .collect();
         if !containers.is_empty() {
             return Ok(Some(RollbackTarget { service, good, containers }));
@@ -254,16 +254,16 @@ pub async fn target(
 
 /// From what runs to what ran then. What a manifest asks for may have failed, and another one serve in its place.
 fn turn(
-    world: &World,
+    (wants, world): (&Wants, &World),
     wanted: Option<&(Address, String)>,
     (base, then, image): (&Address, &Address, &String),
 ) -> ContainerTurn {
-    let works = |(_, seen): &(&Address, &Seen)| seen.owner.is_ours() && seen.ready.is_ready();
-    let working: Vec<(&Address, &Seen)> = world.generations(base).filter(works).collect();
-    let asked_for = working.iter().find(|(address, _)| wanted.is_some_and(|(wanted, _)| wanted == *address));
+    let mut working: Vec<(Address, &Seen)> = wants.instances(world, base).into_iter().collect();
+    working.retain(|(_, seen)| seen.ready.is_ready());
+    let asked_for = working.iter().find(|(address, _)| wanted.is_some_and(|(wanted, _)| wanted == address));
     let runs = asked_for.or(working.first()).and_then(|(_, seen)| seen.fields.text("image"));
     let now = wanted.map(|(_, image)| runs.unwrap_or(image).to_owned()).unwrap_or_default();
-    let stays = asked_for.is_none() && working.iter().any(|(address, _)| *address == then);
+    let stays = asked_for.is_none() && working.iter().any(|(address, _)| address == then);
     ContainerTurn { container: base.clone(), now, then: image.clone(), stays }
 }
 

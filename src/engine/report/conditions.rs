@@ -153,10 +153,9 @@ fn serving(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
         return condition(None, "NotSeen", "not all of it can be seen".to_owned());
     }
     let works = |resource: &status::ResourceStatus| {
-        picture
-            .world
-            .generations(&resource.address)
-            .any(|(_, seen)| seen.owner.is_ours() && matches!(seen.ready, Readiness::Ready))
+        let address = &resource.address;
+        let own = picture.world.seen.get(address).filter(|seen| seen.owner.is_ours());
+        own.is_some_and(|seen| matches!(seen.ready, Readiness::Ready)) || picture.has_other_ready(address)
     };
     let ends_dead =
         |resource: &status::ResourceStatus| picture.dead_ends.get(&resource.address).is_some_and(|end| end.is_led);

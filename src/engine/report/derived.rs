@@ -86,6 +86,11 @@ impl PassResult {
         self.index().change.get(address).and_then(|place| self.plan.changes.get(*place))
     }
 
+    /// Whether another generation of a container is there and ready.
+    pub fn has_other_ready(&self, address: &Address) -> bool {
+        self.wants.has_other_ready(&self.world, address)
+    }
+
     /// What a service wants.
     pub fn wanted_by(&self, service: &str) -> &[Address] {
         self.index().wanted.get(service).map(Vec::as_slice).unwrap_or_default()

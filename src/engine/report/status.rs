@@ -271,13 +271,13 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
         _ if is_hidden => (Health::Unknown, text!("cannot be seen")),
         _ if unasked.is_some() => (Health::Unknown, unasked.unwrap_or_default().into()),
         // Nothing has failed: the one before goes on in its place.
-        _ if refused.is_some() && !has_failed && picture.world.has_other_ready(&address) => {
+        _ if refused.is_some() && !has_failed && picture.has_other_ready(&address) => {
             (Health::Healthy, text!("held: {why}", why = refused.unwrap_or_default()))
         }
         _ if refused.is_some() => (Health::Missing, refused.unwrap_or_default()),
         None if change.is_some_and(|change| change.verb == Verb::Delete) => (Health::Healthy, text!("goes")),
         // What it is made of, or waits for, has failed.
-        None if is_held_up && picture.world.has_other_ready(&address) => (Health::Degraded, text!("not there yet")),
+        None if is_held_up && picture.has_other_ready(&address) => (Health::Degraded, text!("not there yet")),
         None => (Health::Missing, text!("not there")),
         Some(_) if is_stopped => (Health::Healthy, text!("stopped")),
         Some(Readiness::Ready) => (Health::Healthy, ready_text(picture, &address)),
@@ -427,7 +427,7 @@ fn is_coming(picture: &PassResult, resource: &ResourceStatus) -> bool {
     let good = picture.facts.last_good.get(&address.base()).map(|(generation, _)| generation);
     let is_container = address.kind == Kind::Container && resource.job.is_none();
     // One that takes too long is there, and does not work.
-    let is_awaited = resource.health == Health::Progressing || picture.world.has_other_ready(address);
+    let is_awaited = resource.health == Health::Progressing || picture.has_other_ready(address);
     let ready = picture.world.seen.get(address).map(|seen| &seen.ready);
     let is_starting = is_awaited && matches!(ready, Some(Readiness::NotYet { .. }));
     is_container && is_wanted && is_starting && good != address.generation.as_ref()
@@ -438,7 +438,7 @@ pub fn is_leaving(picture: &PassResult, change: &Change) -> bool {
     let goes = change.verb == Verb::Delete && matches!(change.because.code, ReasonCode::DependencyReplaced);
     let is_hindered = change.refusal().is_some() || picture.failing.contains_key(&change.address);
     let is_old = change.address.kind == Kind::Container && change.address.generation.is_some();
-    goes && is_old && !is_hindered && picture.world.has_other_ready(&change.address)
+    goes && is_old && !is_hindered && picture.has_other_ready(&change.address)
 }
 
 /// The one line, by importance.

@@ -92,3 +92,32 @@ async fn a_new_host_waits_for_its_port() {
     rig.write("shop.yaml", "name: shop\nimage: ported:1\nport: 8081\n");
     rig.settle().await;
 }
+
+#[tokio::test]
+async fn the_only_container_gets_another_key_without_a_lost_visitor() {
+    let mut rig = with_web(false).await;
+    let manifest = |key: &str, port: &str| {
+        format!(
+            "name: web\ncontainers: {{{key}: {{image: 'ported:1'}}}}\nroutes: [{{domain: web, to: '{key}:{port}'}}]\n"
+        )
+    };
+    rig.write("web.yaml", &manifest("srv", "9999"));
+    pass_with_visitors(&mut rig, 200).await;
+    rig.restart().await;
+    // It has two minutes to be healthy.
+    for _ in 0..5 {
+        pass_with_visitors(&mut rig, 200).await;
+    }
+    let status = rig.last_pass().statuses()["web"].clone();
+    assert_eq!((status.health.word(), status.code), ("Degraded", Some(Code::A0512)), "{}", status.what_now);
+
+    rig.write("web.yaml", &manifest("app", "8081"));
+    for _ in 0..12 {
+        pass_with_visitors(&mut rig, 200).await;
+    }
+    rig.settle().await;
+    assert_eq!((visit(&rig, "/").await, code(&rig)), (200, None));
+    let containers = rig.docker.containers();
+    let names = containers.iter().filter_map(|one| one["Name"].as_str()).filter(|name| name.contains("web"));
+    assert_eq!(names.collect::<Vec<_>>(), ["/web"], "the one of the last key alone");
+}

@@ -50,7 +50,7 @@ pub fn of(state: &State, change: &Change, scene: &Scene, wants: &Wants, plan: &P
         (Kind::Record, _) => record_comes(raw, &change.address),
         (Kind::Volume, Verb::Delete) => volume_goes(raw, &change.address),
         (kind, Verb::Create(_) | Verb::Update(_)) if kind.is_proxied() => {
-            let mut wrong = host_is_written(raw, change, &fields, is_create, scene);
+            let mut wrong = host_is_written((raw, wants), change, &fields, is_create, scene);
             wrong.extend(port_moves_alone(raw, change, &fields, wants));
             wrong
         }
@@ -173,7 +173,7 @@ fn container_goes(state: &State, change: &Change, scene: &Scene, wants: &Wants, 
             && !own.any(|(own, seen)| needs(own, seen, of))
             && goes
             && !makes_room
-            && !user.service.as_ref().is_some_and(|service| is_wanted(scene, service, &other.name))
+            && !user.service.as_ref().is_some_and(|service| is_wanted(scene, service, &wants.heir(other).name))
     });
     let successor = plan.changes.iter().find_map(|other| match &other.verb {
         Verb::Create(fields) if other.address.is_same(&change.address) => fields.text("image"),
@@ -469,7 +469,13 @@ fn volume_goes(raw: &World, volume: &Address) -> Vec<String> {
     users.map(|(user, _)| format!("{user} uses it")).collect()
 }
 
-fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bool, scene: &Scene) -> Vec<String> {
+fn host_is_written(
+    (raw, wants): (&World, &Wants),
+    change: &Change,
+    changed: &Fields,
+    is_create: bool,
+    scene: &Scene,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     let address = &change.address;
     let mut fields = raw.seen.get(address).map(|seen| seen.fields.clone()).unwrap_or_default();
@@ -497,7 +503,7 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
         let all = led_to(&fields);
         let main = moves("forward_host") || moves("forward_port");
         let moved = all.iter().filter(|(path, ..)| if path.is_empty() { main } else { moves("locations") });
-        wrong.extend(moved.flat_map(|(path, to, port)| points_well(raw, change, path, (to, port), scene)));
+        wrong.extend(moved.flat_map(|(path, to, port)| points_well((raw, wants), change, path, (to, port), scene)));
     }
     for domain in domains.iter().filter(|_| is_create) {
         let has = ["A", "AAAA", "CNAME"].iter().any(|kind| has_record(raw, domain, kind));
@@ -527,12 +533,20 @@ fn port_moves_alone(raw: &World, change: &Change, changed: &Fields, wants: &Want
 }
 
 /// The container must be there and work, and NPM must be on its network.
-fn points_well(raw: &World, change: &Change, path: &str, at: (&str, &str), scene: &Scene) -> Vec<String> {
+fn points_well(
+    (raw, wants): (&World, &Wants),
+    change: &Change,
+    path: &str,
+    at: (&str, &str),
+    scene: &Scene,
+) -> Vec<String> {
     let manifest = scene.services.get(&change.service);
     let container = manifest.and_then(|manifest| led_by(manifest, scene, &change.address, path));
     let Some(Some(name)) = container else { return Vec::new() };
     let (host, port) = at;
-    let target = containers(raw).find(|(address, seen)| address.name == name && is_at(host, port, &seen.fields));
+    // One that had another key serves until the next is ready.
+    let is_it = |address: &Address| address.name == name || wants.heir(address).name == name;
+    let target = containers(raw).find(|(address, seen)| is_it(address) && is_at(host, port, &seen.fields));
     let Some((container, seen)) = target else { return vec![format!("{name} is not at {host:?}")] };
     let mut wrong = Vec::new();
     if !seen.ready.is_ready() {

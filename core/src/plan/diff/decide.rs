@@ -173,7 +173,7 @@ fn update(
     Some(Change {
         address: address.clone(),
         service: want.service.clone(),
-        because: reason::of_update(input, address, want, &diffs),
+        because: reason::of_update(input, wants, (address, want), &diffs),
         verb: Verb::Update(changed),
         diff: diffs,
         impact: Impact { downtime, exposes },
@@ -445,7 +445,8 @@ fn downtime_of_delete(input: &Input<'_>, wants: &Wants, address: &Address, seen:
         .any(|network| network.provider == address.provider && network_recreate::is_on(&seen.fields, network));
     let own = input.services.get(service).map(|service| subnets::networks_of(input, service));
     let has_none = own.into_iter().flatten().any(|own| wants.moving.contains(&own.address));
-    let comes = |wanted: &Address| wanted.base() == address.base() && !input.world.seen.contains_key(wanted);
+    let heir = wants.heir(address);
+    let comes = |wanted: &Address| wanted.is_same(&heir) && !input.world.seen.contains_key(wanted);
     let stops_first = wants.before_delete.contains_key(address) && wants.stop_first.contains_key(service);
     let is_replaced = stops_first && wants.map.keys().any(comes);
     let has_failed = reason::failure(input, wants, address).is_some();

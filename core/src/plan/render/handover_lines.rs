@@ -10,9 +10,11 @@ use crate::text;
 /// What becomes of a new container that stops the old one first and is not healthy in time. The other sort is told
 /// by [`drain`].
 pub fn if_not_healthy(manifest: &Service, line: &PlanLine<'_>, stops: bool) -> Vec<Text> {
-    let (Verb::Create(fields), Some(_), true) = (&line.change.verb, line.replaces, stops) else {
+    let (Verb::Create(fields), Some(old), true) = (&line.change.verb, line.replaces, stops) else {
         return Vec::new();
     };
+    // What is put back by itself is another generation of the same container.
+    let is_same = old.address.is_same(&line.change.address);
     let key = manifest.containers.keys().find(|key| manifest.address_name(key) == line.change.address.name);
     let Some(container) = key.and_then(|key| manifest.containers.get(key)) else { return Vec::new() };
     let writes = container.writes_data() || !fields.strings(image_volumes::FIELD).is_empty();
@@ -22,9 +24,9 @@ pub fn if_not_healthy(manifest: &Service, line: &PlanLine<'_>, stops: bool) -> V
             text!("if it is not healthy: it is left running (it may be migrating its data);"),
             text!("amarre rollback {service} puts the old one back, never the data", service),
         ],
-        (Rollback::Auto | Rollback::Always, false) => vec![text!("if it exits: the old one is put back")],
-        (Rollback::Always, true) => vec![text!("if it exits: the old one is put back, never the data")],
-        (Rollback::Never, _) => vec![
+        (Rollback::Auto | Rollback::Always, false) if is_same => vec![text!("if it exits: the old one is put back")],
+        (Rollback::Always, true) if is_same => vec![text!("if it exits: the old one is put back, never the data")],
+        (Rollback::Never | Rollback::Auto | Rollback::Always, _) => vec![
             text!("if it is not healthy: it is left as it is;"),
             text!("amarre rollback {service} puts the old one back", service),
         ],

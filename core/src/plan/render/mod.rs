@@ -248,15 +248,17 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
         .map(|change| change.address.base())
         .collect();
     for change in changes.iter().filter(|change| change.verb == Verb::Delete && comes_again(change)) {
-        if made.contains(&change.address.base()) {
-            olds.insert(change.address.base(), change);
+        let heir = forecast.wants.heir(&change.address);
+        if made.contains(&heir) {
+            olds.insert(heir, change);
         }
     }
     let networks = changes.iter().filter(|change| change.address.kind == Kind::Network);
     let networks: BTreeSet<&str> = networks.map(|change| change.address.name.as_str()).collect();
     let mut services: BTreeMap<String, Vec<PlanLine<'a>>> = BTreeMap::new();
     for change in changes {
-        let old = olds.get(&change.address.base()).filter(|_| change.verb == Verb::Delete);
+        let heir = forecast.wants.heir(&change.address);
+        let old = olds.get(&heir).filter(|_| change.verb == Verb::Delete);
         let is_old = old.is_some_and(|old| old.address == change.address);
         let takes_name = change.address.kind == Kind::Container
             && change.because.code == ReasonCode::DependencyReplaced

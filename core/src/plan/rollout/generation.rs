@@ -100,14 +100,18 @@ pub fn after_failure(
 ) -> Generation {
     let input = expansion.input;
     let Generation { address: picked, fields: wanted } = &next;
-    let last_good = input.facts.last_good.get(base);
-    let last_good = last_good.filter(|(generation, _)| picked.generation.as_ref() != Some(generation));
+    // One that had another key in its manifest was the last to serve.
+    let former = instances.keys().find(|address| !address.is_same(base)).map(Address::base);
+    let of = former.as_ref().unwrap_or(base);
+    let last_good = input.facts.last_good.get(of);
+    let last_good =
+        last_good.filter(|(generation, _)| former.is_some() || picked.generation.as_ref() != Some(generation));
     // Put back is what stands there yet, or may be made again on the same network: another one goes with its last user.
     let last_good = last_good.filter(|(generation, fields)| {
-        instances.contains_key(&base.clone().at(generation)) || fields.text("network") == wanted.text("network")
+        instances.contains_key(&of.clone().at(generation)) || fields.text("network") == wanted.text("network")
     });
     let Some((generation, good_fields)) = last_good else { return next };
-    let good = base.clone().at(generation);
+    let good = of.clone().at(generation);
     let is_there = instances.contains_key(&good);
     let inputs = compare::resolve(wanted, input.world).marked_digest();
     let known = input.facts.failed.get(picked).is_some_and(|failure| failure.inputs == inputs);

@@ -56,12 +56,15 @@ pub fn of_candidate(fields: &Fields, candidate: Option<&Seen>, standing: &Seen) 
 /// What is still to be taken from an old one that nothing leads to any more: the container's name, then its names. Empty
 /// while its successor is yet to be called by the name: an engine forgets a container's names for a moment while it
 /// renames it (measured on 20.10: 1 % of the look-ups under load), so that another container has to answer by them.
-pub fn still_to_take(home: &Home, old: (&Address, &Seen), successor: Option<&Seen>, name: &str) -> Option<Fields> {
-    let (old, seen) = old;
+pub fn still_to_take(
+    home: &Home,
+    (old, seen): (&Address, &Seen),
+    successor: Option<&Seen>,
+    (base, name): (&Address, &str),
+) -> Option<Fields> {
     let is_called = |seen: &Seen| seen.fields.text("name") == Some(name);
     if is_called(seen) {
-        let generation = old.generation.as_deref().unwrap_or("old");
-        return Some(Fields::default().with("name", Value::text(format!("{name}-{generation}"))));
+        return Some(Fields::default().with("name", Value::text(old_name(old, base, name))));
     }
     if successor.is_some_and(|successor| !is_called(successor)) {
         return Some(Fields::default());
@@ -71,6 +74,12 @@ pub fn still_to_take(home: &Home, old: (&Address, &Seen), successor: Option<&See
     let publishes = npm_reach::host_ports(&seen.fields).next().is_some();
     let is_left = is_home && !publishes && seen.fields.get(NAMES) != Some(&names);
     is_left.then(|| Fields::default().with(NAMES, names))
+}
+
+/// What an old one is called beside its successor. One that had another key may be of the same generation.
+pub fn old_name(old: &Address, base: &Address, name: &str) -> String {
+    let generation = old.generation.as_deref().unwrap_or("old");
+    if old.is_same(base) { format!("{name}-{generation}") } else { format!("{}-{generation}-old", old.name) }
 }
 
 /// Whether an old one has what is open at it: it did its work until a moment ago, or may have done.

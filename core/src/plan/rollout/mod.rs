@@ -119,6 +119,28 @@ fn held(expansion: &mut Expansion<'_>, rollouts: &BTreeMap<String, Rollout>) -> 
     None
 }
 
+/// The instances of a container. The only one of its service takes over from those that it had under another key, which
+/// are called as it is.
+fn instances<'a>(expansion: &Expansion<'a>, key: &str, base: &Address) -> BTreeMap<Address, &'a Seen> {
+    let (world, service) = (expansion.input.world, expansion.service);
+    let mut all = world.instances(base);
+    if service.containers.len() == 1 {
+        let name = service.container_name(key);
+        let is_called = |address: &Address, seen: &Seen| {
+            seen.fields
+                .text("name")
+                .is_some_and(|called| called == name || called == handover::old_name(address, base, &name))
+        };
+        let engine = &expansion.host.docker;
+        let of_service = world.of_kind(engine, Kind::Container).filter(|(address, seen)| {
+            let is_own = seen.owner.is_ours() && seen.service.as_ref() == Some(&service.name);
+            address.generation.is_some() && is_own && is_called(address, seen)
+        });
+        all.extend(of_service.map(|(address, seen)| (address.clone(), seen)));
+    }
+    all
+}
+
 /// Keys in an order in which a container comes after those whose namespaces it shares, and those that it follows.
 fn joined_first(service: &Service) -> Vec<&String> {
     let mut order: Vec<&String> = Vec::new();
@@ -154,10 +176,10 @@ pub struct Rollout {
 impl Rollout {
     fn of(expansion: &mut Expansion<'_>, placed: Placed<'_>, others: &BTreeMap<String, Rollout>) -> Self {
         let Placed { key, container, .. } = placed;
-        let (input, service) = (expansion.input, expansion.service);
+        let service = expansion.service;
         let docker = expansion.host.docker.clone();
         let base = Address::new(docker, Kind::Container, &service.address_name(key));
-        let instances = input.world.instances(&base);
+        let instances = instances(expansion, key, &base);
         let mut wanted = container::fields(expansion, placed, others);
         declare(expansion, key, container, &instances, &mut wanted);
         npm_reach::declare(expansion, key, &mut wanted);
@@ -180,6 +202,8 @@ impl Rollout {
         };
         let start_first = reason.is_none();
         let olds: Vec<Address> = instances.keys().filter(|address| **address != effective.address).cloned().collect();
+        let rekeyed = olds.iter().filter(|old| !old.is_same(&base)).map(|old| (old.base(), base.clone()));
+        expansion.wants.rekeyed.extend(rekeyed);
         if let (Some(why), false) = (reason, olds.is_empty()) {
             expansion.wants.stop_first.insert(service.name.clone(), why);
         }
@@ -404,7 +428,7 @@ impl Rollout {
             let to_take = match (stays, drains) {
                 (true, _) if serves && !self.serving.takes_over => Some(self.names_back(expansion, old, seen)),
                 (true, _) => Some(Fields::default()),
-                (false, true) => handover::still_to_take(home, (old, seen), successor, name),
+                (false, true) => handover::still_to_take(home, (old, seen), successor, (&self.base, name)),
                 (false, false) => continue,
             };
             let Some(mut fields) = to_take else {
@@ -429,7 +453,7 @@ impl Rollout {
 
     /// The names of one that serves again, where they were taken from it.
     fn names_back(&self, expansion: &Expansion<'_>, old: &Address, seen: &Seen) -> Fields {
-        let good = expansion.input.facts.last_good.get(&self.base);
+        let good = expansion.input.facts.last_good.get(&old.base());
         let good = good.filter(|(generation, _)| old.generation.as_ref() == Some(generation));
         let names = good.map_or(&self.fields, |(_, fields)| fields).get("aliases");
         // One that is on another network, or on the machine's, has no names there that siblings ask for.
