@@ -249,6 +249,13 @@ fn resources(picture: &PassResult, name: &str) -> Vec<ResourceStatus> {
     let unasked =
         |address: &Address| picture.world.seen.get(address).is_some_and(|seen| seen.fields.get("unasked").is_some());
     addresses.retain(|address| !matches!(address.kind, Kind::Image) || unasked(address));
+    // Of what is left as it is, no successor is made: what serves is shown.
+    if picture.facts.frozen.contains(name) {
+        let is_made = |address: &Address| picture.world.seen.contains_key(address) || !picture.has_other_ready(address);
+        let (mut shown, next): (BTreeSet<Address>, BTreeSet<Address>) = addresses.into_iter().partition(is_made);
+        shown.extend(next.iter().flat_map(|next| picture.wants.instances(&picture.world, next).into_keys()));
+        addresses = shown;
+    }
     addresses.into_iter().map(|address| resource(picture, address)).collect()
 }
 

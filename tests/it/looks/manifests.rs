@@ -169,6 +169,14 @@ async fn a_service_whose_secret_is_missing_is_left_alone() {
     assert!(rig.last_pass().broken.contains_key("vault"));
     assert!(!rig.writes().iter().any(|line| line.contains("vault") || line.contains("/stop")), "{:?}", rig.writes());
     assert_eq!(containers(&rig), ["/one", "/vault"], "the others are healed");
+
+    // What serves is shown, not the successor that is not made.
+    rig.write("vault.yaml", &format!("{VAULT}labels: [a=b]\n"));
+    rig.pass_until_settled().await;
+    let status = rig.last_pass().statuses()["vault"].clone();
+    assert_eq!((status.health.word(), status.code), ("Healthy", Some(Code::A0207)), "{}", status.what_now);
+    let absent = status.resources.iter().filter(|one| !rig.last_pass().world.seen.contains_key(&one.address));
+    assert_eq!(absent.count(), 0);
     rig.no_secrets.store(false, Ordering::Relaxed);
     rig.settle().await;
 }
