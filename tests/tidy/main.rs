@@ -527,7 +527,10 @@ fn documents_name_only_what_is_there() {
 
 #[test]
 fn the_standing_documents_are_in_form() {
-    assert!(read("CHANGELOG.md").contains("\n## [Unreleased]\n"), "CHANGELOG.md has no [Unreleased]");
+    let manifest = read("Cargo.toml");
+    let version = manifest.lines().find_map(|line| line.strip_prefix("version = \"")).unwrap().trim_end_matches('"');
+    let section = format!("\n## [{version}] - ");
+    assert!(read("CHANGELOG.md").contains(&section), "CHANGELOG.md has no section for {version}");
     assert!(read("ARCHITECTURE.md").lines().count() <= 250, "ARCHITECTURE.md is longer than 250 lines");
     for path in documents() {
         let text = read(&path);
