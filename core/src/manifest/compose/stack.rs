@@ -46,6 +46,24 @@ struct Picked {
     networks: Networks,
 }
 
+/// Warns where the old project has another name, and so other volumes. `.env` wins over the file.
+fn other_name(scope: &Scope<'_>, path: &PlacedText, found: &file_names::ProjectFiles, project: &Project) {
+    let of_environment = found.environment.get("COMPOSE_PROJECT_NAME").map(|name| {
+        let message = text!("`COMPOSE_PROJECT_NAME={name}` of `.env` is not used", name = shown(name));
+        (name, path.spot, message)
+    });
+    let of_file = || {
+        let name = project.name.as_ref()?;
+        let message = text!("the Compose file's name `{name}` is not used", name = shown(&name.text));
+        Some((&name.text, name.spot, message))
+    };
+    let Some((name, spot, message)) = of_environment.or_else(of_file) else { return };
+    if *name != scope.name {
+        let hint = text!("the service is called {name}, as its manifest says", name = shown(&scope.name));
+        scope.report(Problem::warning(Code::A0158, spot, message).hint(hint));
+    }
+}
+
 /// Reads what `compose:` names.
 pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
     let scope = reader.scope;
@@ -63,11 +81,7 @@ pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
     let Some(found) = file_names::read(scope, &loading, &paths) else { return Stack::default() };
     let project = loading.project(&found.files, &found.environment);
     let Some(project) = project.filter(|_| !scope.is_over_budget()) else { return Stack::default() };
-    if let Some(name) = project.name.as_ref().filter(|name| name.text != scope.name) {
-        let message = text!("the Compose file's name `{name}` is not used", name = shown(&name.text));
-        let hint = text!("the service is called {name}, as its manifest says", name = shown(&scope.name));
-        scope.report(Problem::warning(Code::A0158, name.spot, message).hint(hint));
-    }
+    other_name(scope, path, &found, &project);
     let said = file_names::profiles(&found);
     let services = picked_services(scope, &project, &picked, &said);
     if services.is_empty() && !scope.is_broken() {
