@@ -7,22 +7,14 @@
 //! ledger ─► facts ──────────────────┘                          └─► ledger, events ─► CLI · API · metrics
 //! ```
 
-pub mod templates;
-pub mod error_chain;
-pub mod error_pages;
-pub mod words;
-pub mod secret;
+pub use amarre_base::{error_chain, secret, turns, words};
+pub use amarre_engine::{engine, notifications};
+pub use amarre_http::{error_pages, server, templates, web};
+pub use amarre_providers::{providers, source};
+pub use amarre_store::{accounts, ledger};
+
 pub mod config;
-pub mod turns;
-pub mod providers;
 pub mod registry;
-pub mod source;
-pub mod ledger;
-pub mod accounts;
-pub mod engine;
-pub mod notifications;
-pub mod server;
-pub mod web;
 pub mod telemetry;
 pub mod cli;
 

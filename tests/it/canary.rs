@@ -635,7 +635,8 @@ fn every_place_that_takes_a_secret_has_a_canary() {
     let known: BTreeMap<&str, &str> = PLACES.iter().copied().collect();
     let mut wrong = Vec::new();
     let mut found = BTreeSet::new();
-    let product = ["core/src", "src"].map(|folder| sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)));
+    let product =
+        ["core/src", "crates", "src"].map(|folder| sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)));
     for (path, text) in product.into_iter().flatten() {
         let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         for field in product.lines().filter_map(secret_field) {

@@ -213,7 +213,7 @@ async fn a_closed_ledger_is_read_without_a_trace() {
 
 #[tokio::test]
 async fn a_ledger_of_an_older_version_is_read_and_left_as_it_is() {
-    let migrations = sqlx::migrate::Migrator::new(std::path::Path::new("migrations")).await.unwrap();
+    let migrations = sqlx::migrate::Migrator::new(std::path::Path::new("crates/store/migrations")).await.unwrap();
     for version in [1, 21] {
         let setup = Setup::sound().await;
         let path = setup.path("amarre.db");

@@ -104,7 +104,8 @@ const TRAPS: &[(&str, &str)] = &[
 fn every_trap_of_operators_has_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tests: BTreeSet<String> = BTreeSet::new();
-    for (_, text) in ["tests", "sim/tests", "src"].into_iter().flat_map(|folder| sources(&root.join(folder))) {
+    for (_, text) in ["tests", "sim/tests", "crates", "src"].into_iter().flat_map(|folder| sources(&root.join(folder)))
+    {
         let parts = text.split("#[test]\n").chain(text.split("#[tokio::test")).skip(1);
         tests.extend(parts.filter_map(|part| Some(part.split_once("fn ")?.1.split_once("()")?.0.to_owned())));
     }

@@ -17,9 +17,9 @@ fn a_row_names_files_below_its_own_folders() {
 
 #[test]
 fn a_file_of_another_room_is_not_found() {
-    assert_eq!(missing("| `src/engine/reconcile` | `pass.rs` is one pass |"), [""; 0]);
+    assert_eq!(missing("| `crates/engine/src/engine/reconcile` | `pass.rs` is one pass |"), [""; 0]);
     assert_eq!(missing("| who holds a delete | `core/src/plan/mod.rs`; `safety/protect.rs` |"), [""; 0]);
-    assert_eq!(missing("| `src/engine/reconcile` | `record.rs` writes down what was found |").len(), 1);
+    assert_eq!(missing("| `crates/engine/src/engine/reconcile` | `record.rs` writes down what was found |").len(), 1);
 }
 
 /// What a row names without a folder and does not have below the folders that it names.

@@ -17,9 +17,10 @@ use std::path::Path;
 use amarre_tidy::{PRODUCT, Source, documents, files, read, root, rust_files};
 
 /// All that is written in Rust here.
-const ALL_CODE: [&str; 5] = ["core/src", "core/tests", "src", "sim", "tests"];
+const ALL_CODE: [&str; 6] = ["core/src", "core/tests", "crates", "src", "sim", "tests"];
 
-/// Who may import whom; a path allows everything below it.
+/// Who may import whom where the walls between packages let more through; a path allows everything below it. A module that is not
+/// here may use what its package can.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("resources", &["model"]),
@@ -28,15 +29,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("turns", &["model"]),
     ("plan", &["model", "resources", "turns"]),
     ("secret", &["model"]),
-    ("telemetry", &["model"]),
     // A channel is what the configuration says of it.
     ("config", &["model", "secret", "notifications::channel"]),
-    ("templates", &[]),
-    ("error_chain", &[]),
-    ("error_pages", &["model"]),
     ("words", &["model"]),
     ("providers", &["model", "resources", "secret", "error_chain", "turns"]),
-    ("registry", &["model", "config", "providers", "secret"]),
     // What of a repository is looked at, and what of it is sent to an engine.
     ("source", &["model", "secret", "apps", "turns"]),
     // A published port is leased to its container.
@@ -85,57 +81,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "error_pages",
         ],
     ),
-    (
-        "cli",
-        &[
-            "words",
-            "apps",
-            "accounts",
-            "notifications",
-            "templates",
-            "web",
-            "model",
-            "manifest",
-            "engine",
-            "plan::render",
-            "config",
-            "server",
-            "telemetry",
-            "source",
-            "ledger",
-            "registry",
-            "error_chain",
-            "error_pages",
-        ],
-    ),
 ];
 
 /// Single files that may do more, and why.
 const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
-    ("src/cli/build_engine.rs", "providers", "asks whether it runs in a container"),
-    ("src/source/git/http.rs", "providers::http", "fetches through the one HTTP client"),
+    ("crates/providers/src/source/git/http.rs", "providers::http", "fetches through the one HTTP client"),
     ("src/config/place.rs", "manifest::place", "finds keys of amarre.yaml as the reader of manifests does"),
-    ("src/providers/docker/build.rs", "apps", "sends a Dockerfile with digests in place of tags"),
-    ("src/cli/build_engine.rs", "secret", "hands the instance's key to them"),
-    ("src/cli/init.rs", "providers", "tests each answer on the provider itself, before there is a configuration"),
-    ("src/cli/init_cloud.rs", "providers", "tests the login on the provider itself, before there is a configuration"),
-    ("src/cli/init_instance.rs", "providers", "looks for marks of others, before there is a configuration"),
-    ("src/cli/init_cloud.rs", "secret", "hands the login to it and to files"),
-    ("src/cli/init.rs", "secret", "hands the answers to them and to files"),
-    ("src/cli/key.rs", "secret", "makes, prints and forgets the instance's keys"),
-    ("src/cli/secret_files.rs", "secret", "keeps the secrets of manifests as files"),
-    ("src/cli/user.rs", "secret", "takes a password to where accounts are"),
-    ("src/cli/simulated.rs", "secret", "makes the accounts of what is simulated"),
-    ("src/cli/demo.rs", "secret", "prints the link that makes the first account of a demo"),
-    ("src/cli/demo.rs", "providers::ssh", "lends machines that are simulated, too"),
-    ("src/cli/simulated_machines.rs", "providers::ssh", "stands in the place of ssh"),
-    ("src/cli/simulated_machines.rs", "providers::machines", "finds the machine that is meant"),
-    ("src/cli/demo.rs", "providers::http", "asks the proxy as a visitor would, through the one HTTP client"),
+    ("crates/providers/src/providers/docker/build.rs", "apps", "sends a Dockerfile with digests in place of tags"),
     ("core/src/plan/render/json.rs", "manifest", "its document lists what is wrong with manifests"),
 ];
 
 /// Modules that do no IO, hold no clock and log nothing.
-const PURE: [&str; 2] = ["core/src", "src/templates"];
+const PURE: [&str; 2] = ["core/src", "crates/http/src/templates"];
 const IMPURE: [&str; 9] =
     ["tokio", "reqwest", "sqlx", "std::fs", "std::env", "std::process", "SystemTime", "Instant", "tracing"];
 
@@ -145,39 +102,46 @@ const DOORS: &[(&str, &[&str])] = &[
     ("io::stderr", &["src/cli/output.rs", "src/telemetry.rs"]),
     ("io::stdin", &["src/cli/output.rs"]),
     // cli/link.rs speaks over the unix socket to our own daemon; docker/transport.rs to engines, over pipes and TLS of its own.
-    ("Client::builder", &["src/providers/http.rs", "src/cli/link.rs", "src/providers/docker/transport.rs"]),
-    ("SystemTime", &["src/engine/reconcile/clock.rs"]),
+    (
+        "Client::builder",
+        &[
+            "crates/providers/src/providers/http.rs",
+            "src/cli/link.rs",
+            "crates/providers/src/providers/docker/transport.rs",
+        ],
+    ),
+    ("SystemTime", &["crates/engine/src/engine/reconcile/clock.rs"]),
     ("env::var", &["src/config/secrets.rs", "src/cli/output.rs", "src/cli/commands.rs"]),
     (
         "sqlx::",
         &[
-            "src/ledger/resources.rs",
-            "src/ledger/power.rs",
-            "src/ledger/pools.rs",
-            "src/ledger/deployments.rs",
-            "src/ledger/builds.rs",
-            "src/ledger/instance_log.rs",
-            "src/ledger/runs.rs",
-            "src/ledger/inspect.rs",
-            "src/ledger/good_manifests.rs",
-            "src/ledger/failures.rs",
-            "src/ledger/flapping.rs",
-            "src/ledger/login_attempts.rs",
-            "src/ledger/migrations.rs",
-            "src/ledger/audit_refusals.rs",
-            "src/ledger/retired_names.rs",
-            "src/ledger/rollbacks.rs",
-            "src/ledger/updates.rs",
-            "src/ledger/certificate_orders.rs",
-            "src/ledger/ownership.rs",
-            "src/ledger/actions.rs",
-            "src/ledger/cache.rs",
-            "src/ledger/accounts.rs",
-            "src/ledger/tokens.rs",
-            "src/ledger/notifications.rs",
-            "src/ledger/savings.rs",
-            "src/ledger/simulated.rs",
-            "src/ledger/instance_name.rs",
+            "crates/store/src/ledger/resources.rs",
+            "crates/store/src/ledger/power.rs",
+            "crates/store/src/ledger/pools.rs",
+            "crates/store/src/ledger/deployments.rs",
+            "crates/store/src/ledger/builds.rs",
+            "crates/store/src/ledger/instance_log.rs",
+            "crates/store/src/ledger/runs.rs",
+            "crates/store/src/ledger/inspect.rs",
+            "crates/store/src/ledger/good_manifests.rs",
+            "crates/store/src/ledger/failures.rs",
+            "crates/store/src/ledger/flapping.rs",
+            "crates/store/src/ledger/login_attempts.rs",
+            "crates/store/src/ledger/migrations.rs",
+            "crates/store/src/ledger/audit_refusals.rs",
+            "crates/store/src/ledger/retired_names.rs",
+            "crates/store/src/ledger/rollbacks.rs",
+            "crates/store/src/ledger/updates.rs",
+            "crates/store/src/ledger/certificate_orders.rs",
+            "crates/store/src/ledger/ownership.rs",
+            "crates/store/src/ledger/actions.rs",
+            "crates/store/src/ledger/cache.rs",
+            "crates/store/src/ledger/accounts.rs",
+            "crates/store/src/ledger/tokens.rs",
+            "crates/store/src/ledger/notifications.rs",
+            "crates/store/src/ledger/savings.rs",
+            "crates/store/src/ledger/simulated.rs",
+            "crates/store/src/ledger/instance_name.rs",
         ],
     ),
     // The cli spawns what outlives a call of its own: the servers of `run`, and the engine of a command without a daemon.
@@ -185,22 +149,22 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "tokio::spawn",
         // A machine that answers late wakes the loop; the task ends with its answer.
-        &["src/cli/link.rs", "src/providers/ssh/mod.rs", "src/server/mod.rs"],
+        &["src/cli/link.rs", "crates/providers/src/providers/ssh/mod.rs", "crates/http/src/server/mod.rs"],
     ),
     (
         "JoinSet",
         &[
-            "src/engine/mod.rs",
-            "src/engine/reconcile/poll.rs",
+            "crates/engine/src/engine/mod.rs",
+            "crates/engine/src/engine/reconcile/poll.rs",
             // Prices are read beside the loop, and the task ends with it.
-            "src/engine/reconcile/savings.rs",
-            "src/engine/reconcile/daemon.rs",
+            "crates/engine/src/engine/reconcile/savings.rs",
+            "crates/engine/src/engine/reconcile/daemon.rs",
             "src/cli/daemon.rs",
-            "src/server/listener.rs",
+            "crates/http/src/server/listener.rs",
             // Machines are asked side by side, and one answer takes what came in time.
-            "src/providers/ssh/mod.rs",
+            "crates/providers/src/providers/ssh/mod.rs",
             // Repositories are fetched beside the loop, which a fetch that has ended wakes.
-            "src/source/apps.rs",
+            "crates/providers/src/source/apps.rs",
         ],
     ),
 ];
@@ -255,10 +219,7 @@ fn imports_go_one_way() {
     let tops: BTreeSet<&str> = MAY_USE.iter().map(|(module, _)| *module).collect();
     for file in PRODUCT.into_iter().flat_map(rust_files) {
         let Some(module) = module_of(&file.path) else { continue };
-        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
-            wrong.push(format!("{}: module `{module}` is not in MAY_USE", file.path));
-            continue;
-        };
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else { continue };
         for import in imports(&file, &tops) {
             let is_below = |path: &str| import == path || import.starts_with(&format!("{path}::"));
             if is_below(&module) || allowed.iter().any(|path| is_below(path)) {
@@ -548,15 +509,18 @@ fn is_product(path: &str) -> bool {
 
 /// The top module that a file belongs to; `main.rs` and `lib.rs` to none.
 fn module_of(path: &str) -> Option<String> {
-    let first =
-        path.strip_prefix("core/").unwrap_or(path).strip_prefix("src/")?.split('/').next()?.trim_end_matches(".rs");
+    let first = inside(path)?.split('/').next()?.trim_end_matches(".rs");
     (!matches!(first, "main" | "lib")).then(|| first.to_owned())
+}
+
+/// The path of a file below its package's `src`.
+fn inside(path: &str) -> Option<&str> {
+    path.strip_prefix("src/").or_else(|| path.split_once("/src/").map(|(_, inside)| inside))
 }
 
 /// Paths from the crate's root that a file names, `crate::…` and as many `super::` as lead there.
 fn imports(file: &Source, tops: &BTreeSet<&str>) -> BTreeSet<String> {
-    let inner = file.path.strip_prefix("core/").unwrap_or(&file.path);
-    let parts = inner["src/".len()..].trim_end_matches(".rs").trim_end_matches("/mod");
+    let parts = inside(&file.path).unwrap_or_default().trim_end_matches(".rs").trim_end_matches("/mod");
     let supers = "super::".repeat(parts.split('/').count());
     let mut found = BTreeSet::new();
     for root in ["crate::", "amarre_core::", supers.as_str()] {
@@ -613,8 +577,7 @@ fn links(text: &str) -> Vec<String> {
 
 /// A code span that is a path in the repository: without spaces and stars, below one of our folders.
 fn file_name(span: &str) -> Option<&str> {
-    const OURS: [&str; 9] =
-        ["core/", "src/", "sim/", "scripts/", "tests/", "docs/", "migrations/", "examples/", ".ci/"];
+    const OURS: [&str; 9] = ["core/", "crates/", "src/", "sim/", "scripts/", "tests/", "docs/", "examples/", ".ci/"];
     let path = span.split(':').next()?;
     let is_path = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-'));
     (is_path && OURS.iter().any(|ours| path.starts_with(ours))).then_some(path)

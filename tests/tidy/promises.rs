@@ -32,7 +32,7 @@ fn every_promise_names_its_tests() {
     let table = read(TABLE);
     let promised: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("> ")).collect();
     assert_eq!(promised, sentences(&read("README.md")), "{TABLE} has other sentences than README.md");
-    let tests = ["tests", "core", "src", "sim"].iter().flat_map(|folder| files(folder));
+    let tests = ["tests", "core", "crates", "src", "sim"].iter().flat_map(|folder| files(folder));
     let sources: Vec<String> = tests.filter(|path| path.ends_with(".rs")).map(|path| read(&path)).collect();
     let names: BTreeSet<&str> =
         sources.iter().flat_map(|text| text.split("fn ").skip(1)).filter_map(|rest| rest.split('(').next()).collect();

@@ -13,24 +13,28 @@ const NAMED: [(&[&str], &[&str], &[&str]); 3] = [
             "core/src/manifest/kinds/mod.rs",
             "core/src/model/kinds.rs",
             "core/src/resources/npm/mod.rs",
-            "src/providers/npm/sections.rs",
+            "crates/providers/src/providers/npm/sections.rs",
         ],
     ),
     (
         &["dnsmasq"],
-        &["src/config/dnsmasq.rs", "src/providers/dnsmasq/"],
+        &["src/config/dnsmasq.rs", "crates/providers/src/providers/dnsmasq/"],
         &[
             "core/src/model/families.rs",
             "src/config.rs",
             "src/config/build.rs",
             "src/config/file.rs",
-            "src/providers/mod.rs",
+            "crates/providers/src/providers/mod.rs",
             "src/registry.rs",
         ],
     ),
     (
         &["Kind::Server"],
-        &["src/providers/ovh_cloud/", "src/providers/kamatera/", "src/providers/servers.rs"],
+        &[
+            "crates/providers/src/providers/ovh_cloud/",
+            "crates/providers/src/providers/kamatera/",
+            "crates/providers/src/providers/servers.rs",
+        ],
         &[
             "core/src/manifest/kinds/instance.rs",
             "core/src/model/kinds.rs",
@@ -39,7 +43,7 @@ const NAMED: [(&[&str], &[&str], &[&str]); 3] = [
             "core/src/plan/safety/cloud_limits.rs",
             "core/src/plan/safety/protect.rs",
             "core/src/resources/cloud.rs",
-            "src/engine/report/instances.rs",
+            "crates/engine/src/engine/report/instances.rs",
         ],
     ),
 ];

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The folders of what is delivered, the simulators apart.
-pub const PRODUCT: [&str; 2] = ["core/src", "src"];
+pub const PRODUCT: [&str; 3] = ["core/src", "crates", "src"];
 
 /// One Rust file: as it is, without comments, and without comments and tests.
 pub struct Source {

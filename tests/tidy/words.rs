@@ -6,7 +6,14 @@ use amarre_tidy::rust_files;
 use super::{ALL_CODE, none};
 
 /// Folders whose words are still to be replaced. Empty this list, then delete it.
-const NOT_DONE: [&str; 6] = ["core/", "src/providers/", "src/secret/", "sim/", "tests/kit/", "tests/tidy/words.rs"];
+const NOT_DONE: [&str; 6] = [
+    "core/",
+    "crates/providers/src/providers/",
+    "crates/base/src/secret/",
+    "sim/",
+    "tests/kit/",
+    "tests/tidy/words.rs",
+];
 /// Files whose doc comments are the help of the command line, so a word in them is text that people read.
 const HELP: [&str; 2] = ["src/cli/args.rs", "src/cli/adopt.rs"];
 

@@ -101,7 +101,7 @@ fn every_trap_has_its_test() {
         "tests/it/npm_provider.rs",
         "tests/it/npm_provider/unwell.rs",
         "tests/it/npm_provider/versions.rs",
-        "src/providers/npm/tests.rs",
+        "crates/providers/src/providers/npm/tests.rs",
         "core/src/manifest/policy/nginx.rs",
     ];
     let code: String = files.into_iter().map(|file| std::fs::read_to_string(root.join(file)).unwrap()).collect();

@@ -13,7 +13,7 @@ fn literals(template: &str) -> Vec<&str> {
 
 /// Parts of templates that a text in English says.
 pub fn parts_said(english: &str) -> Vec<&'static str> {
-    let entries = include_str!("../../../src/words/fr.txt").split("\n\n").skip(1);
+    let entries = include_str!("../../../crates/base/src/words/fr.txt").split("\n\n").skip(1);
     let templates = entries.filter_map(|entry| entry.lines().next());
     templates.flat_map(literals).filter(|part| english.contains(part)).collect()
 }

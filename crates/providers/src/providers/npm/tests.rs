@@ -34,7 +34,7 @@ fn rows<T: serde::de::DeserializeOwned>(recording: &str) -> Vec<T> {
 }
 
 fn recorded_hosts() -> Vec<HostRow> {
-    rows(include_str!("../../../tests/cases/npm/ph-list-expand.json"))
+    rows(include_str!("../../../../../tests/cases/npm/ph-list-expand.json"))
 }
 
 fn site(domains: &[&str], certificate: Option<&str>) -> WebHost {
@@ -247,25 +247,25 @@ fn recorded_hosts_are_read() {
     assert_eq!(full.flag("force_https"), Some(false), "NPM keeps the flag of a host without certificate");
     assert_eq!(full.flag("online"), Some(true));
     assert_eq!(full.flag("mark"), Some(false));
-    let redirections: Vec<HostRow> = rows(include_str!("../../../tests/cases/npm/rh-list.json"));
+    let redirections: Vec<HostRow> = rows(include_str!("../../../../../tests/cases/npm/rh-list.json"));
     let old = convert::host_fields(Section::Redirections, &redirections[0], "amarre");
     assert_eq!(old.text("to"), Some("new.example.com"));
     assert_eq!(old.get("code"), Some(&Value::Int(301)));
-    let gone: Vec<HostRow> = rows(include_str!("../../../tests/cases/npm/ph-get-after-cert-delete.json"));
+    let gone: Vec<HostRow> = rows(include_str!("../../../../../tests/cases/npm/ph-get-after-cert-delete.json"));
     let gone = convert::host_fields(Section::ProxyHosts, &gone[0], "amarre");
     assert_eq!(gone.text("certificate"), Some("#1 (gone)"));
-    let open: Vec<HostRow> = rows(include_str!("../../../tests/cases/npm/ph-put-nonexistent-accesslist.json"));
+    let open: Vec<HostRow> = rows(include_str!("../../../../../tests/cases/npm/ph-put-nonexistent-accesslist.json"));
     let open = convert::host_fields(Section::ProxyHosts, &open[0], "amarre");
     assert_eq!(open.text("access_list"), Some("#999 (gone)"));
 }
 
 #[test]
 fn nginx_is_believed_only_of_the_host_that_it_names() {
-    let bad: Vec<HostRow> = rows(include_str!("../../../tests/cases/npm/ph-get-bad-advanced.json"));
+    let bad: Vec<HostRow> = rows(include_str!("../../../../../tests/cases/npm/ph-get-bad-advanced.json"));
     let words = convert::nginx_words(Section::ProxyHosts, &bad[0]);
     assert_eq!(words.as_deref(), Some("unknown directive \"this_is_not_nginx\" in /data/nginx/proxy_host/3.conf:37"));
     assert_eq!(convert::nginx_words(Section::Redirections, &bad[0]), None, "another folder, another host");
-    let concurrent: Vec<HostRow> = rows(include_str!("../../../tests/cases/npm/race-bad-config-list.json"));
+    let concurrent: Vec<HostRow> = rows(include_str!("../../../../../tests/cases/npm/race-bad-config-list.json"));
     let guilty = concurrent.iter().filter(|row| convert::nginx_words(Section::ProxyHosts, row).is_some());
     assert_eq!(guilty.map(|row| row.id).collect::<Vec<_>>(), [45], "the nine others only stood beside it");
 }
@@ -438,8 +438,8 @@ fn a_host_is_called_by_its_mark_then_by_what_is_wanted() {
 
 #[test]
 fn lists_and_certificates_are_ours_by_name_and_account() {
-    let list: ListRow = rows(include_str!("../../../tests/cases/npm/al-get-expand.json")).remove(0);
-    let certificate: CertificateRow = rows(include_str!("../../../tests/cases/npm/cert-list.json")).remove(0);
+    let list: ListRow = rows(include_str!("../../../../../tests/cases/npm/al-get-expand.json")).remove(0);
+    let certificate: CertificateRow = rows(include_str!("../../../../../tests/cases/npm/cert-list.json")).remove(0);
     let named = |id, name: &str, owner| ListRow { id, name: name.to_owned(), owner_user_id: owner, ..list.clone() };
     let inventory = Inventory {
         me: 7,
@@ -469,7 +469,7 @@ fn lists_and_certificates_are_ours_by_name_and_account() {
 
 #[test]
 fn a_certificates_key_is_not_even_read() {
-    let recording = include_str!("../../../tests/cases/npm/cert-list.json");
+    let recording = include_str!("../../../../../tests/cases/npm/cert-list.json");
     assert!(recording.contains("certificate_key"), "NPM answers with it");
     let read: Vec<CertificateRow> = rows(recording);
     assert!(!format!("{read:?}").to_lowercase().contains("key"), "{read:?}");

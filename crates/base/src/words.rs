@@ -300,15 +300,15 @@ mod tests {
 
     #[test]
     fn every_key_is_used() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web");
-        let below = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/service");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../http/src/web");
+        let below = concat!(env!("CARGO_MANIFEST_DIR"), "/../http/src/web/service");
         let files = [folder, below].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
         let code = files.map(|file| file.unwrap().path());
         let code = code.filter(|path| path.extension().is_some_and(|end| end == "rs"));
         // The table of verbs names the words of its buttons.
-        let verbs = concat!(env!("CARGO_MANIFEST_DIR"), "/src/engine/commands/verbs.rs");
+        let verbs = concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/src/engine/commands/verbs.rs");
         let code = code.chain([verbs.into()]).map(|path| std::fs::read_to_string(path).unwrap());
-        let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/templates")).unwrap();
+        let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../http/src/web/templates")).unwrap();
         let pages = pages.filter_map(|page| std::fs::read_to_string(page.unwrap().path()).ok());
         let all: String = code.chain(pages).collect();
         // The keys of states are composed.
@@ -432,8 +432,8 @@ mod tests {
             }
         }
         let mut found = BTreeSet::new();
-        for folder in ["core/src", "src"] {
-            read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
+        for folder in ["core/src", "crates", "src"] {
+            read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder), &mut found);
         }
         found
     }

@@ -37,7 +37,7 @@ pub(crate) struct DesiredManifests {
 }
 
 /// What is said of a file that is left out.
-pub(crate) fn noted(note: &SourceNote) -> Diagnostic {
+pub fn noted(note: &SourceNote) -> Diagnostic {
     Diagnostic::left_out(note.code, note.is_unread, &note.file, note.message.as_str(), note.hint.as_str())
 }
 

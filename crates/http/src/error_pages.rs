@@ -8,8 +8,8 @@ macro_rules! pages {
         /// The page of a code, as Markdown.
         pub const fn page(code: Code, language: Language) -> &'static str {
             match (code, language) {
-                $((Code::$code, Language::En) => include_str!(concat!("../docs/errors/", stringify!($code), ".md")),)*
-                $((Code::$code, Language::Fr) => include_str!(concat!("../docs/errors/", stringify!($code), ".fr.md")),)*
+                $((Code::$code, Language::En) => include_str!(concat!("../../../docs/errors/", stringify!($code), ".md")),)*
+                $((Code::$code, Language::Fr) => include_str!(concat!("../../../docs/errors/", stringify!($code), ".fr.md")),)*
             }
         }
     };

@@ -60,7 +60,7 @@ impl Ledger {
     }
 
     /// How the users of reservations that are not over sign in, by number.
-    pub(crate) async fn sign_ins(&self) -> Result<BTreeMap<u64, String>, StoreError> {
+    pub async fn sign_ins(&self) -> Result<BTreeMap<u64, String>, StoreError> {
         let query = "SELECT id, sign_in FROM reservations WHERE ended_ms IS NULL AND sign_in != ''";
         let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
         let sign_in =
@@ -94,25 +94,20 @@ impl Ledger {
     }
 
     /// Forgets the reservations that ended before.
-    pub(crate) async fn forget_reservations(&self, before: Timestamp) -> Result<(), StoreError> {
+    pub async fn forget_reservations(&self, before: Timestamp) -> Result<(), StoreError> {
         let forget = sqlx::query("DELETE FROM reservations WHERE ended_ms < ?").bind(before.0);
         forget.execute(&self.pool).await.map_err(written).map(|_| ())
     }
 
     /// The accounts of a person's reservations of a pool.
-    pub(crate) async fn users_of(&self, pool: &str, person: &str) -> Result<BTreeSet<String>, StoreError> {
+    pub async fn users_of(&self, pool: &str, person: &str) -> Result<BTreeSet<String>, StoreError> {
         let query = "SELECT DISTINCT user FROM reservations WHERE pool = ? AND document ->> 'by' = ?";
         let rows = sqlx::query(query).bind(pool).bind(person).fetch_all(&self.pool).await.map_err(read)?;
         Ok(rows.iter().map(|row| row.get("user")).collect())
     }
 
     /// Takes a person's name out of the reservations that are over, and away what was recorded of the accounts.
-    pub(crate) async fn forget_person(
-        &self,
-        pool: &str,
-        person: &str,
-        users: &BTreeSet<String>,
-    ) -> Result<(), StoreError> {
+    pub async fn forget_person(&self, pool: &str, person: &str, users: &BTreeSet<String>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let query = "UPDATE reservations SET user = '', document = json_set(document, '$.by', '', '$.user', '') \
                      WHERE pool = ? AND ended_ms IS NOT NULL AND document ->> 'by' = ?";
