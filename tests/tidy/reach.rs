@@ -21,10 +21,10 @@ const NAMED: [(&[&str], &[&str], &[&str]); 3] = [
         &["src/config/dnsmasq.rs", "crates/providers/src/providers/dnsmasq/"],
         &[
             "core/src/model/families.rs",
+            "crates/providers/src/providers/mod.rs",
             "src/config.rs",
             "src/config/build.rs",
             "src/config/file.rs",
-            "crates/providers/src/providers/mod.rs",
             "src/registry.rs",
         ],
     ),

@@ -9,7 +9,7 @@
 //! | a port that a container which is not ours publishes | held (A0447) |
 //! | a port at an address that the host does not have | held (A0448) |
 //!
-//! What a container of ours mounted before, it keeps.
+//! What a container of ours mounted before, it keeps, but for data that its twin writes to while it is away.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -116,13 +116,17 @@ fn written(everywhere: &Everywhere<'_>, service: &Service, base: &Address, field
     if service.data.is_shared {
         return None;
     }
-    let before: BTreeSet<MountedData<'_>> =
-        bind_mounts::before(everywhere.input, base).flat_map(mounts::written).collect();
-    let asked: Vec<MountedData<'_>> =
-        mounts::written(fields).filter(|data| !before.contains(data) && is_data(*data)).collect();
+    let input = everywhere.input;
+    let before: BTreeSet<MountedData<'_>> = bind_mounts::before(input, base).flat_map(mounts::written).collect();
+    let asked: Vec<MountedData<'_>> = mounts::written(fields).filter(|data| is_data(*data)).collect();
+    let is_there = input.world.generations(base).any(|(_, seen)| seen.owner.is_ours());
+    // Beside a helper that writes there too, it comes back. In its absence, its twin does its work.
+    let is_twin = |seen: &Seen| is_like(&seen.fields, fields) || is_of_project(service, base, &seen.fields);
     let runs = |(_, seen): &(&Address, &Seen)| seen.fields.flag("running") == Some(true);
     let (data, user) = everywhere.foreign(&base.provider).filter(runs).find_map(|(user, seen)| {
-        let data = asked.iter().find(|data| mounts::written(&seen.fields).any(|its| is_same_data(**data, its)))?;
+        let is_held = |data: &&MountedData<'_>| !before.contains(data) || !is_there && is_twin(seen);
+        let mut asked = asked.iter().filter(is_held);
+        let data = asked.find(|data| mounts::written(&seen.fields).any(|its| is_same_data(**data, its)))?;
         Some((*data, user))
     })?;
     Some(Refusal {
@@ -141,6 +145,27 @@ fn written(everywhere: &Everywhere<'_>, service: &Service, base: &Address, field
             )),
         ],
     })
+}
+
+/// Whether a container is this one in a Compose project that is called as the service is.
+pub fn is_of_project(service: &Service, base: &Address, fields: &Fields) -> bool {
+    let is_it = |key: &str| service.containers.contains_key(key) && service.address_name(key) == base.name;
+    fields.text("project") == Some(&service.name) && fields.text("project_service").is_some_and(is_it)
+}
+
+/// Whether two containers run the same image, of whatever version.
+pub fn is_like(one: &Fields, other: &Fields) -> bool {
+    repository(one.text("image")) == repository(other.text("image"))
+}
+
+/// An image without its tag or digest.
+fn repository(image: Option<&str>) -> &str {
+    let image = image.unwrap_or_default();
+    let image = image.split('@').next().unwrap_or(image);
+    match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        Some(_) | None => image,
+    }
 }
 
 /// Whether that is data: no socket, and nothing that every container of a host may have.

@@ -7,6 +7,7 @@ use crate::model::folders::{Lead, normal};
 use crate::model::service::{Container, MountSource};
 use crate::model::{Address, Code, Fields, Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Text, Value};
 use crate::plan::desired::expand::Expansion;
+use crate::plan::desired::foreign_use::{is_like, is_of_project};
 use crate::plan::desired::{bind_mounts, mounts};
 use crate::plan::input::Input;
 use crate::resources::docker;
@@ -121,7 +122,8 @@ fn lost(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields, f
     let file = &service.origin.file;
     let back = match data {
         MountedData::Volume(name) => text!(
-            "bring it back from a backup: docker volume create {name}, and put the files there; then nothing is held",
+            "bring it back from a backup: amarre suspend {service}, docker volume create {name}, put the files there, amarre resume {service}",
+            service = &service.name,
             name
         ),
         MountedData::Path(path) => {
@@ -205,7 +207,9 @@ fn beside_stranger(
     // Theirs is gone: as if it were a container of ours.
     let is_lost = |data: &MountedData<'_>| is_gone(input, service, &base.provider, *data);
     let found = strangers.into_iter().find_map(|(stranger, seen)| {
-        written(fields).filter(|(now, _)| is_empty(now)).find_map(|(now, target)| {
+        // What is somewhere else than in its own Compose project is another copy, whatever is there.
+        let is_own = is_of_project(service, base, &seen.fields);
+        written(fields).filter(|(now, _)| is_own || is_empty(now)).find_map(|(now, target)| {
             let (theirs, _) = written(&seen.fields).find(|(_, at)| *at == target)?;
             let is_bare =
                 matches!(theirs, MountedData::Path(path) if is_bare(input, &base.provider, path) == Some(true));
@@ -224,6 +228,7 @@ fn beside_stranger(
         return Some(without_data_of(service, base, stranger, found, vec![way]));
     }
     let would_be = match now {
+        _ if !is_empty(&now) => text!("{data}, which holds something else", data = now.shown()),
         MountedData::Volume(volume) => text!("volume {volume}, which is new", volume),
         MountedData::Path(path) => text!("{path}, which is empty or not there yet", path),
     };
@@ -376,18 +381,8 @@ fn data_folder(input: &Input<'_>, service: &Service, theirs: &str, ours: &str) -
     ))
 }
 
-/// Whether a container is this one in a Compose project that is called as the service is.
-fn is_of_project(service: &Service, base: &Address, fields: &Fields) -> bool {
-    let is_it = |key: &str| service.containers.contains_key(key) && service.address_name(key) == base.name;
-    fields.text("project") == Some(&service.name) && fields.text("project_service").is_some_and(is_it)
-}
-
 fn start_on_nothing(file: &str) -> Hint {
     Hint::text(text!("if it may start on nothing, write `data: new` in {file}", file))
-}
-
-fn is_like(one: &Fields, other: &Fields) -> bool {
-    repository(one.text("image")) == repository(other.text("image"))
 }
 
 /// What a container was before, where its data are to be looked for.
@@ -439,16 +434,6 @@ fn former<'a>(
     let mut gone = gone.flat_map(|name| of(name).iter().map(move |(at, fields)| (name, *at, *fields)));
     let (name, at, fields) = gone.find(|(_, at, other)| at.provider == base.provider && is_like(other))?;
     Some(Former { at, gone: Some(name), fields })
-}
-
-/// An image without its tag or digest.
-fn repository(image: Option<&str>) -> &str {
-    let image = image.unwrap_or_default();
-    let image = image.split('@').next().unwrap_or(image);
-    match image.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => repository,
-        Some(_) | None => image,
-    }
 }
 
 /// Source and target of each mount that is written to. A socket holds no data.
