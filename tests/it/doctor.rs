@@ -212,28 +212,6 @@ async fn a_closed_ledger_is_read_without_a_trace() {
 }
 
 #[tokio::test]
-async fn a_ledger_of_an_older_version_is_read_and_left_as_it_is() {
-    let migrations = sqlx::migrate::Migrator::new(std::path::Path::new("crates/store/migrations")).await.unwrap();
-    for version in [1, 21] {
-        let setup = Setup::sound().await;
-        let path = setup.path("amarre.db");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-        migrations.run_to(version, &pool).await.unwrap();
-        let columns = "service, by_whom, why, destroy, purge, at_ms";
-        let suspended = format!("INSERT INTO suspensions ({columns}) VALUES ('nas', 'anna', 'tests it', 0, 0, 1)");
-        sqlx::query(sqlx::AssertSqlSafe(suspended)).execute(&pool).await.unwrap();
-        pool.close().await;
-        let before = std::fs::read(&path).unwrap();
-        let said = setup.doctor().await;
-        assert!(said.code == 0 && said.out.contains("writable, sound"), "version {version}: {}", said.out);
-        assert_eq!(std::fs::read(&path).unwrap(), before, "version {version}: the file stays as it is");
-        let found = Ledger::inspect(&path).await.unwrap().unwrap();
-        assert!(found.facts.suspended.contains_key("nas"), "version {version}: it is read");
-    }
-}
-
-#[tokio::test]
 async fn a_configuration_that_others_may_read() {
     let setup = Setup::sound().await;
     drop(setup.doctor().await);

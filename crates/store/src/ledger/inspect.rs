@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Row};
 
@@ -41,7 +42,7 @@ impl Ledger {
             pool.close().await;
             return Ok(Some(Inspection { bytes: metadata.len(), writable, damage, facts: Facts::default() }));
         }
-        let ledger = Self::from_pool(up_to_date(pool).await?);
+        let ledger = Self::from_pool(up_to_date(pool, &MIGRATIONS).await?);
         let facts = ledger.facts().await;
         ledger.close().await;
         Ok(Some(Inspection { bytes: metadata.len(), writable, damage, facts: Arc::unwrap_or_clone(facts?) }))
@@ -55,7 +56,7 @@ impl Ledger {
         if std::fs::metadata(path).is_err() {
             return Ok(None);
         }
-        let pool = up_to_date(read_only(path).await?).await?;
+        let pool = up_to_date(read_only(path).await?, &MIGRATIONS).await?;
         Ok(Some(Self::from_pool(pool)))
     }
 
@@ -76,22 +77,22 @@ async fn read_only(path: &Path) -> Result<SqlitePool, StoreError> {
 }
 
 /// The ledger itself, or a migrated copy in memory.
-async fn up_to_date(pool: SqlitePool) -> Result<SqlitePool, StoreError> {
-    if !is_older(&pool).await {
+async fn up_to_date(pool: SqlitePool, migrations: &Migrator) -> Result<SqlitePool, StoreError> {
+    if !is_older(&pool, migrations).await {
         return Ok(pool);
     }
     let copied = copy(&pool).await;
     pool.close().await;
     let copied = copied?;
-    let migrated = MIGRATIONS.run(&copied).await;
+    let migrated = migrations.run(&copied).await;
     migrated.map_err(|error| StoreError::new("could not be read as one of this version", &error))?;
     Ok(copied)
 }
 
 /// Whether this version has migrations that the ledger lacks. A file that is no ledger is not an older one.
-async fn is_older(pool: &SqlitePool) -> bool {
+async fn is_older(pool: &SqlitePool, migrations: &Migrator) -> bool {
     let known = sqlx::query_scalar::<_, i64>("SELECT version FROM _sqlx_migrations").fetch_all(pool).await;
-    known.is_ok_and(|known| !known.is_empty() && MIGRATIONS.iter().any(|one| !known.contains(&one.version)))
+    known.is_ok_and(|known| !known.is_empty() && migrations.iter().any(|one| !known.contains(&one.version)))
 }
 
 /// Copies a ledger into memory.
@@ -117,5 +118,29 @@ async fn damage(pool: &SqlitePool) -> Vec<String> {
             lines.filter(|line| line != "ok").collect()
         }
         Err(error) => vec![crate::error_chain::chain(&error)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::SqlSafeStr;
+    use sqlx::migrate::{Migration, MigrationType};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_ledger_of_an_older_version_is_read_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("amarre.db");
+        let ledger = Ledger::open(&path).await.unwrap();
+        sqlx::query("INSERT INTO converged VALUES ('nas', 1)").execute(&ledger.pool).await.unwrap();
+        ledger.close().await;
+        let before = std::fs::read(&path).unwrap();
+        let added = "ALTER TABLE converged ADD COLUMN added INTEGER NOT NULL DEFAULT 7".into_sql_str();
+        let next = Migration::new(2, "added".into(), MigrationType::Simple, added, false);
+        let later = Migrator::with_migrations(MIGRATIONS.iter().cloned().chain([next]).collect());
+        let pool = up_to_date(read_only(&path).await.unwrap(), &later).await.unwrap();
+        let added: i64 = sqlx::query_scalar("SELECT added FROM converged").fetch_one(&pool).await.unwrap();
+        assert_eq!((added, std::fs::read(&path).unwrap()), (7, before));
     }
 }
