@@ -49,7 +49,6 @@ pub struct Room {
 }
 
 impl Room {
-    /// A place.
     pub fn new(name: impl Into<String>, room: usize) -> Self {
         Self { name: name.into(), room, is_brief: false }
     }

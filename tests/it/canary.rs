@@ -675,11 +675,11 @@ fn secret_field(line: &str) -> Option<&str> {
         "BTreeMap<String, SecretName>",
         "BTreeMap<&'static str, Secret>",
     ];
-    let line = line.trim().strip_suffix(',')?;
+    let line = line.trim().strip_suffix(',')?.trim_end_matches(" }");
     if let Some(name) = line.strip_suffix("(SecretName)") {
         return Some(name);
     }
-    let (name, of) = line.split_once(": ")?;
+    let (name, of) = line.rsplit_once(": ")?;
     let name = name.rsplit(' ').next()?;
     TYPES.contains(&of).then_some(name)
 }

@@ -10,7 +10,6 @@ use crate::model::Commit;
 /// A commit of an app's repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkout {
-    /// Which one.
     pub commit: Commit,
     /// The id of each folder from the top to the app's, by path: it changes with any file below.
     pub trees: BTreeMap<String, String>,
@@ -32,7 +31,6 @@ impl Checkout {
         serde_json::from_slice(bytes).ok()
     }
 
-    /// Its files.
     pub fn repository(&self) -> Repository {
         Repository::new(self.files.clone())
     }

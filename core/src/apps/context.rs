@@ -1,7 +1,6 @@
 //! Where the files of a repository stand in what is sent with a Dockerfile that Amarre wrote: in a folder of their own. The Dockerfile
 //! stands beside that folder, so no file of the repository takes its place, and `COPY . .` does not copy it.
 
-/// The folder.
 pub const SENT_BELOW: &str = "source";
 
 /// A Dockerfile that Amarre wrote, with each path that it copies from the repository below [`SENT_BELOW`].

@@ -121,7 +121,6 @@ const TEXTS: [&str; 15] = [
     include_str!("frameworks/vite.toml"),
 ];
 
-/// Every framework.
 pub(super) static ALL: LazyLock<Vec<Framework>> =
     LazyLock::new(|| TEXTS.into_iter().filter_map(|text| read(text).ok()).collect());
 

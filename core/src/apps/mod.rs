@@ -57,7 +57,6 @@ pub struct Wish<'a> {
     pub framework: Option<&'a str>,
     /// Of the app's folder.
     pub dockerfile: Option<&'a str>,
-    /// Where it listens.
     pub port: Option<u16>,
     /// Whether its command is said.
     pub has_command: bool,
@@ -102,9 +101,7 @@ pub struct DetectedApp {
     pub reasons: Vec<AppReason>,
     /// The folder that is sent to the engine; empty = the whole repository.
     pub context: String,
-    /// The Dockerfile.
     pub dockerfile: Dockerfile,
-    /// Where it listens.
     pub port: u16,
     /// Run once on a new image before it serves; none: nothing.
     pub release: Option<Vec<String>>,
@@ -136,7 +133,6 @@ impl Default for Dockerfile {
 }
 
 impl Dockerfile {
-    /// Its text.
     pub fn text(&self) -> &str {
         match self {
             Self::Own(_, text) | Self::Made(text) => text,
@@ -182,7 +178,6 @@ pub struct AppReason {
 /// What is found out of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DetectedPart {
-    /// The framework.
     Framework,
     /// The version of its language.
     Version,
@@ -190,7 +185,6 @@ pub enum DetectedPart {
     Manager,
     /// How it is built.
     Build,
-    /// Where it listens.
     Port,
     /// What starts it.
     Start,
@@ -216,7 +210,6 @@ impl DetectedPart {
 /// What a person has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppQuestion {
-    /// Of which sort.
     pub code: Code,
     /// What is not clear, and why.
     pub text: Text,

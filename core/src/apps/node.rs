@@ -210,7 +210,6 @@ pub(super) fn recipe<'a>(
 enum BuiltShape {
     /// A folder for a web server.
     Pages { out: String, is_one_page: bool },
-    /// A server.
     Server {
         start: Option<(Vec<String>, Text)>,
         kept: Vec<(String, String)>,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::repository::RepositoryFolder;
 
-/// Its commands.
 #[derive(Debug, Default)]
 pub(super) struct Procfile(BTreeMap<String, String>);
 

@@ -6,7 +6,6 @@ use super::time::{Millis, Timestamp};
 /// One action. Its vendor performs it once; a lost answer is observed, never repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
-    /// The resource.
     pub address: Address,
     /// The service of the resource; empty for one that no manifest manages.
     pub service: String,
@@ -31,7 +30,6 @@ impl Action {
         if service.is_empty() { address.to_string() } else { service.to_owned() }
     }
 
-    /// Its lane.
     pub fn lane(&self) -> String {
         Self::lane_of(&self.service, &self.address)
     }

@@ -119,7 +119,6 @@ impl fmt::Display for ProviderId {
 pub struct Address {
     /// Who holds it.
     pub provider: ProviderId,
-    /// What it is.
     pub kind: Kind,
     /// Its name there; may contain slashes (`gitea/gitea:1.22`, `cloud.example.org/A`).
     pub name: String,

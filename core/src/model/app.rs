@@ -19,7 +19,6 @@ pub struct App {
 /// Where the files of an app are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AppSource {
-    /// The repository.
     pub url: GitUrl,
     /// The app: what only its own key reads is no other's.
     pub app: String,

@@ -26,7 +26,6 @@ pub struct FixedBase {
 /// What a registry said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseAnswer {
-    /// When.
     pub at: Timestamp,
     /// The digest that it has, or why that is not known.
     pub digest: Result<String, String>,

@@ -14,7 +14,6 @@ const STEPS_MAX: usize = 1_000;
 /// A line that has not ended yet is one by then.
 const LINE_BYTES_MAX: usize = 64 << 10;
 
-/// A build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildLog {
     /// Its steps, as they began.
@@ -38,7 +37,6 @@ pub struct BuildLog {
 pub struct LoggedStep {
     /// `[2/5] RUN npm ci`; empty: what belongs to no step.
     pub name: String,
-    /// When it began.
     #[serde(default)]
     pub began: Option<Timestamp>,
     /// When it ended, well or not.
@@ -47,10 +45,8 @@ pub struct LoggedStep {
     /// What it makes was there from a build before.
     #[serde(default)]
     pub is_cached: bool,
-    /// It failed.
     #[serde(default)]
     pub failed: bool,
-    /// What it printed.
     #[serde(default)]
     pub lines: Vec<String>,
     /// Lines before those, which are gone.
@@ -63,16 +59,13 @@ pub struct LoggedStep {
 pub enum StepState {
     /// It runs, or ran when nothing more was heard of it.
     Running,
-    /// It is done.
     Done,
     /// What it makes was there.
     Cached,
-    /// It failed.
     Failed,
 }
 
 impl StepState {
-    /// The word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -90,13 +83,10 @@ pub struct StepNews<'a> {
     pub id: &'a str,
     /// Its name for people.
     pub name: &'a str,
-    /// When it began.
     pub began: Option<Timestamp>,
-    /// When it ended.
     pub ended: Option<Timestamp>,
     /// What it makes was there.
     pub is_cached: bool,
-    /// It failed.
     pub failed: bool,
 }
 

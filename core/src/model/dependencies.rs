@@ -23,9 +23,7 @@ impl Dependency {
 /// What must hold of a sibling first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Condition {
-    /// It runs.
     Started,
-    /// It is healthy.
     Healthy,
     /// It has ended, with code 0.
     Completed,
@@ -34,7 +32,6 @@ pub enum Condition {
 /// Another manifest that comes first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Needed {
-    /// Its name.
     pub service: String,
     /// Where it is named.
     pub origin: Origin,

@@ -66,7 +66,6 @@ const OPENSTACK: CloudTraits = CloudTraits {
     resizes_when_off: false,
 };
 
-/// Every family.
 pub const FAMILIES: &[ProviderFamily] = &[
     ProviderFamily {
         name: "docker",

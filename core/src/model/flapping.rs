@@ -29,7 +29,6 @@ const FOLLOWS: [&str; 3] = ["forward_host", "forward_port", "locations"];
 /// What is remembered of one field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Flap {
-    /// Whose.
     pub service: String,
     /// A digest of what was wanted.
     pub wanted: String,

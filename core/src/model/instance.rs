@@ -63,16 +63,10 @@ pub enum ServerCheck {
     /// It takes connections at a port.
     Tcp(u16),
     /// It serves a page, over HTTP.
-    Http {
-        /// Its port.
-        port: u16,
-        /// The page.
-        path: String,
-    },
+    Http { port: u16, path: String },
 }
 
 impl ServerCheck {
-    /// Where.
     pub fn port(&self) -> u16 {
         match self {
             ServerCheck::Tcp(port) | ServerCheck::Http { port, .. } => *port,

@@ -158,7 +158,6 @@ impl Kind {
         all
     };
 
-    /// Its row.
     pub const fn traits(self) -> &'static KindTraits {
         // The rows stand in the order of the variants: a test holds that.
         &KINDS[self as usize]

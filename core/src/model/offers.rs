@@ -31,7 +31,6 @@ pub struct ServerPlaces {
 /// What servers of a region can be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerOffers {
-    /// Their sizes.
     pub sizes: OfferedSizes,
     /// What they are installed from.
     pub images: Vec<Offered>,

@@ -33,7 +33,6 @@ pub enum Gate {
     After(Vec<Need>),
     /// Not before a time.
     Until {
-        /// That time.
         at: Timestamp,
         /// What for.
         what: Wait,
@@ -69,7 +68,6 @@ pub enum Wait {
 }
 
 impl Wait {
-    /// Every one.
     pub const ALL: [Self; 10] = [
         Self::Settle,
         Self::StoppedGrace,
@@ -104,7 +102,6 @@ impl Wait {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "HintDocument", into = "HintDocument")]
 pub struct Hint {
-    /// In words.
     pub text: Text,
     /// A complete command, where there is one.
     pub command: Option<String>,
@@ -161,7 +158,6 @@ pub mod guards {
     pub const UNKNOWN: Code = Code::A0430;
     /// Records or hosts of one service.
     pub const CROWD: Code = Code::A0431;
-    /// Every one.
     pub const ALL: [Code; 3] = [SERVICES, UNKNOWN, CROWD];
 
     /// Whether a code is one of the guard's.
@@ -280,7 +276,6 @@ pub enum ReasonCode {
 }
 
 impl ReasonCode {
-    /// Every one.
     pub const ALL: [ReasonCode; 13] = [
         ReasonCode::ManifestNew,
         ReasonCode::ManifestChanged,
@@ -331,7 +326,6 @@ pub struct Reason {
 /// One field that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldDiff {
-    /// Which.
     pub field: FieldPath,
     /// What is there; `None` = absent.
     pub from: Option<Value>,
@@ -384,21 +378,17 @@ pub enum Expect {
 /// One change of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Of what.
     pub address: Address,
-    /// For which manifest.
     pub service: String,
     /// What happens.
     pub verb: Verb,
     /// Field by field.
     pub diff: Vec<FieldDiff>,
-    /// Why.
     pub because: Reason,
     /// What people notice.
     pub impact: Impact,
     /// What must still be so.
     pub expects: Expect,
-    /// When.
     pub gate: Gate,
 }
 
@@ -456,11 +446,9 @@ impl Change {
 /// Something worth a line that is no change (used, not owned; kept; waits for a probe).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Note {
-    /// For which manifest.
     pub service: String,
     /// About what.
     pub address: Option<Address>,
-    /// The line.
     pub text: Text,
     /// The code of what is left alone, where it is about that.
     #[serde(default, skip_serializing_if = "Option::is_none")]

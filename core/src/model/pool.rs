@@ -43,7 +43,6 @@ pub struct Pool {
     pub sudo: bool,
     /// What happens to a machine before the next one gets it.
     pub between: Between,
-    /// Where it begins.
     pub origin: Origin,
 }
 
@@ -77,7 +76,6 @@ pub struct Machine {
     /// It is this server, which Amarre makes: its address is the one that its cloud shows, empty until there is one.
     #[serde(default)]
     pub server: Option<Address>,
-    /// Where it stands.
     #[serde(skip)]
     pub origin: Origin,
 }
@@ -143,9 +141,7 @@ pub struct MachineFacts {
 /// A machine that a person took out of service.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Disabled {
-    /// Who.
     pub by: String,
-    /// When.
     pub at: Timestamp,
 }
 

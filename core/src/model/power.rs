@@ -26,7 +26,6 @@ use crate::text;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Power {
-    /// It runs.
     On,
     /// It is stopped; its vendor keeps its place.
     Off,
@@ -61,13 +60,10 @@ pub enum OverrideEnd {
 /// A power that takes the place of the rule's for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Override {
-    /// The power.
     pub to: Power,
-    /// Who.
     pub source: OverrideSource,
     /// The account; empty where it is not known.
     pub by: String,
-    /// Since when.
     pub at: Timestamp,
     /// How long.
     pub until: OverrideEnd,
@@ -89,7 +85,6 @@ pub enum PowerRule {
 pub struct Wanted {
     /// `None`: it is neither started nor stopped.
     pub level: Option<Power>,
-    /// Why.
     pub why: Cause,
     /// The next tick of the timetable, whether an override lasts beyond it or not.
     pub next: Option<Tick>,
@@ -113,7 +108,6 @@ pub enum Cause {
 }
 
 impl Power {
-    /// Every value.
     pub const ALL: [Power; 3] = [Power::On, Power::Off, Power::Shelved];
 
     /// As it is written.
@@ -155,7 +149,6 @@ impl PowerRule {
         }
     }
 
-    /// Its timetable.
     pub const fn timetable(&self) -> Option<&Timetable> {
         match self {
             PowerRule::Schedule(table) => Some(table),

@@ -29,7 +29,6 @@ impl Default for Reconcile {
 /// A field, or keys of one, that are given when the thing is made and left alone from then on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Ignored {
-    /// Of what.
     pub kind: Kind,
     /// `advanced`, `labels.com.example.*`.
     pub field: String,

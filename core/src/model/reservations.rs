@@ -66,7 +66,6 @@ pub struct Reservation {
     pub from: Timestamp,
     /// For how long.
     pub length: Millis,
-    /// Where it stands.
     pub state: ReservationState,
 }
 
@@ -77,19 +76,10 @@ pub enum ReservationState {
     /// It has no machine yet.
     Open,
     /// It has machines.
-    Held {
-        /// Their names.
-        machines: BTreeSet<String>,
-        /// Since when.
-        since: Timestamp,
-        /// Until when.
-        until: Timestamp,
-    },
+    Held { machines: BTreeSet<String>, since: Timestamp, until: Timestamp },
     /// It is over.
     Over {
-        /// Since when.
         at: Timestamp,
-        /// Why.
         why: ReservationEnd,
         /// The machines that it had.
         machines: BTreeSet<String>,
@@ -125,7 +115,6 @@ impl ReservationEnd {
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReservationRequest<'a> {
-    /// Who asks.
     pub by: &'a str,
     /// How many machines.
     pub count: usize,
@@ -138,7 +127,6 @@ pub struct ReservationRequest<'a> {
 /// What becomes of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReservationStep {
-    /// Which.
     pub id: u64,
     /// Where it stands from now on.
     pub state: ReservationState,

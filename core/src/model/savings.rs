@@ -96,7 +96,6 @@ impl ServerPrices {
 /// A server as a look found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PowerLook {
-    /// When.
     pub at: Timestamp,
     /// The power in which it rested.
     pub power: Power,
@@ -136,12 +135,10 @@ impl Day {
         Self(self.0 - days)
     }
 
-    /// When it begins.
     pub const fn start(self) -> Timestamp {
         Timestamp(self.0 * DAY.0)
     }
 
-    /// Its date.
     pub fn date(self) -> Date {
         let at = jiff::Timestamp::from_millisecond(self.start().0).unwrap_or_default();
         at.to_zoned(TimeZone::UTC).date()

@@ -19,7 +19,6 @@ pub use super::dependencies::{Condition, Dependency, Job, Needed};
 pub use super::manifest_kind::ManifestKind;
 pub use super::reconcile_options::{DRAIN, Data, Ignored, Reconcile, Rollback, Strategy, Update};
 
-/// One manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Service {
     /// Unique; a DNS label.
@@ -28,7 +27,6 @@ pub struct Service {
     pub kind: ManifestKind,
     /// Which server; empty where its kind needs none.
     pub host: String,
-    /// Where it begins.
     pub origin: Origin,
     /// By key; the short form's key is the service's name. Boxed, since a map has room for eleven and most services have one.
     pub containers: BTreeMap<String, Box<Container>>,
@@ -83,11 +81,9 @@ pub struct Volume {
     pub options: BTreeMap<String, String>,
     /// People's labels.
     pub labels: BTreeMap<String, String>,
-    /// Where it stands.
     pub origin: Origin,
 }
 
-/// One container.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Container {
     /// With a tag or digest.
@@ -137,7 +133,6 @@ pub struct Container {
     /// Keys that go to the engine as they are, by the name of the field: bytes, microseconds, nano-CPUs, seconds.
     /// What says what holds anyway is left out.
     pub settings: BTreeMap<String, Value>,
-    /// Where it stands.
     pub origin: Origin,
 }
 
@@ -231,10 +226,8 @@ pub struct Port {
     pub protocol: String,
 }
 
-/// A mount.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mount {
-    /// From where.
     pub source: MountSource,
     /// To where in the container.
     pub target: String,
@@ -294,9 +287,7 @@ pub struct Delivery {
     pub content: DeliveryContent,
     /// Of each file; `None` = 0644, or 0755 for what may be executed.
     pub mode: Option<u32>,
-    /// Its owner.
     pub uid: u32,
-    /// Its group.
     pub gid: u32,
 }
 
@@ -353,7 +344,6 @@ pub struct Route {
     pub locations: Vec<Location>,
     /// Lines of nginx's configuration; may be empty.
     pub advanced: String,
-    /// Where it stands.
     pub origin: Origin,
 }
 
@@ -393,26 +383,19 @@ pub struct Location {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// A container of the service.
-    Container {
-        /// Its key.
-        key: String,
-        /// Its port.
-        port: u16,
-    },
+    Container { key: String, port: u16 },
     /// Something else.
     Url {
         /// `http` or `https`.
         scheme: String,
         /// Name or address.
         host: String,
-        /// Port.
         port: u16,
     },
     /// A server of a cloud that a manifest manages, over HTTP.
     Instance {
         /// The manifest's name.
         name: String,
-        /// Its port.
         port: u16,
     },
 }
@@ -440,7 +423,6 @@ pub struct LetsEncrypt {
 /// A host of NPM that answers visitors itself and forwards them to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AnsweredHost {
-    /// What it is.
     pub kind: Kind,
     /// Whole names, the main one first.
     pub domains: Vec<String>,
@@ -456,7 +438,6 @@ pub struct AnsweredHost {
     pub advanced: String,
     /// What only its kind has.
     pub fields: Fields,
-    /// Where it stands.
     pub origin: Origin,
 }
 
@@ -475,7 +456,6 @@ pub struct AccessList {
     pub satisfy_any: bool,
     /// The user's name goes on to the container.
     pub pass_auth: bool,
-    /// Where it stands.
     pub origin: Origin,
 }
 
@@ -490,7 +470,6 @@ pub struct Stream {
     pub tcp: bool,
     /// Of UDP.
     pub udp: bool,
-    /// Where it stands.
     pub origin: Origin,
 }
 
@@ -499,18 +478,15 @@ pub struct Stream {
 pub enum StreamTarget {
     /// A container, of whatever manifest.
     Container {
-        /// Whose.
         service: String,
         /// Its key there.
         key: String,
-        /// Its port.
         port: u16,
     },
     /// Something else.
     Address {
         /// An IPv6 address in brackets.
         host: String,
-        /// Port.
         port: u16,
     },
 }
@@ -537,7 +513,6 @@ pub struct Record {
     pub value: String,
     /// Seconds.
     pub ttl_s: u32,
-    /// Where it stands.
     pub origin: Origin,
 }
 

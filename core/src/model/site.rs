@@ -13,10 +13,8 @@ use super::time::Millis;
 /// Stands in [`Site::zones`] for each zone that the provider itself lists.
 pub const EVERY_ZONE: &str = ".";
 
-/// A cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CloudSite {
-    /// Its provider.
     pub provider: ProviderId,
     /// What a person may ask of instances that no manifest manages.
     pub actions: CloudActions,
@@ -125,7 +123,6 @@ pub struct Site {
 pub struct Listener {
     /// `None`: at each address of its machine.
     pub at: Option<IpAddr>,
-    /// Its port.
     pub port: u16,
     /// Whether a name with this port is taken for it, too.
     pub by_name: bool,
@@ -161,7 +158,6 @@ impl Default for ManifestLimits {
 pub struct Share {
     /// In which file it stands.
     pub file: String,
-    /// On which host.
     pub host: String,
     /// Bytes of labels, environment and commands.
     pub labels: usize,
@@ -257,10 +253,8 @@ impl Default for ImageCare {
     }
 }
 
-/// One server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostSite {
-    /// Its engine.
     pub docker: ProviderId,
     /// Public addresses, or one name ending in a dot.
     pub address: Vec<PublicAddress>,
@@ -372,7 +366,6 @@ pub enum PublicAddress {
 /// How an NPM is reached and reaches.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NpmSite {
-    /// Its provider.
     pub provider: ProviderId,
     /// Its container on this host, when it runs in one.
     pub container: Option<String>,
@@ -383,7 +376,6 @@ pub struct NpmSite {
 /// Whether what differs is put right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// It is.
     Enforce,
     /// It is shown only.
     Report,

@@ -110,7 +110,6 @@ pub struct Bundle {
 /// One file of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BundleFile {
-    /// Its content.
     pub bytes: Arc<[u8]>,
     /// Whether it may be executed.
     pub executable: bool,
@@ -248,7 +247,6 @@ pub enum GitRef {
     Default,
     /// A branch, as it moves.
     Branch(String),
-    /// A tag.
     Tag(String),
 }
 

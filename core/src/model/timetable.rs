@@ -70,7 +70,6 @@ pub enum OffAs {
 /// An instant at which a timetable switches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick {
-    /// When.
     pub at: Timestamp,
     /// What to.
     pub to: Power,
@@ -119,7 +118,6 @@ pub enum TimetableKey {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct TimetableError {
-    /// Where.
     pub key: TimetableKey,
     /// The other place, where two contradict each other.
     pub other: Option<TimetableKey>,
@@ -130,7 +128,6 @@ pub struct TimetableError {
 }
 
 impl OffAs {
-    /// Every value.
     pub const ALL: [OffAs; 2] = [OffAs::Stop, OffAs::Shelve];
 
     /// As it is written.

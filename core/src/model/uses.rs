@@ -46,18 +46,15 @@ pub enum Use {
     ContainerName(ContainerName),
     /// What plans and the ledger call a container of a host.
     ContainerKey {
-        /// On which host.
         host: String,
         /// The name in addresses.
         name: String,
     },
     /// An address on a network that a container asks for.
     Address {
-        /// On which host.
         host: String,
         /// The network, as the service calls it that owns it.
         network: String,
-        /// The address.
         ip: Ipv4Addr,
     },
     /// A port of a host.
@@ -66,7 +63,6 @@ pub enum Use {
         host: String,
         /// At which address of it: `0.0.0.0`.
         ip: String,
-        /// The port.
         port: u16,
         /// `tcp` or `udp`.
         protocol: String,
@@ -75,19 +71,16 @@ pub enum Use {
     NpmPort {
         /// The provider; empty: none is configured.
         npm: String,
-        /// The port.
         port: u16,
     },
     /// A range of addresses on a host.
     Subnet {
         /// Which host.
         host: String,
-        /// The range.
         subnet: Ipv4Net,
     },
     /// A network that is not its own, or `container:NAME`.
     Network {
-        /// On which host.
         host: String,
         /// Its name there.
         name: String,
@@ -120,7 +113,6 @@ pub enum Use {
     Repository(String),
     /// Where a container's log goes.
     LogDriver(String),
-    /// A secret.
     Secret(String),
     /// A machine that is reached over SSH.
     Machine {
@@ -135,7 +127,6 @@ pub enum Use {
     Server(Address),
     /// A server that Amarre makes.
     MadeServer {
-        /// Its name.
         address: Address,
         /// Its size: a larger one costs more.
         size: String,
@@ -153,9 +144,7 @@ pub enum Use {
     Target(String),
     /// Something that a word of the policy allows, and that has no sort of its own here.
     Right {
-        /// The word.
         word: String,
-        /// What is used.
         item: String,
     },
     /// Lines for nginx that policy does not check.
@@ -174,7 +163,6 @@ pub enum Use {
 }
 
 impl Use {
-    /// Its sort.
     pub const fn kind(&self) -> UseKind {
         match self {
             Use::Host(_) => UseKind::Host,

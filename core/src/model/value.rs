@@ -44,7 +44,6 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// Text.
     Text(String),
     /// Values in order; compared without order under [`Rule::Set`](super::Rule::Set).
     List(Vec<Value>),
@@ -59,7 +58,6 @@ pub enum Value {
     },
     /// A value that another resource has once it is there.
     Output {
-        /// Whose.
         of: Box<Address>,
         /// Which field of it.
         field: Box<str>,
@@ -67,7 +65,6 @@ pub enum Value {
 }
 
 impl Value {
-    /// Text.
     pub fn text(text: impl Into<String>) -> Self {
         Value::Text(text.into())
     }
@@ -77,7 +74,6 @@ impl Value {
         Value::List(texts.into_iter().map(|text| Value::Text(text.into())).collect())
     }
 
-    /// A secret.
     pub fn secret(name: SecretName, mark: Mark) -> Self {
         Value::Secret { name: Box::new(name), mark: Box::new(mark) }
     }
@@ -291,7 +287,6 @@ impl Hash for Fields {
 }
 
 impl Fields {
-    /// One field.
     pub fn get(&self, name: &str) -> Option<&Value> {
         let names = self.0.names.get_or_init(|| self.names().fold(0, |all, name| all | bit_of(name)));
         // A resource has a few of the fields of its kind, and each is asked for.
@@ -337,12 +332,10 @@ impl Fields {
         self.0.list.iter().map(|(name, value)| (name, value))
     }
 
-    /// Their names.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &FieldName> {
         self.iter().map(|(name, _)| name)
     }
 
-    /// Their values.
     pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> {
         self.iter().map(|(_, value)| value)
     }

@@ -16,7 +16,6 @@ use super::world::{Failure, Origin, Seen, World};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It is there.
     Present,
     /// It is there and does its work.
     Ready,
@@ -29,7 +28,6 @@ pub enum State {
 /// What must hold first. Only levels: never "was once".
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Need {
-    /// Of what.
     pub on: Address,
     /// Which level.
     pub is: State,
@@ -81,7 +79,6 @@ impl Want {
 /// Every want, by address, and what was found out while expanding.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wants {
-    /// The wants.
     pub map: BTreeMap<Address, Want>,
     /// Generations that have failed by now; the engine stores them before it does anything else.
     pub failed: Vec<Failure>,

@@ -47,7 +47,6 @@ impl Origin {
 /// One generation that did not become ready in time, or exited.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Failure {
-    /// Which.
     pub address: Address,
     /// Digest of all its fields, marks of secrets included: another digest is worth another try.
     pub inputs: String,
@@ -89,7 +88,6 @@ pub struct Seen {
     pub fields: Fields,
     /// Whether it does its work.
     pub ready: Readiness,
-    /// Whose it is.
     pub owner: Owner,
     /// The manifest that its mark names.
     pub service: Option<String>,
@@ -110,7 +108,6 @@ impl Hash for Seen {
 /// A part of the world that could not be observed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Gap {
-    /// Whose.
     pub provider: ProviderId,
     /// How much of it.
     pub scope: GapScope,
@@ -120,7 +117,6 @@ pub struct Gap {
     pub message: Text,
     /// What a person can do.
     pub hint: Text,
-    /// Since when.
     pub since: Timestamp,
 }
 
@@ -265,7 +261,6 @@ pub enum Leads {
 /// Everything observed in one look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct World {
-    /// What is there.
     pub seen: BTreeMap<Address, Seen>,
     /// What could not be looked at.
     pub gaps: Vec<Gap>,
@@ -373,7 +368,6 @@ impl World {
 /// What we wrote last, and so own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Applied {
-    /// For which manifest.
     pub service: String,
     /// The vendor's id.
     pub vendor_id: String,
@@ -430,7 +424,6 @@ pub struct Suspension {
     pub destroy: bool,
     /// Its volumes go as well.
     pub purge: bool,
-    /// Since when.
     pub at: Timestamp,
     /// When it ends by itself; `None`: when somebody resumes it.
     pub until: Option<Timestamp>,
@@ -439,7 +432,6 @@ pub struct Suspension {
 /// A service whose manifest is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Retired {
-    /// Since when.
     pub at: Timestamp,
     /// Its containers are gone, too: it does not come back by itself.
     pub is_over: bool,
@@ -448,15 +440,12 @@ pub struct Retired {
 /// An image that was not on the engine before we pulled it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pulled {
-    /// Where.
     pub provider: ProviderId,
     /// The engine's id of it.
     pub id: String,
     /// Under which name.
     pub reference: String,
-    /// For which manifest.
     pub service: String,
-    /// When.
     pub at: Timestamp,
     /// Whether a container of ours was ever ready with it; `None`: none has failed with it either.
     pub ready: Option<bool>,
@@ -465,7 +454,6 @@ pub struct Pulled {
 /// A time that a container was away in an update that stopped the old one first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Away {
-    /// For which manifest.
     pub service: String,
     /// The vendor's id of the one that went.
     pub vendor_id: String,

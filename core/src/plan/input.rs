@@ -16,7 +16,6 @@ pub type Speller<'a> = &'a (dyn Fn(&Address, &mut Fields) -> Result<(), String> 
 pub struct Input<'a> {
     /// The manifests, by name.
     pub services: &'a BTreeMap<String, Service>,
-    /// The configuration.
     pub site: &'a Site,
     /// Tables of the kinds.
     pub schemas: &'a Schemas,
@@ -24,7 +23,6 @@ pub struct Input<'a> {
     pub spell: Speller<'a>,
     /// Marks of the secrets that the manifests name.
     pub marks: &'a BTreeMap<SecretName, Mark>,
-    /// What is there.
     pub world: &'a World,
     /// What the ledger knows.
     pub facts: &'a Facts,

@@ -4,7 +4,6 @@ use crate::model::{Field, Kind, KindSchema, Rule};
 
 /// Words of the field `power`.
 pub mod power {
-    /// It runs.
     pub const ON: &str = "on";
     /// It is shut down, and the vendor keeps its place.
     pub const OFF: &str = "off";

@@ -234,7 +234,6 @@ impl Words {
         self.with_all("pair", &[("what", what), ("said", said)])
     }
 
-    /// A sentence.
     pub fn say(self, text: &Text) -> String {
         say(text, self.0)
     }

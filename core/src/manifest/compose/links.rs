@@ -17,7 +17,6 @@ use crate::text;
 /// The links of each service of a project, by its key.
 pub(crate) type Links = BTreeMap<String, Vec<ComposeLink>>;
 
-/// One item.
 pub(crate) struct ComposeLink {
     /// The key of the other container.
     pub to: String,

@@ -89,7 +89,6 @@ fn clients(reader: &mut Reader<'_>, key: &'static str) -> Vec<String> {
     clients
 }
 
-/// Its keys.
 fn schema() -> Json {
     let mut keys = head();
     keys.extend([

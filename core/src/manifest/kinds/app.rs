@@ -38,7 +38,6 @@ enum Release {
     Usual,
     /// Nothing is run.
     None,
-    /// This command.
     Command(PlacedText),
 }
 
@@ -421,7 +420,6 @@ pub fn made_secret(app: &str, variable: &str, form: SecretForm) -> SecretName {
     SecretName(format!("app {app} {variable} {}", form.word()))
 }
 
-/// Its keys.
 fn schema() -> Json {
     let names: Vec<&str> = std::iter::once("auto").chain(apps::framework_names()).collect();
     let git = object(

@@ -37,7 +37,6 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     Some(service)
 }
 
-/// Its keys.
 fn schema() -> Json {
     let mut keys = head();
     keys.extend([

@@ -261,7 +261,6 @@ fn expressions(reader: &mut Reader<'_>, key: &'static str) -> Vec<PlacedText> {
 
 /// What `holidays` names.
 enum HolidaysSource {
-    /// A country.
     Country,
     /// A file that was opened: its number and content.
     File(u16, Rc<str>),

@@ -21,7 +21,6 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     service.dns = Dns::None;
     Some(service)
 }
-/// Its keys.
 fn schema() -> Json {
     object(&["name"], [head(), own_network_keys()].concat())
 }

@@ -180,7 +180,6 @@ fn placed(node: &Node, spot: Spot) -> Rc<Node> {
     Node::made(spot, data)
 }
 
-/// Its keys.
 pub(super) fn schema() -> Json {
     let names: Vec<&str> = TEMPLATES.iter().map(|(name, _)| *name).collect();
     let mut keys = vec![

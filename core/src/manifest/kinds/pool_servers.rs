@@ -95,7 +95,6 @@ fn why_not(key: &str) -> Option<Text> {
     })
 }
 
-/// Its keys.
 pub(super) fn schema() -> Json {
     let mut keys = vec![
         ("cloud", text(), "A name below `clouds:` of amarre.yaml"),

@@ -312,7 +312,6 @@ pub(crate) fn subnet(reader: &mut Reader<'_>) -> Option<Ipv4Net> {
     Some(subnet)
 }
 
-/// Its keys.
 fn schema() -> Json {
     let mut keys = vec![("kind", text(), "Record"), ("reconcile", link("kept"), "How it is kept")];
     keys.extend(record_keys());

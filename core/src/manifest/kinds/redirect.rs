@@ -82,7 +82,6 @@ fn redirect_target(scope: &Scope<'_>, text: &PlacedText) -> Option<(String, Stri
     None
 }
 
-/// Its keys.
 fn schema() -> Json {
     let mut keys = head();
     keys.extend([

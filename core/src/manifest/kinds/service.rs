@@ -233,7 +233,6 @@ fn schema() -> Json {
     object(&["name"], keys())
 }
 
-/// Its keys.
 pub(super) fn keys() -> Vec<SchemaKey> {
     let mut keys = head();
     // One container's keys may stand at the top, where `dns` is the service's.

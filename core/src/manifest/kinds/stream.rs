@@ -114,7 +114,6 @@ fn target(scope: &Scope<'_>, text: &PlacedText) -> Option<StreamTarget> {
     }
 }
 
-/// Its keys.
 fn schema() -> Json {
     let mut keys = head();
     keys.extend([

@@ -78,7 +78,6 @@ pub(crate) struct DraftService<'a> {
     pub file_text: &'a str,
     /// Of the document, at its place.
     pub text: String,
-    /// Where it begins.
     pub line: usize,
     /// Whose it is, where that can be told.
     pub name: Option<String>,

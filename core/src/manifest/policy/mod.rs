@@ -103,7 +103,6 @@ pub struct Decision {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// The use.
     pub right: Right,
     /// What comes of it.
     pub verdict: Verdict,

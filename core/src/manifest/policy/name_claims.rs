@@ -40,7 +40,6 @@ struct Claim<'a> {
 pub struct ContestedName {
     /// As people are told.
     pub name: String,
-    /// Who has it.
     pub holder: String,
     /// Both would make the same thing; else policy has a word in it.
     pub is_one: bool,

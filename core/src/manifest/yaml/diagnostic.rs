@@ -15,7 +15,6 @@ pub(crate) const PROBLEMS_MAX: usize = 200;
 pub enum Severity {
     /// The document is not used.
     Error,
-    /// It is used.
     Warning,
 }
 

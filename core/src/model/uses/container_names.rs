@@ -13,11 +13,9 @@ const EDGE: &str = "edge";
 /// A name by which something finds a container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContainerName {
-    /// On which host.
     pub host: String,
     /// `None`: on the engine.
     pub network: Option<String>,
-    /// The name.
     pub name: String,
 }
 

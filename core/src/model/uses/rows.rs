@@ -109,12 +109,10 @@ pub struct UseRow {
     pub policy: PolicyWord,
     /// Whether two manifests may use it.
     pub claim: UseClaim,
-    /// Whose it is.
     pub tokens: TokenScope,
 }
 
 impl UseKind {
-    /// Every sort.
     pub const ALL: [UseKind; 33] = [
         UseKind::Host,
         UseKind::Service,

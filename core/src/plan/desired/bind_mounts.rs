@@ -73,7 +73,6 @@ impl HostFolder {
 /// All that must be known of one container to judge what it mounts, but where the folders lead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Check {
-    /// What it mounts.
     folders: Vec<HostFolder>,
     /// Below these it may mount anything. No container can put a link in the place of one of them.
     roots: BTreeSet<String>,
@@ -83,9 +82,7 @@ pub struct Check {
     may_have_socket: bool,
     /// Whether it may read a folder above what is kept, as a monitor of the whole host does: `policy.authors: operators`.
     may_read_above: bool,
-    /// The container.
     name: String,
-    /// Its manifest.
     file: String,
 }
 

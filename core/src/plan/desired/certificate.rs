@@ -59,15 +59,11 @@ const ORDERS: Limit = Limit { most: 300, within: Millis::minutes(3 * 60) };
 
 /// The front of a host: for which names a certificate is looked for.
 pub struct CertificateNames<'a> {
-    /// In which NPM.
     pub npm: &'a ProviderId,
-    /// Its names.
     pub domains: &'a [String],
-    /// What is there.
     pub host: Option<&'a Seen>,
     /// The records of its manifest, by name.
     pub records: &'a BTreeMap<String, Vec<Address>>,
-    /// Where it stands.
     pub origin: &'a Origin,
 }
 

@@ -29,7 +29,6 @@ const ADDRESSES: [&str; 3] = ["A", "AAAA", "CNAME"];
 pub(crate) struct WantedRecords<'a> {
     pub(crate) name: &'a str,
     pub(crate) record_type: &'a str,
-    /// A list.
     pub(crate) values: Value,
     pub(crate) ttl_s: u32,
 }

@@ -19,7 +19,6 @@ type Upstream = (Value, Value);
 pub struct HostQuery<'a> {
     /// As it is, if it is there.
     pub host: Option<&'a Seen>,
-    /// Of which path.
     pub path: Option<&'a str>,
 }
 

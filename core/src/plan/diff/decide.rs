@@ -226,7 +226,6 @@ fn with_mark_shown(diff: FieldDiff, want: &Want, marked: Option<&String>, seen: 
 
 /// An update before it is known when it is done.
 struct UpdateDraft {
-    /// What is written.
     changed: Fields,
     /// What people are shown of it.
     diffs: Vec<FieldDiff>,

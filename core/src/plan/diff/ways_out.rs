@@ -19,9 +19,7 @@ use crate::text;
 
 /// What is in the way of something wanted.
 pub struct Rival<'a> {
-    /// What it is.
     pub address: &'a Address,
-    /// Whose it is.
     pub owner: &'a Owner,
     /// What of its place is wanted: its name, or those of its names that are asked for.
     pub names: &'a str,

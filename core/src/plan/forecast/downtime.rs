@@ -65,11 +65,8 @@ fn found(base: &Address, away: &Away, facts: &Facts, world: &World) -> Option<En
 /// What the past of a container lets expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
-    /// The median.
     pub about: Millis,
-    /// The shortest.
     pub least: Millis,
-    /// The longest.
     pub most: Millis,
     /// Of so many.
     pub count: usize,

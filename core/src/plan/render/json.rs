@@ -188,7 +188,6 @@ fn change(input: &Input<'_>, seq: usize, line: &PlanLine<'_>) -> Json {
     })
 }
 
-/// A gate.
 fn gate(gate: &Gate) -> Json {
     match gate {
         Gate::Now => json!({"state": "now"}),
@@ -230,7 +229,6 @@ fn reason_in(because: &Reason, history: &History) -> Json {
     json
 }
 
-/// A reason.
 pub fn reason(reason: &Reason) -> Json {
     let mut object = Map::new();
     object.insert("code".to_owned(), json!(reason.code));
@@ -244,7 +242,6 @@ pub fn reason(reason: &Reason) -> Json {
     Json::Object(object)
 }
 
-/// A refusal.
 pub fn refusal(refusal: &Refusal) -> Json {
     let found: Map<String, Json> =
         refusal.found.iter().map(|(name, value)| (name.to_string(), json!(value.to_string()))).collect();
@@ -281,7 +278,6 @@ pub fn value(value_: &Value) -> Json {
     }
 }
 
-/// A gap.
 pub fn gap(gap: &Gap) -> Json {
     let hints: Vec<Hint> = gap.hint().into_iter().collect();
     let mut error = Map::new();

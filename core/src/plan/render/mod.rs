@@ -61,7 +61,6 @@ pub enum Tone {
     Magenta,
     /// Gone, wrong.
     Red,
-    /// A step.
     Cyan,
     /// Changes hands.
     Blue,
@@ -172,7 +171,6 @@ pub struct PlanLine<'a> {
 }
 
 impl PlanLine<'_> {
-    /// Its sign.
     pub fn sign(&self) -> Sign {
         match (&self.change.verb, self.replaces) {
             _ if self.change.trouble().is_some() => Sign::Refuse,
@@ -211,13 +209,11 @@ pub fn is_superseded(change: &Change) -> bool {
 /// How many of each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Made.
     pub create: usize,
     /// Changed in place.
     pub update: usize,
     /// Re-created.
     pub recreate: usize,
-    /// Deleted.
     pub delete: usize,
     /// Refused.
     pub refused: usize,

@@ -31,7 +31,6 @@ pub struct SharedFacts<'a> {
 /// A row: a change, or a step between two of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServicePlanRow {
-    /// What is done.
     pub sign: Sign,
     /// Whether it waits for something that is refused.
     pub is_held: bool,

@@ -68,7 +68,6 @@ pub fn plan_before(input: &Input<'_>, forecast: &Forecast, revision: &str, next:
 /// A part of a plan for those who arrange it themselves: a heading, and what stands below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanSection {
-    /// One line.
     pub title: String,
     /// Whole lines, or nothing.
     pub body: String,

@@ -16,7 +16,6 @@ use std::fmt;
 use crate::model::{Arg, Fields, Kind};
 use crate::text;
 
-/// What is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MountKind {
     /// A named volume.
@@ -40,7 +39,6 @@ impl MountKind {
 /// One mount of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountSpec<'a> {
-    /// What is mounted.
     pub kind: MountKind,
     /// The volume's name or the host's path; empty for memory.
     pub source: &'a str,

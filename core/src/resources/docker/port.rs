@@ -13,7 +13,6 @@ use std::fmt;
 /// `80/tcp`: a port in a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContainerPort<'a> {
-    /// Its number.
     pub number: u16,
     /// `tcp`, `udp` or `sctp`.
     pub protocol: &'a str,

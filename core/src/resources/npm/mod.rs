@@ -46,7 +46,6 @@ pub struct WebHost {
     pub hsts_subdomains: bool,
     /// Lines of nginx's configuration.
     pub advanced: String,
-    /// How it is.
     pub life: ServedState,
 }
 
@@ -322,7 +321,6 @@ pub struct NpmStream {
     pub tcp: bool,
     /// Of UDP.
     pub udp: bool,
-    /// How it is.
     pub life: ServedState,
 }
 

@@ -58,7 +58,6 @@ pub enum Signer {
 }
 
 impl MarkKey {
-    /// One key.
     pub fn new(bytes: KeyBytes) -> Self {
         Self::of(bytes, Vec::new(), bytes)
     }

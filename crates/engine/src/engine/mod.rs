@@ -51,17 +51,14 @@ pub type SecretFinder = Arc<dyn Fn(&SecretName) -> Result<Secret, (String, Strin
 pub struct EngineParts {
     /// The configuration as the core sees it.
     pub site: Site,
-    /// The providers.
     pub providers: Vec<Arc<dyn Provider>>,
     /// The source of the manifests.
     pub source: Source,
-    /// The ledger.
     pub ledger: Ledger,
     /// The resolver of secrets.
     pub secrets: SecretFinder,
     /// The instance's name in marks.
     pub key: MarkKey,
-    /// The time.
     pub clock: Arc<dyn Clock>,
     /// Examines port 80 of a host.
     pub visitor: Arc<dyn reconcile::port80::Port80Client>,
@@ -73,7 +70,6 @@ pub struct EngineParts {
 pub struct EngineSettings {
     /// The configuration as the core sees it.
     pub site: Site,
-    /// The providers.
     pub providers: Vec<Arc<dyn Provider>>,
     /// The resolver of secrets.
     pub secrets: SecretFinder,
@@ -137,7 +133,6 @@ pub struct PassResult {
     pub requests: Requests,
     /// The wanted resources.
     pub wants: Arc<Wants>,
-    /// The plan.
     pub plan: Plan,
     /// The last error of each service.
     pub errors: BTreeMap<String, ServiceError>,
@@ -322,7 +317,6 @@ impl Context {
 pub struct ServiceError {
     /// The change that failed.
     pub change: Change,
-    /// The error.
     pub error: ProviderError,
     /// Since when it fails.
     pub first: Timestamp,
@@ -335,11 +329,8 @@ pub struct ServiceError {
 /// Progress of a lane.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    /// When.
     pub at: Timestamp,
-    /// The step.
     pub step: LaneStep,
-    /// Its state.
     pub state: ProgressState,
     /// The error of a failed change; else the progress or the amount, if known.
     pub text: String,
@@ -511,7 +502,6 @@ impl Engine {
         self
     }
 
-    /// What is counted.
     pub fn meters(&self) -> &reconcile::counters::Meters {
         &self.meters
     }
@@ -521,7 +511,6 @@ impl Engine {
         self.picture.clone()
     }
 
-    /// The ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }

@@ -26,10 +26,8 @@ const TICK: &str = " (tick)";
 /// Lines about the changes of one service.
 const CHANGES_SHOWN: usize = 10;
 
-/// A problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
-    /// Its topic.
     pub topic: Topic,
     /// Its service; empty: none.
     pub service: String,
@@ -37,14 +35,12 @@ pub struct Alert {
     pub text: String,
     /// The code, where there is one.
     pub code: Option<Code>,
-    /// The hints.
     pub hints: Vec<String>,
 }
 
 /// A message about one problem or change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct News {
-    /// Its topic.
     pub topic: Topic,
     /// Wrong, over, or done.
     pub state: AlertState,
@@ -54,7 +50,6 @@ pub struct News {
     pub text: String,
     /// The code as it was sent or stored, so perhaps of another version; empty where there is none.
     pub code: String,
-    /// The hints.
     pub hints: Vec<String>,
     /// Since when, if known.
     pub since: Option<Timestamp>,
@@ -216,7 +211,6 @@ struct LastingProblem {
 /// The messages for a channel, and what is recorded once they are sent.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Due {
-    /// The messages.
     pub news: Vec<News>,
     /// The alerts sent with them.
     pub told: Vec<SentAlert>,

@@ -15,14 +15,11 @@ pub struct Heartbeat {
     pub every: Millis,
 }
 
-/// A channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
     /// Its name in the configuration.
     pub name: String,
-    /// Its transport.
     pub carrier: Carrier,
-    /// Its topics.
     pub on: BTreeSet<Topic>,
     /// Its services: names, or beginnings with `*`; empty = all.
     pub services: Vec<String>,
@@ -30,19 +27,12 @@ pub struct Channel {
     pub after: Millis,
 }
 
-/// A transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Carrier {
     /// An incoming webhook of Slack, or of a compatible service. Its URL is a secret.
-    Slack {
-        /// Its address.
-        hook: Secret,
-    },
+    Slack { hook: Secret },
     /// A webhook of Discord.
-    Discord {
-        /// Its address.
-        hook: Secret,
-    },
+    Discord { hook: Secret },
     /// A topic of ntfy.
     Ntfy {
         /// The topic's address.
@@ -54,7 +44,6 @@ pub enum Carrier {
     Smtp(Box<Smtp>),
     /// JSON, signed as Standard Webhooks has it.
     Webhook {
-        /// The URL.
         url: String,
         /// The signing secret.
         secret: Secret,
@@ -77,19 +66,13 @@ impl Carrier {
 /// A server for e-mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Smtp {
-    /// Its name.
     pub host: String,
-    /// Its port.
     pub port: u16,
     /// The TLS mode.
     pub tls: SmtpTls,
-    /// The user.
     pub username: Option<String>,
-    /// The password.
     pub password: Option<Secret>,
-    /// The sender.
     pub from: String,
-    /// The recipients.
     pub to: Vec<String>,
 }
 

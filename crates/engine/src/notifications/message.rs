@@ -11,12 +11,9 @@ const NEWS_SHOWN: usize = 20;
 /// Discord takes 2,000 characters, ntfy 4,096 bytes; a longer text is cut.
 const TEXT_CHARS_MAX: usize = 1_900;
 
-/// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The subject.
     pub title: String,
-    /// The text.
     pub text: String,
     /// For machines, `amarre.notification/v1`.
     pub document: Json,

@@ -31,7 +31,6 @@ const SMTP_TIMEOUT: Duration = Duration::from_secs(30);
 /// The message was not delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotTaken {
-    /// Why.
     pub why: String,
     /// The earliest next try.
     pub retry_after: Option<Millis>,

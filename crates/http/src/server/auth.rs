@@ -53,7 +53,6 @@ const OF_SERVICE: &str = "/api/v1/services/{name}";
 /// How HTTP is served over the network.
 #[derive(Debug, Clone)]
 pub struct Listening {
-    /// The address.
     pub address: SocketAddr,
     /// The public URL: scheme, name and perhaps port, in lower case.
     pub url: Option<String>,
@@ -198,7 +197,6 @@ pub struct Identity {
     pub name: Option<String>,
     /// The name in the audit log.
     pub account: String,
-    /// The role.
     pub role: Role,
     /// Limited to these services.
     pub services: Option<BTreeSet<String>>,
@@ -419,7 +417,6 @@ pub struct RouteGuard {
     pub needs: Permission,
     /// The action, as the audit log shows it.
     pub action: &'static str,
-    /// The route.
     pub path: Cow<'static, str>,
     /// Whether it causes work although it changes nothing: vendors are asked.
     pub works: bool,

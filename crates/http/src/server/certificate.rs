@@ -44,11 +44,9 @@ pub struct CertificateFiles {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct CertificateError {
-    /// The code.
     pub code: Code,
     /// Lowercase, no full stop; names the file.
     pub message: String,
-    /// The hint.
     pub hint: String,
 }
 

@@ -43,7 +43,6 @@ const DURATION: u32 = 60;
 const STEPS_MAX: usize = 16;
 /// A pool has a thousand machines at most.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// What is here.
 const INDEX: &str = "\
 GET  /healthz        whether it runs
 GET  /available      machines with their states

@@ -57,7 +57,6 @@ const HANDSHAKE: u8 = 0x16;
 /// After an error of the listener itself, such as too many open files.
 const ERROR_PAUSE: Duration = Duration::from_millis(200);
 
-/// The limits.
 #[derive(Debug, Clone)]
 pub struct ConnectionLimits {
     /// In all.

@@ -165,7 +165,6 @@ pub fn public(
     router.layer(Extension(notifications)).layer(Extension(shelf)).layer(Extension(access.asked.clone()))
 }
 
-/// The description.
 pub fn document(access: &AccessControl) -> serde_json::Value {
     let routes: Vec<ApiRoute> = shared_routes().into_iter().chain([webhook(access)]).collect();
     openapi::document(routes.iter().map(|route| (&*route.path, &route.says)), transport(access))

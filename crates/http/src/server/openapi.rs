@@ -404,7 +404,6 @@ pub(super) fn logs_follow() -> Operation {
         .only(Role::Viewer)
 }
 
-/// Events.
 pub(super) fn events(form: RequestForm) -> Operation {
     let what = "What was done and seen; the newest, the oldest of them first";
     let name = in_query("name", "A service, an address or its end; without one, all", &text());
@@ -587,7 +586,6 @@ pub(super) fn act() -> Operation {
 /// Options for the form of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestForm {
-    /// A document.
     Whole,
     /// A document about the service that the path names.
     OfService,

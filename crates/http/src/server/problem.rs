@@ -14,7 +14,6 @@ pub const PROBLEM: &str = "application/problem+json";
 /// The longest error of a library that is quoted.
 const SAID_BYTES_MAX: usize = 4 * 1024;
 
-/// A problem.
 pub fn problem(status: StatusCode, code: Code, title: &str, hint: &str) -> Response {
     let body = json!({
         "type": format!("/errors/{code}"), "title": title, "status": status.as_u16(), "code": code,

@@ -18,7 +18,6 @@ const LIMIT: usize = 1_000;
 /// Sort keys.
 pub const SORTS: [&str; 8] = ["name", "-name", "since", "-since", "sync", "-sync", "health", "-health"];
 
-/// The query.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ServicesOf {
@@ -32,7 +31,6 @@ pub struct ServicesOf {
     cursor: Option<u32>,
 }
 
-/// An order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 enum Sort {
     #[default]

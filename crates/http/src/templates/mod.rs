@@ -98,26 +98,21 @@ pub trait TemplateStore: Send + Sync {
     fn make_secret(&self, name: &str) -> Result<(), String>;
 }
 
-/// A parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
-    /// Its description.
     pub about: String,
     /// Its default; empty: it has to be said.
     #[serde(default)]
     pub default: String,
-    /// Its form.
     pub is: Is,
 }
 
-/// A template.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Template {
     /// The title: `Gitea`.
     pub title: String,
-    /// One line.
     pub about: String,
     /// The parameters beside the name, the address and TLS.
     pub parameters: BTreeMap<String, Parameter>,
@@ -146,11 +141,9 @@ struct TemplateWords {
 /// A rendered template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// The manifest.
     pub manifest: String,
     /// Names of secrets that it needs: `git/db`.
     pub secrets: Vec<String>,
-    /// The notes.
     pub notes: String,
 }
 
@@ -158,7 +151,6 @@ pub struct Rendered {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct TemplateError {
-    /// What is wrong.
     pub why: String,
     /// The wrong parameter, if it is one.
     pub parameter: Option<String>,

@@ -35,12 +35,10 @@ impl AssetPaths {
         &self.css
     }
 
-    /// The icon.
     pub fn icon_path(&self) -> &str {
         &self.icon
     }
 
-    /// The script.
     pub fn js_path(&self) -> &str {
         &self.js
     }

@@ -22,13 +22,11 @@ pub struct AttentionRow {
     tone: &'static str,
     /// The service, server or pool; empty: none.
     pub name: String,
-    /// Its page.
     pub path: String,
     /// What is the matter.
     pub what: Counted,
     /// What is proposed, with its buttons.
     pub hints: Vec<HintView>,
-    /// Its code.
     pub code: Option<Code>,
 }
 

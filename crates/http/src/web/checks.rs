@@ -40,7 +40,6 @@ impl FieldRemark {
         Self::new("", text)
     }
 
-    /// The icon.
     pub fn svg(&self) -> &'static str {
         marks::tone(self.tone)
     }

@@ -33,7 +33,6 @@ pub struct DeploySteps {
     pub is_drift: bool,
     /// Whether the new version serves, and only the old container is left.
     pub is_served: bool,
-    /// What is deployed.
     pub revision: String,
     /// Its commit; empty: none is known.
     pub subject: String,
@@ -45,7 +44,6 @@ pub struct DeploySteps {
     pub more: usize,
 }
 
-/// One step.
 pub struct DeployStep {
     /// Its class: `done`, `now`, `fail`, `wait`.
     pub class: &'static str,
@@ -53,14 +51,12 @@ pub struct DeployStep {
     pub kind: String,
     /// What it is about.
     pub name: String,
-    /// Details.
     pub detail: Counted,
     /// When it was done, or how long it may take.
     pub time: Counted,
 }
 
 impl DeployStep {
-    /// Its mark.
     pub fn mark(&self) -> &'static str {
         match self.class {
             "done" => marks::tone("ok"),
@@ -73,7 +69,6 @@ impl DeployStep {
 
 /// What was done a moment ago.
 pub struct Ended {
-    /// In words.
     pub text: String,
     /// The run that did it.
     pub run: i64,

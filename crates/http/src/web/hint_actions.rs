@@ -26,7 +26,6 @@ pub const DELETES_PAGE: &str = "/apply/deletes";
 /// A hint with its command, and the button that does the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HintView {
-    /// In words.
     pub text: String,
     /// The command; empty: none.
     pub command: String,
@@ -37,11 +36,9 @@ pub struct HintView {
 /// A button or a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HintAction {
-    /// Its words.
     pub label: String,
     /// The name of its mark; empty: none.
     pub icon: &'static str,
-    /// Where it leads.
     pub path: String,
     /// The fields of its form.
     pub fields: Vec<(String, String)>,

@@ -32,7 +32,6 @@ struct ClonePage {
     /// What would be made, as the command line shows it.
     forecast: Option<String>,
     may_clone: bool,
-    /// Who may.
     role: String,
 }
 

@@ -35,7 +35,6 @@ struct ResizePage {
     /// Why it gets no other size, or not the chosen one, with the code of that.
     refused: Option<(String, String)>,
     may_resize: bool,
-    /// Who may.
     role: String,
     /// Whether it can get any other size now.
     is_possible: bool,

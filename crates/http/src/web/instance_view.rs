@@ -90,7 +90,6 @@ impl PowerChip {
         Self { tone, dot, word, title, next: next(row, now, words), going }
     }
 
-    /// Its icon.
     pub fn mark(&self) -> &'static str {
         marks::tone(self.tone)
     }
@@ -107,7 +106,6 @@ pub fn zone(row: &InstanceRow) -> &str {
     timetable(row).map(Timetable::timezone).unwrap_or_default()
 }
 
-/// Its timetable.
 pub fn timetable(row: &InstanceRow) -> Option<&Timetable> {
     row.timetable()
 }
@@ -220,7 +218,6 @@ fn hour(at: Timestamp, zone: &str) -> String {
 pub struct Offer {
     /// The last part of its path.
     pub word: &'static str,
-    /// Its text.
     pub label: String,
     /// Why it is not offered, with the code of that.
     pub refused: Option<(String, String)>,

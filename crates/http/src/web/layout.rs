@@ -45,7 +45,6 @@ fn test_mode(picture: &PassResult, words: Words) -> String {
 pub struct RequestContext {
     /// The open session, if any.
     pub session: Option<Session>,
-    /// The language.
     pub words: Words,
     /// The colour scheme, if chosen.
     theme: Option<&'static str>,
@@ -87,13 +86,11 @@ impl RequestContext {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Flash {
-    /// The sentence.
     pub text: String,
     /// Whether it reports a failure.
     pub is_bad: bool,
     /// Its code, where there is one.
     pub code: Option<Code>,
-    /// The hints.
     pub hints: Vec<Hint>,
     /// Servers with which something goes on: the message passes with that.
     pub while_going: Vec<String>,
@@ -128,9 +125,7 @@ impl Flash {
 pub struct NavEntry {
     /// The section that it leads to.
     pub section: &'static str,
-    /// Its address.
     pub path: &'static str,
-    /// Its word.
     pub label: String,
     /// Its mark in the bar of phones.
     pub mark: &'static str,
@@ -151,7 +146,6 @@ const BAR_ENTRIES: usize = 4;
 
 /// The frame around the content of a page.
 pub struct PageFrame {
-    /// In which language.
     pub words: Words,
     /// The title of the page, without the program's name.
     pub title: String,
@@ -171,7 +165,6 @@ pub struct PageFrame {
     pub csrf: String,
     /// The flash message.
     pub flash: Option<Flash>,
-    /// Its hints.
     pub flash_hints: Vec<HintView>,
     /// Whether writes are commits with a message.
     pub is_git: bool,
@@ -209,9 +202,7 @@ pub struct PageFrame {
     pub keys_on: bool,
     /// Style and script.
     pub css: &'static str,
-    /// The script.
     pub js: &'static str,
-    /// The icon.
     pub icon: &'static str,
 }
 

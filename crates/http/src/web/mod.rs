@@ -81,7 +81,6 @@ type FormFields = BTreeMap<String, String>;
 /// The state of the pages.
 #[derive(Clone)]
 pub struct Web {
-    /// The loop.
     pub handle: Handle,
     /// Users and sessions.
     pub accounts: Accounts,
@@ -89,7 +88,6 @@ pub struct Web {
     pub access: AccessControl,
     /// Notification channels.
     pub notifications: Notifications,
-    /// The templates.
     pub shelf: Arc<dyn TemplateStore>,
     /// Cached results of image look-ups.
     pub images: Arc<ImageAnswers>,

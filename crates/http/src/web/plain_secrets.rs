@@ -100,7 +100,6 @@ pub fn reference(value: &str) -> Option<&str> {
 /// A secret in plain text, and the name under which it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainSecret {
-    /// The variable.
     pub variable: String,
     /// What was typed.
     pub value: String,

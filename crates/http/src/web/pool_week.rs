@@ -19,13 +19,11 @@ const ROW: i64 = 22;
 /// What a letter takes, rounded up: a text that does not fit is left out, for the table has it.
 const LETTER: i64 = 8;
 
-/// The picture.
 pub struct PoolWeek {
     /// Its height; the width is [`WIDTH`].
     pub height: i64,
     /// Where each day begins, and what it is called.
     pub days: Vec<(i64, String)>,
-    /// Its rows.
     pub rows: Vec<PoolWeekRow>,
     /// Where now is.
     pub now: i64,
@@ -41,11 +39,9 @@ pub struct PoolWeekRow {
     pub blocks: Vec<PoolWeekBlock>,
 }
 
-/// A time.
 pub struct PoolWeekBlock {
     /// Of the style sheet: `mine`, `oth` (another person's), `q` (booked), `bk` (broken).
     pub class: &'static str,
-    /// Where it begins.
     pub x: i64,
     /// How wide it is.
     pub width: i64,

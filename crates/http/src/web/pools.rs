@@ -110,7 +110,6 @@ struct OwnLine {
     may_last: bool,
 }
 
-/// A machine.
 struct MachineTile {
     name: String,
     place: String,

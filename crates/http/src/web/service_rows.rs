@@ -38,15 +38,12 @@ const SEGMENTS_MAX: usize = 24;
 /// Names below a number.
 const NAMES_SHOWN: usize = 3;
 
-/// One service.
 pub struct ServiceRow {
-    /// Its name.
     pub name: String,
     /// The mark before it, as SVG or dot.
     pub mark: &'static str,
     /// The word of its state for screen readers.
     pub word: String,
-    /// Its image.
     pub image: String,
     /// Its first address: the name, and the URL.
     pub address: Option<(String, String)>,
@@ -72,7 +69,6 @@ pub struct AccessLine {
     pub icon: &'static str,
     /// Whether it is not as its manifest says.
     pub is_off: bool,
-    /// In words.
     pub text: String,
 }
 
@@ -84,7 +80,6 @@ pub struct Ring {
     pub part: String,
     /// The days; a dash without a certificate.
     pub days: String,
-    /// In words.
     pub label: String,
 }
 
@@ -92,7 +87,6 @@ pub struct Ring {
 pub struct Group {
     /// The heading; empty: none.
     pub label: String,
-    /// The rows.
     pub rows: Vec<ServiceRow>,
 }
 
@@ -102,7 +96,6 @@ pub enum Grouping {
     /// The kind of their manifest.
     #[default]
     Kind,
-    /// Their host.
     Host,
     /// They are not.
     Nothing,
@@ -341,13 +334,10 @@ impl Ring {
 pub struct Tile {
     /// Its class: ` bad`, ` warn`.
     pub class: &'static str,
-    /// Where it leads.
     pub href: &'static str,
     /// The name of its mark.
     pub icon: &'static str,
-    /// What is counted.
     pub label: String,
-    /// The number.
     pub value: String,
     /// `of 12`; empty: nothing.
     pub of: String,

@@ -31,7 +31,6 @@ const LIVES: [(&str, Option<Millis>); 4] = [
     ("never", None),
 ];
 
-/// The routes.
 pub fn routes() -> axum::Router<Web> {
     axum::Router::new()
         .route("/settings", get(async || redirect("/settings/providers")))

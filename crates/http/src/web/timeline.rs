@@ -17,7 +17,6 @@ const EVENTS_MAX: u32 = 5_000;
 /// Hours between two labels of the axis.
 const HOURS_APART: i64 = 4;
 
-/// The drawing.
 pub struct Timeline {
     /// In its units.
     pub width: i64,
@@ -37,13 +36,11 @@ pub struct Lane {
 
 /// Changes within two minutes.
 pub struct TimelineMark {
-    /// Its position.
     pub x: i64,
     /// Whether something failed.
     pub failed: bool,
     /// The last run of it.
     pub run: i64,
-    /// The tooltip.
     pub title: String,
 }
 

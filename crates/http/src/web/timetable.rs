@@ -61,7 +61,6 @@ pub struct WeekForm {
 pub struct WeekDay {
     /// `Mon`.
     pub name: &'static str,
-    /// Its hours.
     pub hours: Vec<HourCell>,
 }
 

@@ -37,7 +37,6 @@ const MEETS: usize = 66;
 /// The room between two columns.
 const GAP: usize = 48;
 
-/// The drawing.
 pub struct Drawing {
     /// From left to right.
     pub columns: Vec<Column>,
@@ -49,7 +48,6 @@ pub struct Drawing {
     pub is_to_come: bool,
 }
 
-/// One column.
 pub struct Column {
     /// What is in it.
     pub title: String,
@@ -63,23 +61,19 @@ pub struct Column {
     pub more: usize,
 }
 
-/// One resource.
 pub struct TopologyNode {
     /// Its state as a tone.
     pub tone: &'static str,
     /// Whether it is the container that is about to be removed.
     pub drains: bool,
-    /// Its name.
     pub name: String,
     /// `new`, `draining`; empty: it is alone.
     pub badge: String,
     /// Whether it is about to serve.
     pub is_new: bool,
-    /// Details.
     pub lines: Vec<NodeLine>,
     /// The days that its certificate has left.
     pub ring: Option<Ring>,
-    /// Its state.
     pub word: String,
     /// Its name in a query.
     pub thing: String,
@@ -92,7 +86,6 @@ pub struct NodeLine {
     pub icon: &'static str,
     /// What follows in its class: ` mono`; empty: nothing.
     pub class: &'static str,
-    /// The text.
     pub text: Counted,
 }
 

@@ -33,7 +33,6 @@ pub struct StateMark {
 }
 
 impl StateMark {
-    /// Its mark.
     pub fn mark(&self) -> &'static str {
         marks::tone(self.tone)
     }
@@ -53,7 +52,6 @@ impl StateMark {
         Self::new(tone, words.get(&format!("sync-{}", sync.word())), sync.word())
     }
 
-    /// The health.
     pub fn health(health: Health, words: Words) -> Self {
         let tone = match health {
             Health::Healthy => "ok",
@@ -132,7 +130,6 @@ impl Counted {
     }
 }
 
-/// A day.
 const DAY_MS: i64 = Millis::minutes(24 * 60).0;
 
 /// A line of a plan: the heading of a service (`of`), a change or step, or what stands below them (`note`).
@@ -142,13 +139,10 @@ pub struct PlanRow {
     pub class: &'static str,
     /// `+`, `~`, `−`, `!`.
     pub sign: &'static str,
-    /// Its colour.
     pub tone: &'static str,
     /// `container`.
     pub kind: String,
-    /// Its name.
     pub name: String,
-    /// Details.
     pub detail: String,
     /// Lines below it: differences, newly reachable ports, hints of a refusal.
     pub more: Vec<Hint>,

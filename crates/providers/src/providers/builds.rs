@@ -56,13 +56,10 @@ impl OpenContexts for NoContexts {
 pub struct WatchedBuild {
     /// The service that it is for.
     pub service: String,
-    /// The image.
     pub image: String,
-    /// When it began.
     pub began: Timestamp,
     /// When it ended, well or not.
     pub ended: Option<Timestamp>,
-    /// What it does.
     pub log: BuildLog,
 }
 

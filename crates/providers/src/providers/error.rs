@@ -34,7 +34,6 @@ pub fn answered(vendor: &str, status: u16, words: &str) -> Text {
 pub enum Taken {
     /// The subnet, or part of it.
     Subnet,
-    /// The port.
     Port(u16),
 }
 

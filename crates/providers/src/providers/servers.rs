@@ -91,7 +91,6 @@ impl MadeServers {
         self.led_to.iter()
     }
 
-    /// Every address.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.known.keys()
     }

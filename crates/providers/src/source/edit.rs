@@ -21,7 +21,6 @@ pub struct Edit {
     pub before: Option<String>,
     /// The new text; `None`: the file is deleted.
     pub after: Option<String>,
-    /// The author.
     pub author: CommitAuthor,
     /// The commit message.
     pub message: String,

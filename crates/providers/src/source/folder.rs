@@ -75,7 +75,6 @@ impl Folder {
         Self { apart: Arc::new(apart), ..self }
     }
 
-    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }

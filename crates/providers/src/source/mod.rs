@@ -49,9 +49,7 @@ pub struct SourceNote {
     pub code: Code,
     /// The path, as shown.
     pub file: String,
-    /// The reason.
     pub message: String,
-    /// The hint.
     pub hint: String,
     /// What lies there is not known: services whose file it was, or was in, are still wanted.
     pub is_unread: bool,
@@ -80,7 +78,6 @@ pub struct SourceError {
     pub code: Code,
     /// Lowercase, no full stop; never with a secret.
     pub message: String,
-    /// The hints.
     pub hints: Vec<Hint>,
     /// Since when it is so; `None`: not known.
     pub since: Option<Timestamp>,

@@ -48,7 +48,6 @@ pub struct FoundFile<T> {
     pub is_manifest: bool,
     /// Whether it is hidden, and read only for manifests that name it.
     pub is_hidden: bool,
-    /// Where it is.
     pub at: T,
     /// Whether it is among what may be read.
     pub has_room: bool,

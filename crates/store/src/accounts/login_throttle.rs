@@ -79,7 +79,6 @@ impl Try {
         Self { counted }
     }
 
-    /// The keys.
     pub fn counted(&self) -> Vec<CountedLogin> {
         self.counted.iter().map(|(counted, _)| counted.clone()).collect()
     }

@@ -45,7 +45,6 @@ const NAME_CHARS_MAX: usize = 100;
 pub enum Role {
     /// See pools, and reserve machines.
     Member,
-    /// Read.
     Viewer,
     /// Reconcile, suspend, resume, cancel, retry, restart, roll back.
     Operator,
@@ -59,7 +58,6 @@ impl Role {
     /// All, in order.
     pub const ALL: [Role; 5] = [Role::Member, Role::Viewer, Role::Operator, Role::Editor, Role::Admin];
 
-    /// The word.
     pub const fn word(self) -> &'static str {
         match self {
             Role::Member => "member",
@@ -86,14 +84,12 @@ impl FromStr for Role {
     }
 }
 
-/// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The e-mail address with which the user signs in, in lower case.
     pub email: String,
     /// The name in commits.
     pub name: String,
-    /// The role.
     pub role: Role,
     /// When the account was made.
     pub created: Timestamp,
@@ -102,7 +98,6 @@ pub struct User {
 /// A signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// The user.
     pub user: User,
     /// The CSRF token of the session's forms.
     pub csrf: String,
@@ -156,7 +151,6 @@ impl AccountError {
         }
     }
 
-    /// The hint.
     pub const fn hint(&self) -> &'static str {
         match self {
             AccountError::Unknown(_) => "amarre user list shows them",

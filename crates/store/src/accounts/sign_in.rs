@@ -13,7 +13,6 @@ use amarre_core::model::Timestamp;
 /// The client of a user who signs in.
 #[derive(Debug, Clone, Copy)]
 pub struct Visit<'a> {
-    /// The address.
     pub address: &'a str,
     /// The device cookie of the browser, if a user has signed in there before.
     pub device: Option<&'a str>,
@@ -26,7 +25,6 @@ pub struct OpenedSession {
     pub token: Secret,
     /// The device token, for a cookie that lasts longer. It grants nothing.
     pub device: Secret,
-    /// The user.
     pub user: User,
 }
 

@@ -19,9 +19,7 @@ const TOKENS_OF_USER_MAX: usize = 50;
 /// A token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Its name.
     pub name: String,
-    /// Its role.
     pub role: Role,
     /// Only for these services; `None` = for all.
     pub services: Option<BTreeSet<String>>,
@@ -38,9 +36,7 @@ pub struct Token {
 /// A new token.
 #[derive(Debug, Clone)]
 pub struct NewToken {
-    /// Its name.
     pub name: String,
-    /// Its role.
     pub role: Role,
     /// Only for these services; empty = for all.
     pub services: BTreeSet<String>,

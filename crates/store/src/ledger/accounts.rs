@@ -10,7 +10,6 @@ use amarre_core::model::Timestamp;
 /// The largest number of kept rows of the audit log.
 const AUDIT_KEPT: i64 = 10_000;
 
-/// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRow {
     /// The e-mail address with which the user signs in, in lower case.
@@ -28,7 +27,6 @@ pub struct UserRow {
 /// An open session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
-    /// The user.
     pub user: UserRow,
     /// The CSRF token of its forms.
     pub csrf: String,
@@ -41,7 +39,6 @@ pub struct SessionRow {
 /// An action over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
-    /// When.
     pub at: Timestamp,
     /// The account: an e-mail address, as it was given.
     pub who: String,
@@ -58,7 +55,6 @@ pub struct AuditRow {
 /// A row of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audited {
-    /// Its id.
     pub id: i64,
     /// The action, done or refused for the first time.
     pub row: AuditRow,
@@ -85,7 +81,6 @@ impl Ledger {
         Ok(rows.map_err(read)?.iter().map(user).collect())
     }
 
-    /// One user.
     pub async fn user(&self, email: &str) -> Result<Option<UserRow>, StoreError> {
         let row = sqlx::query("SELECT * FROM users WHERE email = ?").bind(email).fetch_optional(&self.pool).await;
         Ok(row.map_err(read)?.as_ref().map(user))

@@ -14,7 +14,6 @@ pub struct OpenAction {
     pub id: i64,
     /// The run that it belongs to.
     pub run: i64,
-    /// The action.
     pub action: Action,
 }
 

@@ -22,15 +22,12 @@ const ALL_KEPT: i64 = 2_000;
 pub struct KeptBuild {
     /// The service that it was for.
     pub service: String,
-    /// Its image.
     pub image: String,
     /// The run that it belongs to; 0: not known.
     pub run: i64,
-    /// When it began.
     pub began: Timestamp,
     /// When it ended, well or not.
     pub ended: Timestamp,
-    /// What it did.
     pub log: BuildLog,
 }
 

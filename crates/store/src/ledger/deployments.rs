@@ -25,7 +25,6 @@ pub enum DeploymentState {
     Provisioning,
     /// A new container takes over.
     Deploying,
-    /// It runs.
     Running,
     /// It could not be built, or does not run.
     Failed,
@@ -36,11 +35,9 @@ pub enum DeploymentState {
 }
 
 impl DeploymentState {
-    /// Every one.
     pub const ALL: [Self; 7] =
         [Self::Pending, Self::Provisioning, Self::Deploying, Self::Running, Self::Failed, Self::Stopped, Self::Deleted];
 
-    /// The word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -59,18 +56,15 @@ impl DeploymentState {
     }
 }
 
-/// A deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
     /// Its number; 0: the ledger has not seen it yet.
     #[serde(skip)]
     pub id: u64,
-    /// The app.
     #[serde(skip)]
     pub app: String,
     /// How far it is.
     pub state: DeploymentState,
-    /// The commit.
     pub commit: Commit,
     /// The framework; empty: not known.
     pub framework: String,

@@ -17,13 +17,10 @@ const FAILURES_KEPT: i64 = 500;
 pub struct LastFailure {
     /// The container, without its generation.
     pub container: Address,
-    /// The service.
     pub service: String,
-    /// The generation.
     pub generation: String,
     /// The engine's id of the instance.
     pub vendor_id: String,
-    /// Its image.
     pub image: String,
     /// The observed state.
     pub why: String,
@@ -37,7 +34,6 @@ pub struct LastFailure {
     pub first: Timestamp,
     /// When this one was found.
     pub at: Timestamp,
-    /// The run.
     pub run: i64,
     /// Its last lines, the oldest first, secrets hidden.
     pub log: Vec<String>,

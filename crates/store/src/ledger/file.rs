@@ -36,7 +36,6 @@ impl LedgerFile {
         Ok(Self { path: path.to_owned(), identity: identity(&opened) })
     }
 
-    /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

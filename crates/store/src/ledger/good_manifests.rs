@@ -14,7 +14,6 @@ use amarre_core::model::{Asset, Assets, Bundle, BundleFile, Document, Payloads};
 pub struct StoredManifest {
     /// The path, as shown.
     pub file: String,
-    /// Its text.
     pub text: String,
     /// Digest and executable bit, by path.
     pub assets: BTreeMap<String, (String, bool)>,

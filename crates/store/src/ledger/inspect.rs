@@ -15,7 +15,6 @@ use super::migrations::MIGRATIONS;
 use super::resources::{Ledger, StoreError, read};
 use amarre_core::model::Facts;
 
-/// The findings.
 #[derive(Debug, Clone, Default)]
 pub struct Inspection {
     /// Size of the file.
@@ -24,7 +23,6 @@ pub struct Inspection {
     pub writable: bool,
     /// The damage that SQLite reports; empty when it is sound.
     pub damage: Vec<String>,
-    /// Its facts.
     pub facts: Facts,
 }
 

@@ -27,7 +27,6 @@ pub struct LogLine {
     pub address: Address,
     /// When it was known.
     pub at: Timestamp,
-    /// What it tells.
     pub kind: LogKind,
     /// In the vendor's terms; no secret.
     pub text: String,

@@ -29,9 +29,7 @@ pub struct CountedLogin {
 /// Counted failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wrong {
-    /// The number.
     pub count: u32,
-    /// The latest.
     pub last: Timestamp,
 }
 

@@ -13,9 +13,7 @@ pub struct SentAlert {
     pub trouble: String,
     /// Its code; empty without one.
     pub code: String,
-    /// Its text.
     pub text: String,
-    /// When.
     pub at: Timestamp,
 }
 

@@ -56,9 +56,7 @@ impl StoreError {
 /// A call that is about to leave.
 #[derive(Debug, Clone)]
 pub struct Intent<'a> {
-    /// The run.
     pub run: i64,
-    /// The change.
     pub change: &'a Change,
     /// The scope that has to be published afterwards.
     pub publishes: Option<String>,
@@ -67,11 +65,8 @@ pub struct Intent<'a> {
 /// A scope (a zone) with changes that are invisible before it is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unpublished {
-    /// The provider.
     pub provider: ProviderId,
-    /// The zone.
     pub scope: String,
-    /// Since when.
     pub since: Timestamp,
 }
 

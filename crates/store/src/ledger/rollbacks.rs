@@ -22,9 +22,7 @@ pub struct GoodManifest {
     pub generations: String,
     /// The path, as shown.
     pub file: String,
-    /// Its text.
     pub text: String,
-    /// Its revision.
     pub revision: String,
     /// When all containers were last healthy with it.
     pub at: Timestamp,

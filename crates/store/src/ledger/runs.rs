@@ -15,13 +15,10 @@ pub const CUT_OFF: &str = "cut_off";
 /// One run, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// Its id.
     pub id: i64,
-    /// When it began.
     pub started: Timestamp,
     /// When it ended; `None` = it is open.
     pub ended: Option<Timestamp>,
-    /// Its revision.
     pub revision: String,
     /// `unchanged`, `applied`, `partial`, `failed`, `guarded`, `cut_off`.
     pub result: Option<String>,
@@ -29,16 +26,12 @@ pub struct Run {
     pub writes: i64,
 }
 
-/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// When.
     pub at: Timestamp,
-    /// The run.
     pub run: i64,
     /// The service; empty = none in particular.
     pub service: String,
-    /// The resource.
     pub address: Option<Address>,
     /// `created`, `updated`, `deleted`, `failed`, `drift`, …
     pub kind: String,

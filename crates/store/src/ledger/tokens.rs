@@ -9,19 +9,16 @@ use amarre_core::model::Timestamp;
 /// A token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
-    /// Its name.
     pub name: String,
     /// `viewer`, `operator`, `editor`, `admin`.
     pub role: String,
     /// Only for these services, separated by commas.
     pub services: Option<String>,
-    /// Its owner.
     pub email: Option<String>,
     /// The owner's role now.
     pub role_of_user: Option<String>,
     /// When it was made.
     pub created: Timestamp,
-    /// When it ends.
     pub expires: Option<Timestamp>,
     /// When it was used last, within some minutes.
     pub used: Option<Timestamp>,

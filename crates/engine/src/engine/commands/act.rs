@@ -166,12 +166,10 @@ impl Confirm {
     }
 }
 
-/// One argument.
 #[derive(Debug, Clone, Copy)]
 pub struct ArgRow {
     /// Its name in requests.
     pub name: &'static str,
-    /// Its form.
     pub shape: ArgShape,
     /// Whether it must be given.
     pub is_required: bool,
@@ -188,14 +186,12 @@ pub struct TypedArg {
     pub value: &'static str,
     /// What holds where it is not given.
     pub default: Option<&'static str>,
-    /// What it means.
     pub help: &'static str,
 }
 
 /// The form of an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArgShape {
-    /// A text.
     Text,
     /// A text, or null.
     TextOrNull,
@@ -220,7 +216,6 @@ pub enum ArgShape {
 /// What a verb is carried out with.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// The arguments.
     pub args: &'a ActArgs,
     /// The form of the text.
     pub style: Style,
@@ -249,7 +244,6 @@ impl ActArgs {
         texts.filter_map(Json::as_str).map(str::to_owned).collect()
     }
 
-    /// A flag.
     pub fn flag(&self, name: &str) -> bool {
         self.0.get(name).and_then(Json::as_bool).unwrap_or_default()
     }
@@ -273,9 +267,7 @@ impl ActArgs {
 /// A request that changes the world, or what Amarre may do to it. In JSON: `{"cancel": {"service": "shop"}}`.
 #[derive(Debug, Clone)]
 pub struct Act {
-    /// The verb.
     pub row: &'static VerbRow,
-    /// Its arguments.
     pub args: ActArgs,
 }
 

@@ -25,7 +25,6 @@ pub fn list(picture: &PassResult, style: Style) -> CommandAnswer {
     CommandAnswer { document: apps::document(&rows), text: apps::table(&rows, style), exit: 0 }
 }
 
-/// One app.
 pub fn show(picture: &PassResult, name: &str, style: Style) -> CommandAnswer {
     match apps::find(picture, name) {
         Some(row) => CommandAnswer { document: apps::app_document(&row), text: apps::app_text(&row, style), exit: 0 },
@@ -56,7 +55,6 @@ pub fn stats(picture: &PassResult, app: Option<&str>) -> CommandAnswer {
     CommandAnswer { document, text: deployments::stats_text(&stats), exit: 0 }
 }
 
-/// One deployment.
 pub fn deployment(picture: &PassResult, id: &str, style: Style) -> CommandAnswer {
     match deployments::find(picture, id) {
         Some(one) => {
@@ -258,7 +256,6 @@ fn scalar(text: &str) -> String {
 /// What a person says of a new app.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewApp {
-    /// Its name.
     pub name: String,
     /// The repository, as `git clone` takes it.
     pub url: String,

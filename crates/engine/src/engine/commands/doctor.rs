@@ -46,9 +46,7 @@ const FREE_SUBNETS_FEW: usize = 4;
 
 /// The input of an examination.
 pub struct ExamInput<'a> {
-    /// The configuration.
     pub site: &'a Site,
-    /// The vendors.
     pub providers: &'a [Arc<dyn Provider>],
     /// The manifests that are good.
     pub services: &'a BTreeMap<String, Service>,
@@ -56,7 +54,6 @@ pub struct ExamInput<'a> {
     pub facts: &'a Facts,
     /// What the last pass has seen; without one, the zones are read.
     pub known: Option<&'a World>,
-    /// The time.
     pub now: Timestamp,
 }
 

@@ -24,7 +24,6 @@ const MESSAGE_CHARS_MAX: usize = 2_000;
 pub struct ManifestRemark {
     /// Line and column in the submitted text, if the problem has a place there.
     pub at: Option<(usize, usize)>,
-    /// The message.
     pub text: String,
     /// The same for other languages.
     pub said: Text,

@@ -30,9 +30,7 @@ const LINES_AHEAD: usize = 256;
 pub struct Printing {
     /// The container's name in Amarre: a candidate has another one in Docker at first.
     pub container: String,
-    /// Its generation.
     pub generation: Option<String>,
-    /// Its service.
     pub service: String,
     /// The printed line, or why the log cannot be read.
     pub line: String,

@@ -82,13 +82,10 @@ pub struct CommandAnswer {
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Its code.
     pub code: Code,
-    /// The reason.
     pub message: String,
     /// The same for other languages.
     pub said: Text,
-    /// The hint.
     pub hint: String,
     /// All hints, with their commands.
     pub hints: Vec<Hint>,
@@ -113,7 +110,6 @@ impl CommandAnswer {
 pub struct ProgressStep {
     /// When, milliseconds since 1970.
     pub at_ms: i64,
-    /// The service.
     pub service: String,
     /// `begun`, `done`, `failed`, `waiting`.
     pub state: String,

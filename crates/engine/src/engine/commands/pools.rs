@@ -35,7 +35,6 @@ pub fn list(picture: &PassResult, style: Style) -> CommandAnswer {
     CommandAnswer { document: pools::document(&rows), text: pools::table(&rows, style), exit: 0 }
 }
 
-/// One pool.
 pub fn show(picture: &PassResult, name: &str, style: Style) -> CommandAnswer {
     match pools::find(picture, name) {
         Some(row) => {

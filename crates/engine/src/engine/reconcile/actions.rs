@@ -35,7 +35,6 @@ const LOOK_AGAIN: Millis = Millis::seconds(1);
 /// What a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionRequest {
-    /// The resource.
     pub address: Address,
     /// The provider's word: `restart`.
     pub word: &'static str,

@@ -47,7 +47,6 @@ struct BreakerState {
 pub struct OpenBreaker {
     /// The number of failures in a row, and when the next call may leave.
     pub backoff: Backoff,
-    /// Since when.
     pub since: Timestamp,
     /// The last error.
     pub error: ProviderError,

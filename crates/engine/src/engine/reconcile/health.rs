@@ -36,7 +36,6 @@ pub struct HealthTracks {
 /// A container since it started. Engines of machines that are copies of one another may have containers of one id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContainerRun {
-    /// Where it is.
     pub engine: ProviderId,
     id: String,
     started: i64,

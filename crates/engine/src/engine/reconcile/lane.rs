@@ -32,9 +32,7 @@ const NEWS_EVERY: Duration = Duration::from_secs(2);
 
 /// The job of a lane.
 pub struct LaneJob {
-    /// The service.
     pub service: String,
-    /// The run.
     pub run: i64,
     /// The changes, all `now`, in order.
     pub changes: Vec<Change>,
@@ -49,7 +47,6 @@ pub struct LaneJob {
 /// The result of a lane.
 #[derive(Debug)]
 pub struct LaneDone {
-    /// The service.
     pub service: String,
     /// Providers that were written to, or may have been.
     pub called: BTreeSet<ProviderId>,
@@ -78,7 +75,6 @@ pub enum LaneFailure {
     Provider {
         /// The change that failed.
         change: Box<Change>,
-        /// The error.
         error: ProviderError,
     },
     /// The ledger could not be written: nothing more is written anywhere.
@@ -90,9 +86,7 @@ pub enum LaneFailure {
 pub struct Tools {
     /// The providers, and which NPM runs where.
     pub context: Arc<Context>,
-    /// The ledger.
     pub ledger: Ledger,
-    /// The time.
     pub clock: Arc<dyn Clock>,
     /// Set when the process is to end: the running step is finished, the next one stays for later.
     pub stopping: Arc<AtomicBool>,

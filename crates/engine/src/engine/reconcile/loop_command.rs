@@ -22,7 +22,6 @@ pub enum LoopCommand {
     Look,
     /// Answer with the result of a pass over another revision of the source, which does not become effective.
     Preview {
-        /// The revision.
         snapshot: Box<Snapshot>,
         /// Its manifests, or why they could not be read.
         loaded: Box<Result<Loaded, SourceError>>,
@@ -35,7 +34,6 @@ pub enum LoopCommand {
         confirmed_deletes: Option<usize>,
         /// Only these services; `None` = all.
         only: Option<BTreeSet<String>>,
-        /// The deadline.
         timeout: Millis,
     },
     /// Go on with another configuration, or report what is wrong with it.
@@ -46,13 +44,9 @@ pub enum LoopCommand {
         trouble: Option<ConfigProblem>,
     },
     /// Report what is wrong with the certificate of the listeners; `None`: nothing is.
-    ReportListener {
-        /// The problem.
-        trouble: Option<ConfigProblem>,
-    },
+    ReportListener { trouble: Option<ConfigProblem> },
     /// Suspend a service, or destroy it.
     Suspend {
-        /// The service.
         service: String,
         /// Account, reason, and whether to destroy it.
         suspension: Suspension,
@@ -65,13 +59,9 @@ pub enum LoopCommand {
     /// Change a pool: reservations, or what is known of its machines.
     ChangePool(Box<PoolChange>),
     /// Resume a service.
-    Resume {
-        /// The service.
-        service: String,
-    },
+    Resume { service: String },
     /// Roll a service's containers back to a good manifest, and suspend the service.
     RollBack {
-        /// The service.
         service: String,
         /// The good manifest: by its generations.
         generations: String,
@@ -80,28 +70,24 @@ pub enum LoopCommand {
     },
     /// Stop a service after its running step, and suspend it.
     Cancel {
-        /// The service.
         service: String,
         /// Account and reason.
         suspension: Suspension,
     },
     /// Forget the failures of a service.
     Retry {
-        /// The service.
         service: String,
         /// What may have been created is created again: a person looked, and there is none.
         creates_again: bool,
     },
     /// From now on a service is built from these images, by digest.
     MoveBases {
-        /// The service.
         service: String,
         /// By the name that Dockerfiles have for each.
         moved: BTreeMap<String, FixedBase>,
     },
     /// Record that an existing resource is owned.
     Adopt {
-        /// The resource.
         address: Address,
         /// Its observed state, and the service that owns it.
         row: Box<Applied>,
@@ -109,26 +95,14 @@ pub enum LoopCommand {
         by: String,
     },
     /// Write the mark of an adopted resource, and nothing else; answers when it is written, or cannot be.
-    Mark {
-        /// The resource.
-        address: Address,
-        /// The deadline.
-        timeout: Millis,
-    },
+    Mark { address: Address, timeout: Millis },
     /// Perform actions, and answer when each has an outcome and its resource is ready again, or at the deadline.
-    Perform {
-        /// The actions.
-        requests: Vec<ActionRequest>,
-        /// The deadline.
-        timeout: Millis,
-    },
+    Perform { requests: Vec<ActionRequest>, timeout: Millis },
     /// Record an act in the audit log.
     Record(Box<Event>),
     /// Release a resource.
     Release {
-        /// The resource.
         address: Address,
-        /// Its service.
         service: String,
         /// Its id at the vendor.
         vendor_id: String,

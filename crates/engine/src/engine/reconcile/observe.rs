@@ -57,7 +57,6 @@ struct Wake {
 /// What a pass knows before it observes.
 #[derive(Debug, Clone, Copy)]
 pub struct PassKnowledge<'a> {
-    /// The configuration.
     pub site: &'a Site,
     /// The wanted resources, as far as the last pass knows them.
     pub wants: &'a Wants,

@@ -223,64 +223,44 @@ impl Engine {
 pub enum PoolChange {
     /// Machines are asked for.
     Reserve {
-        /// Of which pool.
         pool: String,
         /// What is asked for, without numbers, each with how its user signs in: a crypt hash and a public key. All, or nothing.
         wanted: Vec<(Reservation, Secret)>,
     },
     /// Reservations end now.
-    End {
-        /// Of which pool.
-        pool: String,
-        /// Their numbers.
-        ids: Vec<u64>,
-    },
+    End { pool: String, ids: Vec<u64> },
     /// Who had machines is forgotten of one person.
     Erase {
-        /// Of which pool.
         pool: String,
         /// Under which name that person asked.
         person: String,
     },
     /// Reservations that wait for machines end now; those that have some do not.
-    Leave {
-        /// Of which pool.
-        pool: String,
-        /// Their numbers.
-        ids: Vec<u64>,
-    },
+    Leave { pool: String, ids: Vec<u64> },
     /// A reservation lasts longer.
     Extend {
-        /// Of which pool.
         pool: String,
-        /// Its number.
         id: u64,
         /// For how long.
         by: Millis,
     },
     /// A host key is trusted.
     Trust {
-        /// Of which pool.
         pool: String,
-        /// Whose.
         machine: String,
         /// As `ssh-ed25519 AAAA…`.
         key: String,
     },
     /// A machine is taken out of service, or back.
     Enable {
-        /// Of which pool.
         pool: String,
-        /// Which.
         machine: String,
         /// By whom; `None`: it is in service.
         disabled: Option<Disabled>,
     },
     /// What is known of a machine that is in no manifest is of another one from now on.
     Forget {
-        /// Of which pool.
         pool: String,
-        /// Which.
         machine: String,
         /// Accounts of Amarre's are left on it: how it is reached stays known.
         is_left: bool,
@@ -288,7 +268,6 @@ pub enum PoolChange {
 }
 
 impl PoolChange {
-    /// Of which pool.
     pub fn pool(&self) -> &str {
         match self {
             PoolChange::Reserve { pool, .. } | PoolChange::End { pool, .. } | PoolChange::Extend { pool, .. } => pool,

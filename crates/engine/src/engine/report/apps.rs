@@ -26,10 +26,8 @@ pub const fn tone(state: DeploymentState) -> Tone {
     }
 }
 
-/// An app.
 #[derive(Debug, Clone)]
 pub struct AppRow {
-    /// Its name.
     pub name: String,
     /// Where its files are.
     pub source: AppSource,
@@ -71,7 +69,6 @@ pub fn rows(picture: &PassResult) -> Vec<AppRow> {
     picture.apps.iter().map(|(name, (source, state))| row(picture, name, source, state)).collect()
 }
 
-/// One app.
 pub fn find(picture: &PassResult, name: &str) -> Option<AppRow> {
     let (source, state) = picture.apps.get(name)?;
     Some(row(picture, name, source, state))
@@ -88,7 +85,6 @@ fn row(picture: &PassResult, name: &str, source: &AppSource, state: &AppState) -
 /// What of an app is to run: a commit, and its image once it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeployTarget {
-    /// The commit.
     pub commit: Commit,
     /// Its image; empty: not known.
     pub image: String,

@@ -19,7 +19,6 @@ use amarre_core::model::Timestamp;
 pub enum Concern<'a> {
     /// A problem beside the services.
     Site(SiteProblem),
-    /// A service.
     Service(&'a ServiceStatus),
     /// A server of a cloud.
     Instance(&'a InstanceRow),

@@ -22,15 +22,12 @@ const DIGEST_CHARS_SHOWN: usize = 12;
 pub struct FoundBuild {
     /// The service that it is for.
     pub service: String,
-    /// Its image.
     pub image: String,
     /// The deployment that it belongs to.
     pub deployment: Option<u64>,
-    /// When it began.
     pub began: Timestamp,
     /// When it ended; `None`: it runs.
     pub ended: Option<Timestamp>,
-    /// What it did.
     pub log: BuildLog,
 }
 

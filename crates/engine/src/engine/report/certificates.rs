@@ -7,12 +7,10 @@ use amarre_core::model::{Address, Kind, Text, Timestamp};
 use amarre_core::plan::desired::certificate;
 pub use amarre_core::plan::desired::certificate::{OrderBudget, ends};
 
-/// One certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateReport {
     /// Its name in NPM.
     pub name: String,
-    /// The NPM.
     pub npm: String,
     /// Its domain names.
     pub domains: Vec<String>,

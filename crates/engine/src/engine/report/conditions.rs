@@ -17,7 +17,6 @@ use amarre_core::model::{Kind, Language, Readiness, Timestamp};
 /// Types of conditions, in the order of the document.
 pub const TYPES: [&str; 5] = ["Parsed", "Converged", "Serving", "Stalled", "Suspended"];
 
-/// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceCondition {
     /// One of [`TYPES`].

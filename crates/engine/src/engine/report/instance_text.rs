@@ -9,7 +9,6 @@ use crate::words::say;
 use amarre_core::model::savings::ServerPrices;
 use amarre_core::plan::render::{Style, Tone};
 
-/// The table.
 pub fn table(rows: &[InstanceRow], wide: bool, style: Style) -> String {
     if rows.is_empty() {
         return "No instance matches.\n".to_owned();

@@ -23,12 +23,10 @@ use amarre_core::model::{
 };
 use amarre_core::text;
 
-/// A server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstanceRow {
     /// As commands, paths and pages call it: `build-1`, `paris:8f1c7a52`.
     pub name: String,
-    /// Its address.
     pub address: Address,
     /// The vendor's id; empty: it is not known, or there is none yet.
     pub id: String,
@@ -38,7 +36,6 @@ pub struct InstanceRow {
     pub cloud: String,
     /// Its project, as people call it.
     pub project: String,
-    /// Where it is.
     pub region: String,
     /// The vendor's name of its size.
     pub size: String,
@@ -52,7 +49,6 @@ pub struct InstanceRow {
     pub work: Option<InstanceWork>,
     /// Why what its manifest says is not done, or not yet.
     pub pending: Option<Pending>,
-    /// Its state.
     pub state: InstanceState,
     /// Whether it is paid by the month.
     pub is_monthly: bool,
@@ -128,9 +124,7 @@ pub enum InstanceState {
     Unknown,
     /// It is on its way.
     Changing,
-    /// It runs.
     On,
-    /// It is stopped.
     Off,
     /// It is a snapshot.
     Shelved,
@@ -145,7 +139,6 @@ pub enum InstanceState {
 pub struct ManagedPower {
     /// The manifest's name.
     pub service: String,
-    /// What it says.
     pub instance: Instance,
     /// What follows from it now.
     pub wanted: Wanted,
@@ -164,7 +157,6 @@ impl From<Power> for InstanceState {
 }
 
 impl InstanceState {
-    /// Every state.
     pub const ALL: [InstanceState; 8] = [
         InstanceState::Error,
         InstanceState::Unknown,
@@ -221,7 +213,6 @@ impl InstanceRow {
         format!("{}:{}", self.cloud, self.id)
     }
 
-    /// Its timetable.
     pub fn timetable(&self) -> Option<&Timetable> {
         self.manifest.as_ref()?.instance.rule.timetable()
     }

@@ -10,7 +10,6 @@ use amarre_core::text;
 /// A tick whose power was not reached.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MissedTick {
-    /// The tick.
     pub tick: Tick,
     /// Why, as far as that is known.
     pub why: Option<Text>,

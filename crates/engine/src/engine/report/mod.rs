@@ -138,11 +138,9 @@ pub(super) fn problems_text(picture: &PassResult, now: Timestamp, style: Style, 
 /// A problem beside the services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteProblem {
-    /// One sentence.
     pub text: Text,
     /// `A0601`.
     pub code: Code,
-    /// The hints.
     pub hints: Vec<Hint>,
 }
 

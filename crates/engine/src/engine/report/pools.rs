@@ -36,7 +36,6 @@ impl MachineState {
     pub const ALL: [Self; 7] =
         [Self::Available, Self::Reserved, Self::Draining, Self::Cleaning, Self::Broken, Self::Offline, Self::Disabled];
 
-    /// The word.
     pub const fn word(self) -> &'static str {
         match self {
             MachineState::Available => "available",
@@ -73,14 +72,12 @@ impl MachineState {
     }
 }
 
-/// A machine.
 #[derive(Debug, Clone)]
 pub struct MachineRow {
     /// Its name in the pool.
     pub name: String,
     /// How it is reached.
     pub machine: Machine,
-    /// Its state.
     pub state: MachineState,
     /// Why, where that is not plain.
     pub why: Text,
@@ -95,7 +92,6 @@ pub struct MachineRow {
 /// A reservation that is not over.
 #[derive(Debug, Clone)]
 pub struct ReservationRow {
-    /// It.
     pub reservation: Reservation,
     /// Whether it waits for machines.
     pub waits: bool,
@@ -105,10 +101,8 @@ pub struct ReservationRow {
     pub ready: usize,
 }
 
-/// A pool.
 #[derive(Debug, Clone)]
 pub struct PoolRow {
-    /// Its name.
     pub name: String,
     /// What its manifest says.
     pub pool: Pool,

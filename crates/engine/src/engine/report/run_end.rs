@@ -138,11 +138,9 @@ fn last_words(row: &ServiceStatus, goes_on: bool, now: Timestamp, language: Lang
 /// Changes made, by verb.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunTally {
-    /// Made.
     pub created: usize,
     /// Changed.
     pub updated: usize,
-    /// Deleted.
     pub deleted: usize,
     /// Changes whose last try failed.
     pub failed: BTreeMap<Address, Change>,

@@ -78,7 +78,6 @@ pub(super) fn json_of(row: &InstanceRow) -> Option<Json> {
     Some(document)
 }
 
-/// A sum.
 pub(super) fn json(saved: &Saved) -> Json {
     let currency = Some(&saved.currency).filter(|currency| !currency.is_empty());
     json!({"month": amount(saved.month), "week": amount(saved.week), "currency": currency})

@@ -30,7 +30,6 @@ pub enum Sync {
     OutOfSync,
     /// Something could not be observed.
     Unknown,
-    /// Yes.
     Synced,
 }
 
@@ -59,7 +58,6 @@ pub enum Health {
     Progressing,
     /// Could not be observed.
     Unknown,
-    /// Yes.
     Healthy,
 }
 
@@ -80,12 +78,9 @@ impl Health {
     }
 }
 
-/// One service.
 #[derive(Debug, Clone)]
 pub struct ServiceStatus {
-    /// Its name.
     pub name: String,
-    /// Its server.
     pub host: String,
     /// As wanted?
     pub sync: Sync,
@@ -128,7 +123,6 @@ impl ServiceStatus {
 /// One resource of a service.
 #[derive(Debug, Clone)]
 pub struct ResourceStatus {
-    /// Which.
     pub address: Address,
     /// Whether a change is planned for it, or it is hidden.
     pub sync: Sync,

@@ -39,13 +39,11 @@ impl TakenSubnet {
 /// One pool, counted in subnets of the configured size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolRoom {
-    /// The pool.
     pub pool: Ipv4Net,
     /// Those of ours.
     pub leased: usize,
     /// Those of others.
     pub foreign: usize,
-    /// What is left.
     pub free: usize,
     next: Option<Ipv4Net>,
 }

@@ -11,7 +11,6 @@ use amarre_core::text;
 pub struct InstanceWork {
     /// What: `it gets another size`.
     pub what: Text,
-    /// Since when.
     pub since: Timestamp,
     /// When it is taken for failed; `None`: no manifest waits for it.
     pub until: Option<Timestamp>,

@@ -12,7 +12,6 @@ use amarre_core::model::failures;
 use amarre_core::model::{Address, Arg, Language, Millis, Readiness, Seen, Text, Timestamp, Value};
 use amarre_core::text;
 
-/// The indent.
 const KEY: usize = 10;
 /// A time of this day needs no date.
 const DAY: Millis = Millis::minutes(24 * 60);

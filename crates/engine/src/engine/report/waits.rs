@@ -21,16 +21,13 @@ use amarre_core::model::world::{LIMITED, NOT_ISSUED, Ordered};
 use amarre_core::model::{Address, Change, Code, Gate, Hint, Kind, Millis, Need, Readiness, Text, Timestamp};
 use amarre_core::text;
 
-/// One wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingWait {
-    /// The reason.
     pub what: Text,
     /// Since when, if known.
     pub since: Option<Timestamp>,
     /// How long it may take, where it has a limit.
     pub limit: Option<Millis>,
-    /// How it ends.
     pub next: WaitEnd,
     /// The hint, if a person is needed.
     pub hints: Vec<Hint>,

@@ -29,7 +29,6 @@ pub struct StepView {
     pub log: String,
 }
 
-/// A build.
 pub struct BuildView {
     pub steps: Vec<StepView>,
     pub image: String,

@@ -15,9 +15,7 @@ const REGISTRY_WILDCARD: &str = "_wildcard";
 pub struct RegistryValue {
     /// Which Amarre.
     pub instance: String,
-    /// For which manifest.
     pub service: String,
-    /// Of which record.
     pub record_type: String,
     /// That it may say so, proved by the instance's key.
     pub signature: Option<String>,

@@ -44,7 +44,6 @@ pub struct DnsmasqConfig {
     pub pid_file: PathBuf,
     /// The zones that it answers for.
     pub zones: BTreeSet<String>,
-    /// Where it answers.
     pub servers: Vec<SocketAddr>,
     /// How long a record may take to be answered.
     pub timeout: Millis,
@@ -59,7 +58,6 @@ pub struct DnsmasqConfig {
 /// The zones of one dnsmasq.
 pub type DnsmasqProvider = DnsProvider<Dnsmasq>;
 
-/// One dnsmasq.
 #[derive(Debug)]
 pub struct Dnsmasq {
     conf_dir: PathBuf,

@@ -22,9 +22,7 @@ use amarre_core::text;
 
 /// Begins every label of ours.
 const OWN: &str = "io.amarre.";
-/// Whose it is.
 pub const LABEL_INSTANCE: &str = "io.amarre.instance";
-/// For which manifest.
 pub const LABEL_SERVICE: &str = "io.amarre.service";
 /// Which generation: a digest that covers no secret.
 pub const LABEL_SPEC: &str = "io.amarre.spec";
@@ -62,7 +60,6 @@ pub(super) const NANOS_PER_MILLI: i64 = 1_000_000;
 /// What reading back depends on.
 #[derive(Debug, Clone)]
 pub struct AnswerReader {
-    /// The engine.
     pub provider: ProviderId,
     /// Ours.
     pub instance: String,

@@ -205,7 +205,6 @@ impl EngineApi {
         Ok(found)
     }
 
-    /// Every network.
     pub async fn networks(&self) -> Result<Listed<Network>, ProviderError> {
         self.list("listing networks", "/networks", ListForm { names: &["Id", "Name"], ..LIST }).await
     }
@@ -216,7 +215,6 @@ impl EngineApi {
         self.found("GET", text!("inspecting {kind} {name}", kind = Kind::Network, name = id), answer)
     }
 
-    /// Every volume.
     pub async fn volumes(&self) -> Result<Listed<Volume>, ProviderError> {
         let form = ListForm { depth: 2, names: &["Name"], required: &["Labels", "Options"], ..LIST };
         self.list("listing volumes", "/volumes", form).await

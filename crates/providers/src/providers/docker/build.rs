@@ -45,7 +45,6 @@ const LABEL_REVISION: &str = "org.opencontainers.image.revision";
 /// What a change says of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildOrder {
-    /// Its name.
     pub image: String,
     /// The digest of the Dockerfile among what travels with the change.
     pub dockerfile: String,

@@ -76,7 +76,6 @@ pub struct DockerConfig {
     pub endpoint: String,
     /// With which files `tcp://` is encrypted; `None` = it is not.
     pub tls: Option<TlsFiles>,
-    /// Our mark.
     pub instance: String,
     /// For marks of what is read back.
     pub key: MarkKey,
@@ -112,7 +111,6 @@ impl DockerConfig {
     }
 }
 
-/// One engine.
 pub struct DockerProvider {
     config: DockerConfig,
     api: OnceCell<EngineApi>,

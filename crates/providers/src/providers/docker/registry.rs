@@ -16,10 +16,8 @@ pub const DOCKER_HUB: &str = "docker.io";
 #[derive(Debug, Clone, Default)]
 pub struct Registries(pub BTreeMap<String, RegistryLogin>);
 
-/// One account.
 #[derive(Debug, Clone)]
 pub struct RegistryLogin {
-    /// Its name.
     pub username: String,
     /// Its password or token.
     pub password: Secret,

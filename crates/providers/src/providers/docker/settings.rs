@@ -18,7 +18,6 @@ struct Setting {
     form: WireForm,
 }
 
-/// Where it lies.
 #[derive(Clone, Copy)]
 enum Member {
     Config(&'static str),

@@ -28,7 +28,6 @@ const LAGS_FOR: Millis = Millis::seconds(60);
 /// A command that failed is told for this long: then what was wanted may be tried again.
 const FAILURE_TOLD: Millis = Millis::minutes(10);
 
-/// The memory.
 #[derive(Debug, Default)]
 pub struct KamateraMemory {
     list: Option<(Timestamp, Vec<WireServer>)>,
@@ -63,7 +62,6 @@ pub struct KamateraMemory {
 /// A create of ours.
 #[derive(Debug, Clone, Default)]
 pub struct BegunCreate {
-    /// Its commands.
     pub commands: Vec<String>,
     /// The first look since.
     pub since: Option<Timestamp>,

@@ -62,7 +62,6 @@ pub struct KamateraConfig {
     pub instance: String,
     /// The id of the API key.
     pub client_id: String,
-    /// Its secret.
     pub secret: Secret,
     /// Between the details of one server and those of the next.
     pub pause: Duration,

@@ -306,7 +306,6 @@ impl KamateraProvider {
 /// What the vendor says of a server by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ById {
-    /// It is there.
     There,
     /// There is none of this id.
     Denied,

@@ -10,7 +10,6 @@ use amarre_core::model::Timestamp;
 use amarre_core::model::offers::{Offered, OfferedSizes, ServerOffers, ServerPlaces};
 use amarre_core::text;
 
-/// A datacenter.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WireDatacenter {

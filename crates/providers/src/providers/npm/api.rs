@@ -202,7 +202,6 @@ impl CertificateRow {
     }
 }
 
-/// Our account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Me {
     pub id: u64,
@@ -259,7 +258,6 @@ impl Me {
 /// What a user may do in a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// Read.
     View,
     /// Write.
     Manage,

@@ -26,9 +26,7 @@ const VERDICT: [&str; 2] = ["nginx_online", "nginx_err"];
 /// Our mark on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker<'a> {
-    /// Whose.
     pub instance: &'a str,
-    /// For which manifest.
     pub service: &'a str,
     /// Digest of the wanted fields.
     pub spec: &'a str,

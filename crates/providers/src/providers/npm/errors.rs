@@ -61,7 +61,6 @@ pub struct NpmIdentity<'a> {
     pub name: &'a str,
     /// As it was configured.
     pub url: &'a str,
-    /// The account.
     pub identity: &'a str,
 }
 

@@ -73,11 +73,9 @@ pub struct NpmConfig {
     pub url: String,
     /// The account's e-mail address.
     pub identity: String,
-    /// Its password.
     pub secret: Secret,
     /// With which certbot writes records, in the form of its OVH plugin; `None`: no certificate by a record.
     pub dns_credentials: Option<Secret>,
-    /// Our mark.
     pub instance: String,
     /// Tells whether a password is the one that the plan was made with.
     pub key: MarkKey,
@@ -85,7 +83,6 @@ pub struct NpmConfig {
     pub look_every: Duration,
 }
 
-/// One NPM.
 pub struct NpmProvider {
     id: ProviderId,
     url: String,

@@ -80,9 +80,7 @@ impl Inventory {
 /// Who looks, and with what in mind.
 #[derive(Clone, Copy)]
 pub struct Viewer<'a> {
-    /// This NPM.
     pub provider: &'a ProviderId,
-    /// Our instance.
     pub instance: &'a str,
     /// Which NPM it is.
     pub version: NpmVersion,

@@ -140,7 +140,6 @@ impl Section {
         SECTIONS.iter().find(|row| row.kind == kind).map(|row| row.section)
     }
 
-    /// Every one.
     pub fn all() -> impl Iterator<Item = Section> {
         SECTIONS.iter().map(|row| row.section)
     }

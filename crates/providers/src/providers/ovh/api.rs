@@ -41,7 +41,6 @@ pub const RIGHTS: &str = "the token needs GET, POST, PUT and DELETE on /domain/z
 /// What the name of every right of a service account holds: `dnsZone:apiovh:record/create`.
 const ACTION: &str = ":apiovh:";
 
-/// One call.
 #[derive(Debug, Clone)]
 pub struct ApiCall {
     method: Method,

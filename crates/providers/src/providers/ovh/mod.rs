@@ -36,7 +36,6 @@ pub struct OvhConfig {
     pub id: ProviderId,
     /// `ovh-eu`, `ovh-ca`, …, or a URL.
     pub endpoint: String,
-    /// Who calls.
     pub login: OvhLogin,
     /// Our name in marks.
     pub instance: String,

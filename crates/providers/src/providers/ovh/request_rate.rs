@@ -7,7 +7,6 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use amarre_core::model::Millis;
 
-/// A pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// One call in this span, on average.

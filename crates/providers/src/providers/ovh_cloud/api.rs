@@ -22,7 +22,6 @@ pub const NO_SUCH_SERVICE: &str = "This service does not exist";
 /// The Public Cloud projects of one login.
 #[derive(Debug)]
 pub struct CloudApi {
-    /// The client.
     pub api: OvhApi,
 }
 
@@ -32,7 +31,6 @@ impl CloudApi {
         self.api.json(&ApiCall::new(Method::GET, &["cloud", "project"])).await
     }
 
-    /// A project.
     pub async fn project(&self, id: &str) -> Result<WireProject, OvhError> {
         self.api.json(&in_project(Method::GET, id, &[])).await
     }
@@ -42,7 +40,6 @@ impl CloudApi {
         self.get(project, &["instance"]).await
     }
 
-    /// One instance.
     pub async fn instance(&self, project: &str, id: &str) -> Result<WireInstance, OvhError> {
         self.get(project, &["instance", id]).await
     }

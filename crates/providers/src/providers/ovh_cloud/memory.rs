@@ -20,7 +20,6 @@ const JUDGED_AFTER: Millis = Millis::seconds(10);
 /// A region is asked so often about an action.
 const ASKED_EVERY: Millis = Millis::seconds(5);
 
-/// The memory.
 #[derive(Debug, Default)]
 pub struct Memory {
     projects: Option<(Timestamp, Projects)>,
@@ -55,7 +54,6 @@ pub struct Prices {
 /// The instances of a project, as last read.
 #[derive(Debug, Clone)]
 pub struct ProjectList {
-    /// When.
     pub at: Timestamp,
     /// What the list said.
     pub instances: Vec<WireInstance>,
@@ -75,11 +73,8 @@ struct Acted {
 /// An instance whose region is to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Its project.
     pub project: String,
-    /// Its region.
     pub region: String,
-    /// Its id.
     pub id: String,
 }
 

@@ -54,7 +54,6 @@ pub struct OvhCloudConfig {
     pub id: ProviderId,
     /// `ovh-eu`, `ovh-ca`, …, or a URL.
     pub endpoint: String,
-    /// Who calls.
     pub login: OvhLogin,
     /// The projects, by id or by what people call them; empty: all that the login sees.
     pub projects: BTreeSet<String>,

@@ -8,7 +8,6 @@ use amarre_core::model::Text;
 use amarre_core::resources::cloud::power;
 use amarre_core::text;
 
-/// A project.
 #[derive(Debug, Clone, Deserialize)]
 pub struct WireProject {
     /// What people call it; empty or null where nobody did.
@@ -87,7 +86,6 @@ impl WireSize {
     }
 }
 
-/// An address.
 #[derive(Debug, Clone, Deserialize)]
 pub struct WireAddress {
     pub ip: String,
@@ -265,14 +263,12 @@ pub struct WireCatalogue {
     pub addons: Vec<WirePlan>,
 }
 
-/// In which currency.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WireLocale {
     pub currency_code: String,
 }
 
-/// One plan.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WirePlan {

@@ -42,7 +42,6 @@ pub struct AppRepository {
 
 /// The newest commit of the repository of an app.
 pub struct FetchedCommit {
-    /// The commit.
     pub commit: Commit,
     /// The ids of those before it, the newest first, as far as they are here.
     pub before: Vec<String>,

@@ -24,7 +24,6 @@ const CONTEXT_FILES_MAX: usize = 100_000;
 /// What is sent of a commit.
 #[derive(Debug, Clone)]
 pub struct FilesToSend {
-    /// Which.
     pub commit: String,
     /// Which folder of it; empty = all of it.
     pub folder: String,

@@ -48,7 +48,6 @@ struct FetchOrder {
     ssh_config: Option<PathBuf>,
     known_hosts: Option<PathBuf>,
     host_key: Option<String>,
-    /// The clone.
     folder: PathBuf,
     /// The folder of manifests in the repository.
     path: String,

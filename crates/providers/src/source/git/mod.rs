@@ -55,7 +55,6 @@ const PUSHES_MAX: usize = 4;
 /// The largest number of pending events.
 const EVENTS_MAX: usize = 20;
 
-/// The settings.
 #[derive(Debug, Clone)]
 pub struct GitSettings {
     /// URL and credentials.

@@ -24,7 +24,6 @@ const RECEIVED_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// Address and credentials of a server.
 #[derive(Debug, Clone)]
 pub struct RemoteAccess {
-    /// The URL.
     pub url: GitUrl,
     /// For HTTP: the name that goes with the token.
     pub username: String,
@@ -58,7 +57,6 @@ pub(super) enum SessionError {
     TooLarge(String),
 }
 
-/// One session.
 #[derive(Debug)]
 pub(super) struct GitSession {
     pub(super) access: RemoteAccess,

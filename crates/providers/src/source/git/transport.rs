@@ -88,7 +88,6 @@ fn smart(remote: &Remote<'_>, is_stateless: bool) -> Result<Transport, Error> {
     Transport::smart(remote, is_stateless, GitLine { session })
 }
 
-/// One transport.
 struct GitLine {
     session: Arc<GitSession>,
 }
