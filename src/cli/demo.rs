@@ -255,9 +255,9 @@ const IDENTITY: &str = "amarre@amarre.demo";
 
 /// Every example answers; one container is killed, and answers again.
 async fn check(handle: &Handle, world: &DemoWorld, output: &Output) -> Result<u8, CommandFailure> {
-    let (picture, _) = handle.last_pass();
+    let (pass, _) = handle.last_pass();
     let mut names: Vec<String> = Vec::new();
-    for service in picture.services.values() {
+    for service in pass.services.values() {
         names.extend(service.routes.iter().flat_map(|route| route.domains.clone()));
         names.extend(service.answered.iter().flat_map(|host| host.domains.clone()));
     }
@@ -299,8 +299,8 @@ async fn check(handle: &Handle, world: &DemoWorld, output: &Output) -> Result<u8
 }
 
 fn is_quiet(handle: &Handle) -> bool {
-    let (picture, _) = handle.last_pass();
-    picture.statuses().values().all(|row| row.sync == status::Sync::Synced)
+    let (pass, _) = handle.last_pass();
+    pass.statuses().values().all(|row| row.sync == status::Sync::Synced)
 }
 
 fn sign(ok: bool) -> amarre_core::plan::render::Sign {

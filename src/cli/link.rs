@@ -242,8 +242,8 @@ impl Link {
                 remote.get_with("/api/v1/instances/text", &of.pairs(), style, &format!("&wide={wide}")).await
             }
             Link::Local(local) => {
-                let picture = local.picture().await?;
-                Ok(instance_answers::list(&picture, of, wide, style))
+                let pass = local.pass().await?;
+                Ok(instance_answers::list(&pass, of, wide, style))
             }
         }
     }
@@ -266,12 +266,12 @@ impl Link {
                 remote.get(&path, style, &query).await
             }
             Link::Local(local) => {
-                let picture = local.picture().await?;
+                let pass = local.pass().await?;
                 Ok(match part {
-                    InstancePart::All => instance_answers::show(local.handle.ledger(), &picture, name, style).await,
-                    InstancePart::Schedule => instance_answers::schedule(&picture, local.handle.now(), name, style),
+                    InstancePart::All => instance_answers::show(local.handle.ledger(), &pass, name, style).await,
+                    InstancePart::Schedule => instance_answers::schedule(&pass, local.handle.now(), name, style),
                     InstancePart::Logs(lines) => {
-                        instance_answers::logs(local.handle.ledger(), &picture, name, lines, style).await
+                        instance_answers::logs(local.handle.ledger(), &pass, name, lines, style).await
                     }
                 })
             }
@@ -285,8 +285,8 @@ impl Link {
                 remote.get_with("/api/v1/instances/manifests/text", &of.pairs(), Style::PLAIN, "").await
             }
             Link::Local(local) => {
-                let picture = local.picture().await?;
-                Ok(instance_answers::manifests(&picture, of))
+                let pass = local.pass().await?;
+                Ok(instance_answers::manifests(&pass, of))
             }
         }
     }
@@ -317,17 +317,17 @@ impl Link {
                 remote.get(&path, style, &query).await
             }
             Link::Local(local) => {
-                let picture = local.picture().await?;
+                let pass = local.pass().await?;
                 Ok(match part {
-                    AppPart::List => apps::list(&picture, style),
-                    AppPart::One(app) => apps::show(&picture, app, style),
-                    AppPart::BuildLog(app, all) => builds::log(&local.handle, &picture, app, style, all).await,
-                    AppPart::Deployments(app, limit) => apps::deployments(&picture, app, usize::from(limit), style),
-                    AppPart::Stats(app) => apps::stats(&picture, app),
+                    AppPart::List => apps::list(&pass, style),
+                    AppPart::One(app) => apps::show(&pass, app, style),
+                    AppPart::BuildLog(app, all) => builds::log(&local.handle, &pass, app, style, all).await,
+                    AppPart::Deployments(app, limit) => apps::deployments(&pass, app, usize::from(limit), style),
+                    AppPart::Stats(app) => apps::stats(&pass, app),
                     AppPart::Key(app, url) => apps::deploy_key(&local.handle, app, url).await,
-                    AppPart::Deployment(id) => apps::deployment(&picture, id, style),
+                    AppPart::Deployment(id) => apps::deployment(&pass, id, style),
                     AppPart::DeploymentLog(id, all) => {
-                        builds::deployment_log(&local.handle, &picture, id, style, all).await
+                        builds::deployment_log(&local.handle, &pass, id, style, all).await
                     }
                 })
             }
@@ -348,12 +348,12 @@ impl Link {
                 remote.get(&path, style, "").await
             }
             Link::Local(local) => {
-                let picture = local.picture().await?;
+                let pass = local.pass().await?;
                 Ok(match part {
-                    PoolPart::List => pools::list(&picture, style),
-                    PoolPart::Key => pools::key(&picture).await,
-                    PoolPart::One(pool) => pools::show(&picture, pool, style),
-                    PoolPart::History(pool) => pools::history(local.handle.ledger(), &picture, pool, style).await,
+                    PoolPart::List => pools::list(&pass, style),
+                    PoolPart::Key => pools::key(&pass).await,
+                    PoolPart::One(pool) => pools::show(&pass, pool, style),
+                    PoolPart::History(pool) => pools::history(local.handle.ledger(), &pass, pool, style).await,
                 })
             }
         }
@@ -377,19 +377,19 @@ impl Link {
                 // Without a daemon, this is the only process that asks the server.
                 local.handle.fetch().await;
                 // The reply's own result: the published one follows a moment later.
-                let picture = local.handle.request(LoopCommand::Pass).await.ok_or_else(stopped)?.picture;
+                let pass = local.handle.request(LoopCommand::Pass).await.ok_or_else(stopped)?.pass;
                 let now = local.handle.now();
                 let Some(name) = service else {
-                    let text = report::status_text(&picture, listing, now, None, style);
-                    let document = service_list::document(&picture, report::status_json(&picture, None), listing.only);
+                    let text = report::status_text(&pass, listing, now, None, style);
+                    let document = service_list::document(&pass, report::status_json(&pass, None), listing.only);
                     return Ok(CommandAnswer { document, text, exit: 0 });
                 };
-                let row = picture.statuses().get(name).map(|row| report::service_json(&picture, row));
+                let row = pass.statuses().get(name).map(|row| report::service_json(&pass, row));
                 let events = local.handle.ledger().events(name, 5).await.unwrap_or_default();
-                let text = report::service_text(&picture, name, &events, now, style);
+                let text = report::service_text(&pass, name, &events, now, style);
                 let both = row.zip(text).map(|(document, text)| CommandAnswer { document, text, exit: 0 });
                 both.ok_or_else(|| {
-                    let hint = find_address::service_hint(&picture, name);
+                    let hint = find_address::service_hint(&pass, name);
                     CommandFailure::new(Code::A1002, format!("there is no service {name}"), hint)
                 })
             }
@@ -458,8 +458,8 @@ fn stopped() -> CommandFailure {
 
 impl Local {
     /// The result of a pass now: the published one follows a moment later.
-    async fn picture(&self) -> Result<Arc<PassResult>, CommandFailure> {
-        Ok(self.handle.request(LoopCommand::Pass).await.ok_or_else(stopped)?.picture)
+    async fn pass(&self) -> Result<Arc<PassResult>, CommandFailure> {
+        Ok(self.handle.request(LoopCommand::Pass).await.ok_or_else(stopped)?.pass)
     }
 
     /// The engine.

@@ -66,21 +66,21 @@ impl Lab {
     async fn until(&mut self, what: &str, holds: impl Fn(&PassResult, &PoolRow) -> bool) -> Arc<PassResult> {
         let began = tokio::time::Instant::now();
         while began.elapsed() < READY_WITHIN {
-            let picture = self.pass().await;
-            if pools::find(&picture, &self.name).is_some_and(|row| holds(&picture, &row)) {
-                return picture;
+            let pass = self.pass().await;
+            if pools::find(&pass, &self.name).is_some_and(|row| holds(&pass, &row)) {
+                return pass;
             }
             // sshd comes up in its own time, which no clock of ours puts forward.
             tokio::time::sleep(Duration::from_millis(300)).await;
             self.clock.advance(Millis::seconds(31));
         }
-        let picture = self.engine.last_pass();
-        panic!("{what}: {:?} {:?} {:?}", picture.plan.changes, picture.errors, picture.plan.gaps)
+        let pass = self.engine.last_pass();
+        panic!("{what}: {:?} {:?} {:?}", pass.plan.changes, pass.errors, pass.plan.gaps)
     }
 
     async fn all_free(&mut self, count: usize) -> Arc<PassResult> {
-        let settled = move |picture: &PassResult, row: &PoolRow| {
-            row.count(MachineState::Available) == count && picture.plan.changes.is_empty()
+        let settled = move |pass: &PassResult, row: &PoolRow| {
+            row.count(MachineState::Available) == count && pass.plan.changes.is_empty()
         };
         self.until("all are free, and nothing is left to do", settled).await
     }
@@ -129,8 +129,8 @@ fn waits(change: &Change) -> bool {
 #[tokio::test]
 async fn machines_are_made_registered_and_drained_before_they_go() {
     let mut lab = Lab::start("count: 3", "").await;
-    let picture = lab.pass().await;
-    assert_eq!(picture.plan.gaps, [], "one that is not made yet is no stranger");
+    let pass = lab.pass().await;
+    assert_eq!(pass.plan.gaps, [], "one that is not made yet is no stranger");
     lab.all_free(3).await;
     assert_eq!(lab.containers(), 3);
     lab.reserve(3).await;
@@ -138,12 +138,12 @@ async fn machines_are_made_registered_and_drained_before_they_go() {
     let name = format!("{}-2", lab.name);
     let second = lab.container(&name);
     lab.write("count: 1, environment: {COURSE: rust}", "");
-    let picture = lab.pass().await;
-    let held = picture.plan.changes.iter().filter(|change| waits(change)).count();
+    let pass = lab.pass().await;
+    let held = pass.plan.changes.iter().filter(|change| waits(change)).count();
     // All three, and what takes the place of the first.
-    assert_eq!(held, 4, "{:?}", picture.plan.changes);
+    assert_eq!(held, 4, "{:?}", pass.plan.changes);
     assert_eq!((lab.containers(), lab.container(&name)), (3, second), "no work in use is wiped");
-    assert_eq!(pools::find(&picture, &lab.name).unwrap().machines.len(), 1, "what is drained is not given out");
+    assert_eq!(pools::find(&pass, &lab.name).unwrap().machines.len(), 1, "what is drained is not given out");
 
     lab.release().await;
     lab.all_free(1).await;
@@ -160,8 +160,8 @@ async fn a_machine_is_made_again_between_two_reservations() {
     let first = lab.container(&lab.name);
     lab.reserve(1).await;
     lab.release().await;
-    let picture = lab.pass().await;
-    let row = pools::find(&picture, &lab.name).unwrap();
+    let pass = lab.pass().await;
+    let row = pools::find(&pass, &lab.name).unwrap();
     assert_eq!(row.count(MachineState::Available), 0, "it is given out when it is new: {:?}", row.machines);
     lab.all_free(1).await;
     assert_ne!(lab.container(&lab.name), first);
@@ -185,15 +185,15 @@ async fn a_script_runs_before_the_next_one_gets_a_machine() {
     script("echo \"$AMARRE_USER $AMARRE_RESERVATION\" >>/root/wiped\nhead -c 3000000 /dev/zero | tr '\\0' x\nexit 3\n");
     std::fs::write(folder.path().join("services/lab.yaml"), manifest).unwrap();
     let mut lab = Lab { name, folder, clock, engine, port: 0 };
-    let picture = lab.pass().await;
-    let key = amarre::engine::commands::pools::key(&picture).await.document["key"].as_str().unwrap().to_owned();
+    let pass = lab.pass().await;
+    let key = amarre::engine::commands::pools::key(&pass).await.document["key"].as_str().unwrap().to_owned();
     machine.let_in(&key);
     lab.all_free(1).await;
     lab.reserve(1).await;
     lab.release().await;
     let is_broken = |_: &PassResult, row: &PoolRow| row.count(MachineState::Broken) == 1;
-    let picture = lab.until("the script fails", is_broken).await;
-    let row = pools::find(&picture, &lab.name).unwrap();
+    let pass = lab.until("the script fails", is_broken).await;
+    let row = pools::find(&pass, &lab.name).unwrap();
     assert!(row.machines[0].why.to_string().contains("code 3"), "{:?}", row.machines[0].why);
     assert_eq!(machine.sh("head -n 1 /root/wiped"), "alice r1");
     assert!(machine.has_none_of(&["alice"]));
@@ -201,5 +201,5 @@ async fn a_script_runs_before_the_next_one_gets_a_machine() {
     std::fs::write(lab.folder.path().join("services/wipe.sh"), "echo done >>/root/wiped\n").unwrap();
     lab.all_free(1).await;
     assert_eq!(machine.sh("tail -n 1 /root/wiped"), "done");
-    assert!(picture.plan.changes.iter().all(|change| change.address.kind == Kind::Account));
+    assert!(pass.plan.changes.iter().all(|change| change.address.kind == Kind::Account));
 }

@@ -56,8 +56,8 @@ impl PoolRig {
         let mut rig = Self { folder, clock, engine, machines, ledger: 0 };
         rig.write(None);
         rig.pass().await;
-        let picture = rig.engine.last_pass();
-        let key = amarre::engine::commands::pools::key(&picture).await.document["key"].as_str().unwrap().to_owned();
+        let pass = rig.engine.last_pass();
+        let key = amarre::engine::commands::pools::key(&pass).await.document["key"].as_str().unwrap().to_owned();
         rig.machines.iter().for_each(|machine| machine.let_in(&key));
         rig.wait(Millis::minutes(6)).await;
         rig
@@ -82,9 +82,9 @@ impl PoolRig {
     /// Passes until nothing is left to do.
     async fn settle(&mut self) -> PoolRow {
         for _ in 0..60 {
-            let picture = self.pass().await;
-            if picture.plan.changes.is_empty() {
-                return pools::find(&picture, "lab").unwrap();
+            let pass = self.pass().await;
+            if pass.plan.changes.is_empty() {
+                return pools::find(&pass, "lab").unwrap();
             }
             self.clock.advance(Millis::seconds(2));
         }
@@ -250,13 +250,13 @@ async fn what_ends_while_amarre_or_the_machine_is_away_ends_when_both_are_back()
     crate::support::docker(&["pause", &rig.machines[0].name]);
     rig.clock.advance(Millis::minutes(61));
     rig.restart().await;
-    let picture = rig.wait(Millis::seconds(1)).await;
-    let row = pools::find(&picture, "lab").unwrap();
+    let pass = rig.wait(Millis::seconds(1)).await;
+    let row = pools::find(&pass, "lab").unwrap();
     assert_eq!(states(&row), [MachineState::Draining, MachineState::Available]);
     // What does not answer is not given out.
     rig.reserve("carol", 2, &sign_in_text("", &line)).await.unwrap();
-    let picture = rig.wait(Millis::seconds(1)).await;
-    assert!(picture.facts.pools["lab"].reservations[0].waits(rig.clock.now()));
+    let pass = rig.wait(Millis::seconds(1)).await;
+    assert!(pass.facts.pools["lab"].reservations[0].waits(rig.clock.now()));
     assert!(rig.machines[1].has_none_of(&["bob", "carol"]));
 
     crate::support::docker(&["unpause", &rig.machines[0].name]);
@@ -313,7 +313,7 @@ fn dans_machine<'a>(rig: &'a PoolRig, machine: &str) -> &'a TestMachine {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_in_the_machines_place_is_sent_nothing() {
     let mut rig = PoolRig::start(1).await;
-    let codes = |picture: &PassResult| picture.plan.gaps.iter().map(|gap| gap.code).collect::<Vec<Code>>();
+    let codes = |pass: &PassResult| pass.plan.gaps.iter().map(|gap| gap.code).collect::<Vec<Code>>();
     // A machine that was there before has a user of that name: it is never touched.
     rig.machines[0].sh("useradd -m frank");
     rig.wait(Millis::minutes(6)).await;
@@ -325,16 +325,16 @@ async fn a_stranger_in_the_machines_place_is_sent_nothing() {
     assert!(matches!(&past[0].state, ReservationState::Over { why: found, .. } if *found == why), "{past:?}");
 
     rig.machines[0].renew_host_key().await;
-    let picture = rig.wait(Millis::minutes(6)).await;
-    assert_eq!(codes(&picture), [Code::A0761]);
-    assert_eq!(states(&pools::find(&picture, "lab").unwrap()), [MachineState::Broken]);
+    let pass = rig.wait(Millis::minutes(6)).await;
+    assert_eq!(codes(&pass), [Code::A0761]);
+    assert_eq!(states(&pools::find(&pass, "lab").unwrap()), [MachineState::Broken]);
     // Who is out of service is not given out, whatever becomes of it.
     rig.write(None);
     let disabled = Some(Disabled { by: "zoe".to_owned(), at: Timestamp(0) });
     let (pool, machine) = ("lab".to_owned(), "m1".to_owned());
     rig.engine.change_pool(PoolChange::Enable { pool, machine, disabled }).await.unwrap();
-    let picture = rig.wait(Millis::minutes(6)).await;
-    assert_eq!(states(&pools::find(&picture, "lab").unwrap()), [MachineState::Disabled]);
+    let pass = rig.wait(Millis::minutes(6)).await;
+    assert_eq!(states(&pools::find(&pass, "lab").unwrap()), [MachineState::Disabled]);
     // Its door is shut.
     rig.machines[0].sh("rm /root/.ssh/authorized_keys");
     assert_eq!(codes(&*rig.wait(Millis::minutes(6)).await), [Code::A0762]);

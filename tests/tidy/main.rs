@@ -47,7 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "engine",
         &["model", "apps", "manifest", "plan", "secret", "providers", "source", "ledger", "accounts::Role", "words"],
     ),
-    // What is shown: the engine's picture and its words, and of the store what was recorded.
+    // What is shown: the engine's pass and its words, and of the store what was recorded.
     (
         "server",
         &[

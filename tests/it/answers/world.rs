@@ -239,8 +239,8 @@ impl World {
             while self.engine.lane_done().await {}
             self.looks_until_registries_answer().await;
             self.clock.advance(STEP);
-            let picture = self.engine.last_pass();
-            if picture.at_rest && !self.engine.is_busy() && picture.unpublished.is_empty() {
+            let pass = self.engine.last_pass();
+            if pass.at_rest && !self.engine.is_busy() && pass.unpublished.is_empty() {
                 return;
             }
         }
@@ -328,8 +328,8 @@ impl World {
     /// The same for the image that a build began with.
     async fn looks_until_registries_answer(&mut self) {
         for _ in 0..LOOKS_MAX {
-            let picture = self.engine.last_pass();
-            let rows = picture.services.get("site").map(|site| bases(&picture, site)).unwrap_or_default();
+            let pass = self.engine.last_pass();
+            let rows = pass.services.get("site").map(|site| bases(&pass, site)).unwrap_or_default();
             if rows.iter().all(|row| row.digest.is_none() || row.asked.is_some()) {
                 return;
             }

@@ -174,10 +174,10 @@ async fn stays_quiet(stage: &mut Stage) -> Vec<String> {
 /// The ledger tells the truth.
 async fn books(stage: &Stage) -> Vec<String> {
     let facts = stage.rig.engine.ledger().facts().await.unwrap();
-    let picture = stage.rig.last_pass();
+    let pass = stage.rig.last_pass();
     let mut wrong = Vec::new();
     wrong.extend(facts.open_intents.keys().map(|address| format!("an intent for {address} is open for ever")));
-    for address in facts.applied.keys().filter(|address| !picture.world.seen.contains_key(*address)) {
+    for address in facts.applied.keys().filter(|address| !pass.world.seen.contains_key(*address)) {
         wrong.push(format!("the ledger owns {address}, which is not there"));
     }
     let networks = stage.rig.docker.networks();
@@ -205,8 +205,8 @@ pub fn secrets(stage: &Stage) -> Vec<String> {
         wrong.extend(server.journal.sightings());
     }
     let log = stage.log.text();
-    let picture = stage.rig.last_pass();
-    let plan = format!("{:?}{:?}{:?}", picture.plan, picture.errors, picture.wants);
+    let pass = stage.rig.last_pass();
+    let plan = format!("{:?}{:?}{:?}", pass.plan, pass.errors, pass.wants);
     let mut places = vec![("the log".to_owned(), log.into_bytes()), ("the plan".to_owned(), plan.into_bytes())];
     for entry in std::fs::read_dir(stage.rig.folder.path()).unwrap().flatten() {
         let path = entry.path();

@@ -266,8 +266,8 @@ impl Stage {
             }
             self.start_again().await;
         }
-        let picture = self.rig.last_pass();
-        let plan = picture.with_input(|input| forecast(input).plan).unwrap_or_default();
+        let pass = self.rig.last_pass();
+        let plan = pass.with_input(|input| forecast(input).plan).unwrap_or_default();
         self.watch.announce(&plan.changes);
     }
 
@@ -298,19 +298,18 @@ impl Stage {
             }
             self.rig.clock.advance(pause);
         }
-        let picture = self.rig.last_pass();
+        let pass = self.rig.last_pass();
         let left: Vec<String> =
-            picture.plan.changes.iter().map(|change| format!("{} {:?}", change.address, change.gate)).collect();
+            pass.plan.changes.iter().map(|change| format!("{} {:?}", change.address, change.gate)).collect();
         Err(format!(
             "is not {goal:?} after {LOOKS_MAX} looks or {TIME_MAX:?}:\n  plan: {left:#?}\n  gaps: {:?}\n  errors: {:?}\n  ledger: {:?}\n  unpublished: {:?}",
-            picture.plan.gaps,
-            picture
-                .errors
+            pass.plan.gaps,
+            pass.errors
                 .iter()
                 .map(|(service, error)| format!("{service}: {} {}", error.change.address, error.error))
                 .collect::<Vec<_>>(),
-            picture.ledger_error,
-            picture.unpublished,
+            pass.ledger_error,
+            pass.unpublished,
         ))
     }
 
@@ -380,9 +379,9 @@ impl Stage {
 
     /// One pass that acts, for one service at a time: one call is in flight, so that a story is the same each time.
     async fn pass(&mut self) {
-        let picture = self.rig.last_pass();
+        let pass = self.rig.last_pass();
         let ready: BTreeSet<String> =
-            picture.plan.changes.iter().filter(|change| change.is_now()).map(|change| change.service.clone()).collect();
+            pass.plan.changes.iter().filter(|change| change.is_now()).map(|change| change.service.clone()).collect();
         let only = match ready.len() {
             0 | 1 => None,
             many => {
@@ -391,49 +390,48 @@ impl Stage {
             }
         };
         // Whoever removes manifests in a story means it.
-        let guard =
-            picture.plan.guard.iter().flat_map(|refusal| &refusal.hints).filter_map(|hint| hint.command.as_ref());
+        let guard = pass.plan.guard.iter().flat_map(|refusal| &refusal.hints).filter_map(|hint| hint.command.as_ref());
         let number = guard.filter_map(|command| command.rsplit_once("--confirm-deletes=")).next();
         let confirmed_deletes = number.map(|(_, number)| number.parse().unwrap());
         self.rig.engine.pass(RunMode::Act { confirmed_deletes, only }).await;
         // Before it is done: what could not be foreseen while a vendor was hidden is said now.
-        let picture = self.rig.last_pass();
-        self.watch.announce(&picture.plan.changes);
+        let pass = self.rig.last_pass();
+        self.watch.announce(&pass.plan.changes);
         while self.rig.engine.lane_done().await {}
-        let picture = self.rig.last_pass();
+        let pass = self.rig.last_pass();
         // What vanishes after one number was matched is another question, and asks for another `apply`.
-        if confirmed_deletes.is_some() && picture.plan.guard.is_some() {
+        if confirmed_deletes.is_some() && pass.plan.guard.is_some() {
             self.rig.restart().await;
         }
     }
 
     fn is_at(&self, goal: Goal) -> bool {
-        let picture = self.rig.last_pass();
-        let published = picture.unpublished.is_empty() && !self.rig.engine.is_busy();
+        let pass = self.rig.last_pass();
+        let published = pass.unpublished.is_empty() && !self.rig.engine.is_busy();
         match goal {
             Goal::Converged => {
                 published
-                    && picture.plan.changes.is_empty()
-                    && picture.plan.gaps.is_empty()
-                    && picture.at_rest
-                    && picture.ledger_error.is_none()
+                    && pass.plan.changes.is_empty()
+                    && pass.plan.gaps.is_empty()
+                    && pass.at_rest
+                    && pass.ledger_error.is_none()
             }
-            Goal::Rest => published && picture.at_rest && picture.only.is_none(),
+            Goal::Rest => published && pass.at_rest && pass.only.is_none(),
         }
     }
 
     /// How long the daemon would sleep now.
     fn pause(&self) -> Millis {
-        let picture = self.rig.last_pass();
+        let pass = self.rig.last_pass();
         let now = amarre::engine::Clock::now(self.rig.clock.as_ref());
         let mut pause = INTERVAL;
-        if let Some(at) = picture.plan.next_look {
+        if let Some(at) = pass.plan.next_look {
             pause = Millis((at - now).0.clamp(0, pause.0));
         }
-        if picture.plan.changes.iter().any(amarre_core::model::Change::is_now) && picture.ledger_error.is_none() {
+        if pass.plan.changes.iter().any(amarre_core::model::Change::is_now) && pass.ledger_error.is_none() {
             pause = Millis(50);
         }
-        for (_, error) in &picture.unpublished {
+        for (_, error) in &pass.unpublished {
             let soon = if error.is_none() { Millis::seconds(1) } else { Millis::seconds(10) };
             pause = Millis(pause.0.min(soon.0));
         }

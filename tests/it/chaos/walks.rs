@@ -121,12 +121,11 @@ enum End {
 
 async fn end(stage: &mut Stage, name: &str) -> Result<End, String> {
     let Err(why) = stage.live(Goal::Converged).await else { return Ok(End::Converged) };
-    let picture = stage.rig.last_pass();
-    let mut refusals = picture.plan.changes.iter().filter_map(Change::refusal).peekable();
+    let pass = stage.rig.last_pass();
+    let mut refusals = pass.plan.changes.iter().filter_map(Change::refusal).peekable();
     let is_decision = |code: Code| matches!(code, Code::A0412 | Code::A0443);
     let waits = refusals.peek().is_some() && refusals.all(|refusal| is_decision(refusal.code));
-    let nothing_else =
-        unexplained(&picture.plan).is_empty() && picture.plan.gaps.is_empty() && picture.errors.is_empty();
+    let nothing_else = unexplained(&pass.plan).is_empty() && pass.plan.gaps.is_empty() && pass.errors.is_empty();
     if waits && nothing_else { Ok(End::Decision) } else { Err(format!("{name}: {why}")) }
 }
 

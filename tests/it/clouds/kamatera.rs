@@ -74,9 +74,9 @@ impl KamateraRig {
 
     /// Nothing is left to do, and nothing is hidden.
     async fn settle(&mut self) -> Arc<PassResult> {
-        let picture = self.passes(60).await;
-        assert_eq!((&picture.plan.changes, &picture.plan.gaps), (&vec![], &vec![]));
-        picture
+        let pass = self.passes(60).await;
+        assert_eq!((&pass.plan.changes, &pass.plan.gaps), (&vec![], &vec![]));
+        pass
     }
 
     fn address(id: &str) -> Address {
@@ -169,14 +169,14 @@ async fn an_answer_that_is_no_list_hides_the_cloud_and_stops_nothing() {
     let id = rig.manage("shop-web", "power: on");
     rig.settle().await;
     rig.cloud.list_fails(true);
-    let picture = rig.passes(15).await;
-    assert_eq!(codes(&picture), ["A0741"], "200 with errors is no empty list");
+    let pass = rig.passes(15).await;
+    assert_eq!(codes(&pass), ["A0741"], "200 with errors is no empty list");
     assert_eq!(rig.row(&id).state, InstanceState::Unknown);
     assert_eq!(rig.row(&rig.cloud.id_of("old-mail")).vendor_name, "old-mail", "the last reading is shown");
     rig.cloud.list_fails(false);
     rig.cloud.withdraw_key(true);
-    let picture = rig.passes(15).await;
-    assert_eq!(codes(&picture), ["A0740"]);
+    let pass = rig.passes(15).await;
+    assert_eq!(codes(&pass), ["A0740"]);
     assert!(rig.ask(&id, "start").is_ok());
     rig.passes(2).await;
     rig.cloud.withdraw_key(false);

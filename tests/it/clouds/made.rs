@@ -76,8 +76,8 @@ async fn the_first_boot_is_handed_a_file_and_another_one_makes_no_other_server()
         };
         assert_eq!(handed.as_deref(), Some(text), "{make:?}");
         std::fs::write(&file, "#cloud-config\n").unwrap();
-        let picture = rig.passes(Millis::minutes(2)).await;
-        assert_eq!((codes(&picture), rig.created()), (vec!["A0739".to_owned()], 1), "{make:?}");
+        let pass = rig.passes(Millis::minutes(2)).await;
+        assert_eq!((codes(&pass), rig.created()), (vec!["A0739".to_owned()], 1), "{make:?}");
         rig.restart().await;
         assert_eq!(codes(rig.passes(Millis::minutes(2)).await.as_ref()), ["A0739"], "{make:?}");
         std::fs::write(&file, text).unwrap();
@@ -112,8 +112,8 @@ async fn what_is_not_ruled_out_waits_for_a_person() {
         rig.faults().add("POST", &make.creates_at(), u32::MAX, Fault::CutBefore);
         rig.pass(Millis::seconds(10)).await;
         rig.is_telling(false);
-        let picture = rig.passes(LATER).await;
-        assert_eq!(codes(&picture), ["A0449"], "{make:?}");
+        let pass = rig.passes(LATER).await;
+        assert_eq!(codes(&pass), ["A0449"], "{make:?}");
         rig.restart().await;
         assert_eq!(codes(rig.passes(LATER).await.as_ref()), ["A0449"], "{make:?}");
         assert_eq!(rig.created(), 0);
@@ -133,8 +133,8 @@ async fn a_server_that_the_list_has_late_is_not_made_again() {
     cloud.list_lags(40 * 60);
     rig.passes(Millis::minutes(20)).await;
     rig.restart().await;
-    let picture = rig.passes(Millis::minutes(15)).await;
-    assert_eq!((codes(&picture), rig.created()), (vec!["A0449".to_owned()], 1));
+    let pass = rig.passes(Millis::minutes(15)).await;
+    assert_eq!((codes(&pass), rig.created()), (vec!["A0449".to_owned()], 1));
     rig.passes(Millis::minutes(10)).await;
     rig.settle().await;
     assert_eq!(rig.created(), 1);
@@ -155,9 +155,9 @@ async fn what_a_short_list_lacks_is_asked_for_by_its_id_and_never_made_again() {
             if is_killed {
                 rig.restart().await;
             }
-            let picture = rig.passes(Millis::minutes(60)).await;
+            let pass = rig.passes(Millis::minutes(60)).await;
             assert_eq!((rig.created(), rig.named("worker")), (1, worker.clone()), "{lack:?} {is_killed}");
-            let gaps: Vec<Code> = picture.plan.gaps.iter().map(|gap| gap.code).collect();
+            let gaps: Vec<Code> = pass.plan.gaps.iter().map(|gap| gap.code).collect();
             let is_told = gaps.contains(&Code::A0744) || lack == ListLack::All && !gaps.is_empty();
             assert!(is_told && rig.row("worker").state == InstanceState::Unknown, "{lack:?} {gaps:?}");
             // Without an answer by the id nothing is known of it, and nothing is made.
@@ -209,17 +209,17 @@ async fn limits_and_budget_are_kept_and_the_plan_says_the_sum() {
         // Nothing is made where the configuration does not say how many may be.
         let mut rig = MadeRig::start(make, "actions: power").await;
         rig.write("worker", make.small());
-        let picture = rig.passes(Millis::minutes(2)).await;
-        assert_eq!((codes(&picture), rig.created()), (vec!["A0750".to_owned()], 0), "{make:?}");
+        let pass = rig.passes(Millis::minutes(2)).await;
+        assert_eq!((codes(&pass), rig.created()), (vec!["A0750".to_owned()], 0), "{make:?}");
 
         // Of manifests that ask for as much, those that come first by name; the others are held.
         let mut rig = MadeRig::start(make, "limits: {instances: 3}").await;
         for number in 1..=5 {
             rig.write(&format!("worker-{number}"), make.small());
         }
-        let picture = rig.passes(Millis::minutes(12)).await;
-        assert_eq!((codes(&picture), rig.created()), (vec!["A0750".to_owned(); 2], 3), "{make:?}");
-        let refusal = picture.plan.changes[0].refusal().unwrap();
+        let pass = rig.passes(Millis::minutes(12)).await;
+        assert_eq!((codes(&pass), rig.created()), (vec!["A0750".to_owned(); 2], 3), "{make:?}");
+        let refusal = pass.plan.changes[0].refusal().unwrap();
         let found: Vec<String> = refusal.found.iter().map(|(field, value)| format!("{field} {value}")).collect();
         let sum = if make == Make::Ovh { "a month 185.42 EUR" } else { "a month 124" };
         assert!(found.len() == 1 && found[0].starts_with(sum), "{make:?} {found:?}");
@@ -231,9 +231,9 @@ async fn limits_and_budget_are_kept_and_the_plan_says_the_sum() {
         for number in 1..=5 {
             rig.write(&format!("worker-{number}"), make.small());
         }
-        let picture = rig.passes(Millis::minutes(12)).await;
-        assert_eq!((codes(&picture), rig.created()), (vec!["A0752".to_owned(); 3], 2), "{make:?}");
-        let notes: Vec<String> = picture.plan.notes.iter().map(|note| note.text.to_string()).collect();
+        let pass = rig.passes(Millis::minutes(12)).await;
+        assert_eq!((codes(&pass), rig.created()), (vec!["A0752".to_owned(); 3], 2), "{make:?}");
+        let notes: Vec<String> = pass.plan.notes.iter().map(|note| note.text.to_string()).collect();
         assert!(
             notes
                 .iter()
@@ -243,8 +243,8 @@ async fn limits_and_budget_are_kept_and_the_plan_says_the_sum() {
 
         // A process that has just begun knows what those cost that are there.
         rig.restart().await;
-        let picture = rig.pass(Millis::seconds(10)).await;
-        let notes: Vec<String> = picture.plan.notes.iter().map(|note| note.text.to_string()).collect();
+        let pass = rig.pass(Millis::seconds(10)).await;
+        let notes: Vec<String> = pass.plan.notes.iter().map(|note| note.text.to_string()).collect();
         assert!(notes.iter().any(|note| note.starts_with("lab: 2 servers of Amarre, ")), "{notes:?}");
         assert!(!notes.iter().any(|note| note.contains("is not known")), "{notes:?}");
 
@@ -255,8 +255,8 @@ async fn limits_and_budget_are_kept_and_the_plan_says_the_sum() {
         ] {
             let mut rig = MadeRig::start(make, more).await;
             rig.write("worker", make.small());
-            let picture = rig.passes(Millis::minutes(2)).await;
-            assert_eq!((codes(&picture), rig.created()), (vec![code.to_owned()], 0), "{make:?} {more}");
+            let pass = rig.passes(Millis::minutes(2)).await;
+            assert_eq!((codes(&pass), rig.created()), (vec![code.to_owned()], 0), "{make:?} {more}");
         }
     }
 }
@@ -271,8 +271,8 @@ async fn a_manifest_that_asks_for_too_much_holds_itself_and_no_other() {
         write_settled(rig.folder.path().join("services/aaa.yaml"), &pool);
         rig.write("good-1", make.small());
         rig.write("good-2", make.small());
-        let picture = rig.passes(Millis::minutes(12)).await;
-        let held: Vec<&str> = picture
+        let pass = rig.passes(Millis::minutes(12)).await;
+        let held: Vec<&str> = pass
             .plan
             .changes
             .iter()
@@ -283,10 +283,10 @@ async fn a_manifest_that_asks_for_too_much_holds_itself_and_no_other() {
         // What is there keeps its place, though others ask for less or come first by name.
         rig.write("abc", make.small());
         rig.write("abd", make.small());
-        let picture = rig.passes(Millis::minutes(12)).await;
+        let pass = rig.passes(Millis::minutes(12)).await;
         assert_eq!(rig.created(), 3, "{make:?}");
         let held =
-            |name: &str| picture.plan.changes.iter().any(|change| change.service == name && change.refusal().is_some());
+            |name: &str| pass.plan.changes.iter().any(|change| change.service == name && change.refusal().is_some());
         assert!(held("abd") && !held("abc") && !held("good-1") && !held("good-2"), "{make:?}");
 
         // A budget that the first by name would take alone: the larger one is held, the small ones are made.
@@ -295,8 +295,8 @@ async fn a_manifest_that_asks_for_too_much_holds_itself_and_no_other() {
         rig.write("aaa", &make.larger());
         rig.write("good-1", make.small());
         rig.write("good-2", make.small());
-        let picture = rig.passes(Millis::minutes(12)).await;
-        assert_eq!((codes(&picture), rig.created()), (vec!["A0752".to_owned()], 2), "{make:?}");
+        let pass = rig.passes(Millis::minutes(12)).await;
+        assert_eq!((codes(&pass), rig.created()), (vec!["A0752".to_owned()], 2), "{make:?}");
         assert_eq!((rig.named("good-").len(), rig.named("aaa").len()), (2, 0), "{make:?}");
         // What its vendor does not offer takes no room of others.
         let mut rig = MadeRig::start(make, "limits: {instances: 1}").await;
@@ -343,12 +343,12 @@ async fn what_a_vendor_does_not_offer_is_refused_by_name_and_asked_for_once() {
             for (right, typo) in &wrong {
                 let mut rig = MadeRig::start(make, &more).await;
                 rig.write("worker", &make.small().replace(right, typo));
-                let picture = rig.passes(Millis::minutes(2)).await;
-                let refusals: Vec<&Refusal> = picture.plan.changes.iter().filter_map(|one| one.refusal()).collect();
+                let pass = rig.passes(Millis::minutes(2)).await;
+                let refusals: Vec<&Refusal> = pass.plan.changes.iter().filter_map(|one| one.refusal()).collect();
                 let said = refusals.first().map(|refusal| refusal.message.to_string()).unwrap_or_default();
                 let word = typo.trim_start_matches("project: ").trim_end_matches("GiB").trim_end_matches("GB");
                 let word = if word == "5" { "5120 MiB" } else { word };
-                assert_eq!((codes(&picture), rig.created()), (vec!["A0754".to_owned()], 0), "{make:?} {typo} {said}");
+                assert_eq!((codes(&pass), rig.created()), (vec!["A0754".to_owned()], 0), "{make:?} {typo} {said}");
                 assert!(said.contains(word), "{make:?} {typo}: {said}");
             }
         }
@@ -356,8 +356,8 @@ async fn what_a_vendor_does_not_offer_is_refused_by_name_and_asked_for_once() {
     // What only its vendor knows to be wrong is not asked for again until the manifest changes.
     let mut rig = MadeRig::start(Make::Kamatera, ROOM).await;
     rig.write("worker", &Make::Kamatera.small().replace("ubuntu_server_24.04_64-bit", "of-alice"));
-    let picture = rig.passes(LATER).await;
-    assert!(picture.errors["worker"].error.message.to_string().contains("of-alice"), "{:?}", picture.errors);
+    let pass = rig.passes(LATER).await;
+    assert!(pass.errors["worker"].error.message.to_string().contains("of-alice"), "{:?}", pass.errors);
     let Cloud::Kamatera(cloud) = &rig.cloud else { unreachable!("it is one") };
     let is_create = |path: &str, method: &str| path == Make::Kamatera.creates_at() && method == "POST";
     let asked = cloud.server.journal.calls().iter().filter(|call| is_create(&call.path, &call.method)).count();
@@ -375,14 +375,14 @@ async fn a_server_ends_only_by_a_persons_word_for_one_that_is_not_protected() {
         rig.settle().await;
         // A manifest that is gone deletes nothing, and says what to do.
         rig.remove("worker");
-        let picture = rig.settle().await;
-        let notes: Vec<String> = picture.plan.notes.iter().map(|note| note.text.to_string()).collect();
+        let pass = rig.settle().await;
+        let notes: Vec<String> = pass.plan.notes.iter().map(|note| note.text.to_string()).collect();
         assert!(notes.iter().any(|note| note.contains("amarre destroy worker --purge")), "{notes:?}");
         assert_eq!(rig.row(&format!("lab:{}", rig.named("worker")[0].0)).state, InstanceState::On);
         // It runs on, and goes by the name that it had as well.
         assert_eq!(rig.row("worker").id, rig.named("worker")[0].0);
         let words = Words(Language::En);
-        let state = picture.statuses()["worker"].state_words(words);
+        let state = pass.statuses()["worker"].state_words(words);
         assert_eq!(state, ("Kept".to_owned(), "Healthy".to_owned()), "{make:?}");
         // While it stands it protects.
         rig.write("worker", make.small());
@@ -453,8 +453,8 @@ async fn another_size_waits_until_it_is_allowed_and_what_is_for_life_is_held() {
         let mut rig = MadeRig::with_worker(make).await;
         rig.settle().await;
         rig.write("worker", &make.larger());
-        let picture = rig.passes(Millis::minutes(5)).await;
-        assert_eq!(codes(&picture), ["A0738"], "{make:?}");
+        let pass = rig.passes(Millis::minutes(5)).await;
+        assert_eq!(codes(&pass), ["A0738"], "{make:?}");
         let allowed = format!("{}update: {{resize: allowed}}\n", make.larger());
         rig.write("worker", &allowed);
         if make == Make::Kamatera {
@@ -468,8 +468,8 @@ async fn another_size_waits_until_it_is_allowed_and_what_is_for_life_is_held() {
         // Another image would be another server; its power follows the rule all the same.
         let image = allowed.replace("Debian 13", "Debian 12").replace("24.04", "22.04");
         rig.write("worker", &format!("{image}power: off\n"));
-        let picture = rig.passes(Millis::minutes(10)).await;
-        assert_eq!((codes(&picture), rig.created()), (vec!["A0739".to_owned()], 1), "{make:?}");
+        let pass = rig.passes(Millis::minutes(10)).await;
+        assert_eq!((codes(&pass), rig.created()), (vec!["A0739".to_owned()], 1), "{make:?}");
         assert_eq!(rig.row("worker").state, InstanceState::Off, "{make:?}");
     }
 }
@@ -484,7 +484,7 @@ async fn a_change_names_what_made_it_so() {
     let stopped = Override { to: Power::Off, source: OverrideSource::Person, by, at, until: OverrideEnd::Followed };
     rig.engine.hold_power(vec![(rig.address("worker"), Some(stopped))]).await.unwrap();
     rig.settle().await;
-    let because = |picture: Arc<PassResult>| picture.plan.changes[0].because.text.to_string();
+    let because = |pass: Arc<PassResult>| pass.plan.changes[0].because.text.to_string();
     // Who stopped it did not give it another size.
     rig.write("worker", &on.replace("b3-8", "b3-16"));
     let why = because(rig.pass(Millis::seconds(10)).await);
@@ -507,8 +507,8 @@ async fn another_number_of_processors_and_another_memory_are_two_calls() {
         let larger = Make::Kamatera.small().replace("cpu: 2B, memory: 2GiB", &format!("cpu: {cpu}, memory: {memory}"));
         rig.write("worker", &format!("{larger}update: {{resize: allowed}}\npower: off\n"));
         for _ in 0..40 {
-            let picture = rig.pass(Millis::seconds(15)).await;
-            let told = picture.plan.changes.iter().map(|change| (change.because.code, change.refusal().cloned()));
+            let pass = rig.pass(Millis::seconds(15)).await;
+            let told = pass.plan.changes.iter().map(|change| (change.because.code, change.refusal().cloned()));
             let told: Vec<(ReasonCode, Option<Refusal>)> = told.collect();
             let is_fine = |(because, refusal): &(ReasonCode, Option<Refusal>)| {
                 *because == ReasonCode::ManifestChanged && refusal.is_none()
@@ -528,8 +528,8 @@ async fn a_budget_holds_no_size_that_it_has_room_for() {
     rig.pass(Millis::seconds(10)).await;
     rig.write("worker", &format!("{}power: off\nupdate: {{resize: allowed}}\n", Make::Kamatera.larger()));
     for _ in 0..90 {
-        let picture = rig.pass(Millis::seconds(10)).await;
-        assert!(codes(&picture).iter().all(|code| code == "A0738"), "{:#?}", picture.plan);
+        let pass = rig.pass(Millis::seconds(10)).await;
+        assert!(codes(&pass).iter().all(|code| code == "A0738"), "{:#?}", pass.plan);
     }
     assert_eq!(rig.row("worker").size, "4B 2048MiB 20GB");
     rig.settle().await;
@@ -548,16 +548,16 @@ async fn of_several_of_one_name_none_is_touched() {
         // The ledger knows which one is Amarre's.
         rig.settle().await;
         rig.lose_ledger().await;
-        let picture = rig.passes(Millis::minutes(10)).await;
-        assert_eq!((codes(&picture), rig.created()), (vec!["A0753".to_owned()], 1), "{make:?}");
+        let pass = rig.passes(Millis::minutes(10)).await;
+        assert_eq!((codes(&pass), rig.created()), (vec!["A0753".to_owned()], 1), "{make:?}");
     }
 }
 
 #[tokio::test]
 async fn what_the_vendor_does_not_offer_is_refused_by_name() {
-    let said = |picture: Arc<PassResult>| {
-        let held = picture.plan.changes.iter().find_map(|change| Some(change.refusal()?.message.to_string()));
-        held.or_else(|| Some(picture.errors.get("worker")?.error.to_string())).unwrap_or_default()
+    let said = |pass: Arc<PassResult>| {
+        let held = pass.plan.changes.iter().find_map(|change| Some(change.refusal()?.message.to_string()));
+        held.or_else(|| Some(pass.errors.get("worker")?.error.to_string())).unwrap_or_default()
     };
     for (make, from, to, why) in [
         (Make::Ovh, "b3-8", "b3-9", "GRA11 offers no type `b3-9`"),
@@ -617,9 +617,9 @@ async fn one_thing_at_a_time_is_asked_of_a_vendor() {
     assert!(rig.rename(&id, "of-alice"));
     rig.write("worker", &format!("{}update: {{resize: allowed}}\npower: off\n", Make::Ovh.larger()));
     rig.engine.pass(RunMode::PlanOnly).await;
-    let picture = rig.engine.last_pass();
+    let pass = rig.engine.last_pass();
     let changes: Vec<(usize, bool)> =
-        picture.plan.changes.iter().map(|change| (change.diff.len(), change.gate == Gate::Now)).collect();
+        pass.plan.changes.iter().map(|change| (change.diff.len(), change.gate == Gate::Now)).collect();
     assert_eq!(changes, [(1, true)]);
     rig.settle().await;
     let Cloud::Ovh(cloud) = &rig.cloud else { unreachable!("it is one") };
@@ -651,8 +651,8 @@ async fn doctor_names_the_rights_that_making_takes_where_manifests_make_servers(
     rig.pass(Millis::seconds(10)).await;
     let Cloud::Ovh(cloud) = &rig.cloud else { unreachable!("it is one") };
     cloud.grant_only(&POWER_RULES);
-    let picture = rig.engine.last_pass();
-    let provider = picture.context.as_ref().unwrap().providers[&rig.address("worker").provider].clone();
+    let pass = rig.engine.last_pass();
+    let provider = pass.context.as_ref().unwrap().providers[&rig.address("worker").provider].clone();
     let examine = provider.capabilities().examine.unwrap();
     for (kind, lacks) in [(Kind::Instance, false), (Kind::Server, true)] {
         let kinds = std::iter::once((rig.address("worker").provider, kind)).collect();
@@ -673,20 +673,16 @@ async fn a_server_that_amarre_made_is_no_other_manifests() {
         let id = rig.row("worker").id;
         for power in ["power: off", "power: unmanaged"] {
             rig.write("evil", &format!("id: {id}\n{power}\n"));
-            let picture = rig.passes(Millis::minutes(2)).await;
-            let found: Vec<&str> = picture.diagnostics.iter().map(|found| found.code.as_str()).collect();
-            assert_eq!(found, ["A0194"], "{make:?} {power}: {:?}", picture.diagnostics);
+            let pass = rig.passes(Millis::minutes(2)).await;
+            let found: Vec<&str> = pass.diagnostics.iter().map(|found| found.code.as_str()).collect();
+            assert_eq!(found, ["A0194"], "{make:?} {power}: {:?}", pass.diagnostics);
             assert_eq!((rig.row("worker").state, rig.created()), (InstanceState::On, 1), "{make:?} {power}");
         }
         // Also after a restart, and while the manifest that made it is broken.
         rig.restart().await;
         rig.write("worker", "region: 1\n");
-        let picture = rig.passes(Millis::minutes(2)).await;
-        assert!(
-            picture.diagnostics.iter().any(|found| found.code == Code::A0194),
-            "{make:?} {:?}",
-            picture.diagnostics
-        );
+        let pass = rig.passes(Millis::minutes(2)).await;
+        assert!(pass.diagnostics.iter().any(|found| found.code == Code::A0194), "{make:?} {:?}", pass.diagnostics);
         assert_eq!((rig.row("worker").state, rig.created()), (InstanceState::On, 1), "{make:?}");
     }
 }

@@ -158,9 +158,9 @@ impl MadeRig {
 
     /// Nothing is left to do, and nothing is hidden.
     pub async fn settle(&mut self) -> Arc<PassResult> {
-        let picture = self.passes(Millis::minutes(25)).await;
-        assert_eq!((&picture.plan.changes, &picture.plan.gaps), (&vec![], &vec![]), "{:?}", self.make);
-        picture
+        let pass = self.passes(Millis::minutes(25)).await;
+        assert_eq!((&pass.plan.changes, &pass.plan.gaps), (&vec![], &vec![]), "{:?}", self.make);
+        pass
     }
 
     pub fn row(&self, name: &str) -> InstanceRow {

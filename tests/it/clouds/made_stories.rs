@@ -97,10 +97,10 @@ async fn story(make: Make, seed: u64) {
     for _ in 0..60 {
         rig.pass(Millis::seconds(60)).await;
     }
-    let picture = rig.engine.last_pass();
-    let held: Vec<Code> = picture.plan.changes.iter().filter_map(|change| Some(change.refusal()?.code)).collect();
-    assert!(picture.plan.gaps.is_empty(), "seed {seed}: {:?}", picture.plan.gaps);
-    assert!(picture.plan.changes.is_empty(), "seed {seed}: {held:?} {:?}", picture.plan.changes);
+    let pass = rig.engine.last_pass();
+    let held: Vec<Code> = pass.plan.changes.iter().filter_map(|change| Some(change.refusal()?.code)).collect();
+    assert!(pass.plan.gaps.is_empty(), "seed {seed}: {:?}", pass.plan.gaps);
+    assert!(pass.plan.changes.is_empty(), "seed {seed}: {held:?} {:?}", pass.plan.changes);
     assert_eq!(rig.row("worker").state, InstanceState::Off, "seed {seed}");
     assert_eq!(rig.row("runner").state, InstanceState::On, "seed {seed}");
     // Two proofs before a delete: only the one that a person took down is gone, and what a person named, once.

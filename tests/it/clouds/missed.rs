@@ -10,9 +10,9 @@ use amarre_core::model::{Code, Millis};
 use super::support::{CloudRig, MONDAY, OFFICE};
 
 /// The alert about a tick of `db-1`.
-fn missed(picture: Arc<PassResult>) -> Option<Alert> {
-    let alert = alerts::problems(&picture).remove("attention/db-1 (tick)");
-    let row = instances::find(&picture, "db-1").unwrap();
+fn missed(pass: Arc<PassResult>) -> Option<Alert> {
+    let alert = alerts::problems(&pass).remove("attention/db-1 (tick)");
+    let row = instances::find(&pass, "db-1").unwrap();
     assert_eq!(row.missed.is_some(), alert.is_some());
     assert!(alert.is_none() || row.needs_attention());
     alert

@@ -104,10 +104,10 @@ async fn an_address_is_read_of_those_that_something_leads_to() {
     for _ in 0..3 {
         rig.pass(Millis::seconds(10)).await;
     }
-    let picture = rig.engine.last_pass();
+    let pass = rig.engine.last_pass();
     let field = |id: &str| {
         let address = Address::new("kamatera.lab".to_owned().into(), Kind::Instance, id);
-        picture.world.seen[&address].fields.text("address").map(str::to_owned)
+        pass.world.seen[&address].fields.text("address").map(str::to_owned)
     };
     assert!(field(&named).is_some_and(|address| address.parse::<std::net::Ipv4Addr>().is_ok()));
     assert_eq!(field(&other), None, "nothing needs it, so it costs no call");

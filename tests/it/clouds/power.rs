@@ -97,10 +97,10 @@ async fn what_others_switch_holds_or_is_corrected() {
     rig.until("2026-12-07T12:00:00Z").await;
     rig.cloud.set_status(&office, "SHUTOFF");
     rig.cloud.set_status(&level, "SHUTOFF");
-    let picture = rig.until("2026-12-07T12:03:00Z").await;
+    let pass = rig.until("2026-12-07T12:03:00Z").await;
     // With a timetable it holds until the next tick, and a person is told; without one it is drift, after its grace.
     assert_eq!((rig.effects(&office), rig.effects(&level)), (vec![], vec![]));
-    let row = amarre::engine::report::instances::find(&picture, "db-1").unwrap();
+    let row = amarre::engine::report::instances::find(&pass, "db-1").unwrap();
     assert!(row.needs_attention());
     rig.until("2026-12-07T13:30:00Z").await;
     assert_eq!((rig.effects(&office), rig.effects(&level)), (vec![], vec![Start]));
@@ -132,20 +132,19 @@ async fn a_server_with_disks_in_its_host_is_shelved_in_no_form() {
     {
         let mut rig = CloudRig::start_at(MONDAY).await;
         let id = rig.manage(name, "GRA11", rule);
-        let picture = rig.until("2026-12-07T12:00:00Z").await;
-        let is_noted =
-            picture.plan.notes.iter().any(|note| note.text.to_string().contains("which has disks in its host"));
+        let pass = rig.until("2026-12-07T12:00:00Z").await;
+        let is_noted = pass.plan.notes.iter().any(|note| note.text.to_string().contains("which has disks in its host"));
         assert_eq!(is_noted, rule == timetable, "{rule}: before its tick it is a note");
         // A person who held it so before this was refused.
         if rule == "power: on" {
             rig.hold(&id, Power::Shelved, OverrideEnd::Followed).await;
         }
-        let picture = rig.until("2026-12-07T19:30:00Z").await;
-        assert_eq!(codes(&picture), ["A0743"], "{rule}");
+        let pass = rig.until("2026-12-07T19:30:00Z").await;
+        assert_eq!(codes(&pass), ["A0743"], "{rule}");
         rig.ask(&id, "shelve").unwrap();
         rig.pass(Millis::seconds(5)).await;
-        let picture = rig.pass(Millis::seconds(5)).await;
-        let row = amarre::engine::report::instances::find(&picture, name).unwrap();
+        let pass = rig.pass(Millis::seconds(5)).await;
+        let row = amarre::engine::report::instances::find(&pass, name).unwrap();
         assert_eq!(row.not_shelved.map(|why| why.code), Some(Code::A0743), "{rule}");
         assert!(format!("{:?}", rig.state(&id)).contains("A0743"), "{rule} {:?}", rig.state(&id));
         assert_eq!((rig.effects(&id), rig.cloud.nvme_lost()), (vec![], vec![]), "{rule}");
@@ -169,8 +168,8 @@ async fn a_size_that_is_not_known_is_not_shelved_and_the_catalogue_tells() {
         }
         let (small, gpu) =
             (rig.manage("db-1", "GRA11", "power: shelved"), rig.manage("gpu-train", "GRA11", "power: shelved"));
-        let picture = rig.until("2026-12-07T05:30:00Z").await;
-        let held = picture.plan.changes.iter().filter_map(|change| Some(change.refusal()?.message.to_string()));
+        let pass = rig.until("2026-12-07T05:30:00Z").await;
+        let held = pass.plan.changes.iter().filter_map(|change| Some(change.refusal()?.message.to_string()));
         let held: Vec<String> = held.collect();
         assert_eq!(held.iter().filter(|text| text.starts_with("whether db-1, of type ")).count(), usize::from(lacks));
         assert_eq!(rig.effects(&small), if is_shelved { vec![Shelve] } else { vec![] }, "{held:#?}");
@@ -191,8 +190,8 @@ async fn shelving_by_timetable_comes_back_or_says_why_not() {
     assert!(tries.len() > 1 && tries[1..].iter().all(|verb| *verb == Unshelve), "{tries:?}");
     assert_eq!(rig.status(&id), "SHELVED_OFFLOADED");
     // What has no effect is held, and a person is told.
-    let picture = rig.until("2026-12-08T08:00:00Z").await;
-    assert_eq!(codes(&picture), ["A0907"], "{tries:?}");
+    let pass = rig.until("2026-12-08T08:00:00Z").await;
+    assert_eq!(codes(&pass), ["A0907"], "{tries:?}");
     rig.cloud.no_stock("GRA11", "b3-8", None);
     rig.engine.reset_service("db-1");
     rig.until("2026-12-08T08:30:00Z").await;
@@ -240,8 +239,8 @@ async fn a_manifest_that_manages_no_power_changes_nothing() {
     let of = amarre::engine::report::instances::InstancesOf::default();
     let answer = amarre::engine::commands::instance_answers::manifests(&rig.engine.last_pass(), &of);
     std::fs::write(rig.folder.path().join("services/all.yaml"), &answer.text).unwrap();
-    let picture = rig.settle().await;
-    assert_eq!((picture.services.len(), codes(&picture)), (12, vec![]));
+    let pass = rig.settle().await;
+    assert_eq!((pass.services.len(), codes(&pass)), (12, vec![]));
     assert_eq!(rig.cloud.writes().len(), 0);
 }
 
@@ -259,8 +258,8 @@ async fn a_rule_that_is_followed_again_while_its_server_still_stops_is_no_stop_o
         rig.pass(Millis::seconds(5)).await;
     }
     assert_eq!((rig.status(&id).as_str(), rig.effects(&id)), ("ACTIVE", vec![Stop, Start]));
-    let picture = rig.settle().await;
-    assert!(!amarre::engine::report::instances::find(&picture, "db-1").unwrap().needs_attention());
+    let pass = rig.settle().await;
+    assert!(!amarre::engine::report::instances::find(&pass, "db-1").unwrap().needs_attention());
 }
 
 #[tokio::test]
@@ -270,13 +269,9 @@ async fn a_status_from_before_a_write_is_no_drift_for_the_process_that_comes_nex
     rig.pass(Millis(0)).await;
     assert_eq!((rig.status(&id).as_str(), rig.effects(&id)), ("ACTIVE", vec![Stop]), "it shows the power from before");
     rig.restart().await;
-    let picture = rig.pass(Millis(0)).await;
-    assert_eq!((&picture.plan.changes, rig.effects(&id)), (&vec![], vec![Stop]));
-    assert!(
-        picture.plan.next_look.is_some_and(|at| at <= rig.clock_in(Millis::seconds(15))),
-        "{:?}",
-        picture.plan.next_look
-    );
+    let pass = rig.pass(Millis(0)).await;
+    assert_eq!((&pass.plan.changes, rig.effects(&id)), (&vec![], vec![Stop]));
+    assert!(pass.plan.next_look.is_some_and(|at| at <= rig.clock_in(Millis::seconds(15))), "{:?}", pass.plan.next_look);
     // A status that has not come by then is drift.
     rig.goes_by(Millis::minutes(5));
     rig.cloud.set_status(&id, "ACTIVE");
@@ -309,8 +304,8 @@ async fn a_server_of_a_project_that_is_not_listed_is_left_alone() {
     for _ in 0..6 {
         rig.pass(Millis::seconds(10)).await;
     }
-    let picture = rig.engine.last_pass();
-    assert_eq!(codes(&picture), ["A0294"], "{:?}", picture.plan.changes);
+    let pass = rig.engine.last_pass();
+    assert_eq!(codes(&pass), ["A0294"], "{:?}", pass.plan.changes);
     assert_eq!((rig.status(&ours).as_str(), rig.status(&theirs).as_str()), ("SHUTOFF", "ACTIVE"));
     assert_eq!(rig.effects(&theirs), []);
     // By its description or its id, one server alone, or all of the cloud.
@@ -320,7 +315,7 @@ async fn a_server_of_a_project_that_is_not_listed_is_left_alone() {
         assert_eq!(codes(&rig.engine.last_pass()), [""; 0], "{listed}");
     }
     rig.list(&format!("'paris:{ours}'")).await;
-    let picture = rig.pass(Millis::seconds(10)).await;
-    let broken: Vec<&str> = picture.diagnostics.iter().map(|found| found.code.as_str()).collect();
-    assert_eq!(broken, ["A0294"], "{:?}", picture.diagnostics);
+    let pass = rig.pass(Millis::seconds(10)).await;
+    let broken: Vec<&str> = pass.diagnostics.iter().map(|found| found.code.as_str()).collect();
+    assert_eq!(broken, ["A0294"], "{:?}", pass.diagnostics);
 }

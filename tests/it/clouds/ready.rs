@@ -11,11 +11,11 @@ async fn one_that_does_not_answer_runs_and_is_not_ready() {
     let mut rig = CloudRig::start_at(MONDAY).await;
     let id = rig.manage("db-1", "GRA11", &format!("{OFFICE}\nready: {{http: {{port: 8080, path: /healthz}}}}"));
     *rig.asking.silent.lock().unwrap() = Some("connection refused");
-    let picture = rig.pass(Millis::seconds(10)).await;
-    let row = instances::find(&picture, "db-1").unwrap();
+    let pass = rig.pass(Millis::seconds(10)).await;
+    let row = instances::find(&pass, "db-1").unwrap();
     assert_eq!(row.state, InstanceState::On, "it runs at its vendor");
     assert_eq!(row.unanswered.unwrap().to_string(), "port 8080 does not answer: connection refused");
-    assert_eq!(picture.world.holds(&Need::ready(rig.address(&id))), Some(false));
+    assert_eq!(pass.world.holds(&Need::ready(rig.address(&id))), Some(false));
     let (at, path) = rig.asking.asked.lock().unwrap().last().cloned().unwrap();
     assert_eq!((at.port(), path.as_deref()), (8080, Some("/healthz")));
     // It is switched by its timetable all the same.

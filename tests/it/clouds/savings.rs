@@ -24,12 +24,12 @@ fn shelved() -> String {
     OFFICE.replace("off: '0", "off_as: shelve, off: '0")
 }
 
-fn row(picture: &PassResult, name: &str) -> InstanceRow {
-    instances::find(picture, name).unwrap()
+fn row(pass: &PassResult, name: &str) -> InstanceRow {
+    instances::find(pass, name).unwrap()
 }
 
-fn month(picture: &Arc<PassResult>, name: &str) -> i64 {
-    row(picture, name).saved.unwrap().month
+fn month(pass: &Arc<PassResult>, name: &str) -> i64 {
+    row(pass, name).saved.unwrap().month
 }
 
 /// The test itself takes a moment, which is counted: as much as is saved in half a minute.
@@ -41,8 +41,8 @@ impl CloudRig {
     /// Passes until prices are read, which happens beside the loop.
     async fn priced(&mut self) {
         for _ in 0..50 {
-            let picture = self.pass(Millis::seconds(1)).await;
-            if picture.instances().iter().all(|row| row.prices.is_some()) {
+            let pass = self.pass(Millis::seconds(1)).await;
+            if pass.instances().iter().all(|row| row.prices.is_some()) {
                 return;
             }
             tokio::task::yield_now().await;
@@ -69,27 +69,27 @@ async fn a_night_on_the_shelf_is_saved_and_a_night_off_is_not() {
     // A timetable alone has prices read, without a request for the list.
     rig.until("2026-12-07T08:00:00Z").await;
     rig.priced().await;
-    let picture = rig.until("2026-12-07T18:00:00Z").await;
-    assert_eq!((month(&picture, "db-1"), month(&picture, "cache-1")), (0, 0), "both ran");
+    let pass = rig.until("2026-12-07T18:00:00Z").await;
+    assert_eq!((month(&pass, "db-1"), month(&pass, "cache-1")), (0, 0), "both ran");
     rig.until("2026-12-07T19:30:00Z").await;
     let price = row(&rig.engine.last_pass(), "db-1").prices.unwrap().on;
     let saved = rig.saved_in_an_hour("db-1").await;
     assert!(price > 0 && is_near(saved, price), "{saved} of {price}");
-    let picture = rig.engine.last_pass();
-    assert_eq!(month(&picture, "cache-1"), 0, "OVH bills what is stopped");
-    let notes = ["db-1", "cache-1"].map(|name| row(&picture, name).saved_note());
+    let pass = rig.engine.last_pass();
+    assert_eq!(month(&pass, "cache-1"), 0, "OVH bills what is stopped");
+    let notes = ["db-1", "cache-1"].map(|name| row(&pass, name).saved_note());
     assert_eq!(notes, [SavedNote::WithoutSnapshot, SavedNote::BilledOff]);
-    assert_eq!(row(&picture, "build-1").saved, None, "it has no timetable");
-    let shown = ["db-1", "cache-1"].map(|name| instance_text::details(&row(&picture, name), &[], Style::PLAIN));
+    assert_eq!(row(&pass, "build-1").saved, None, "it has no timetable");
+    let shown = ["db-1", "cache-1"].map(|name| instance_text::details(&row(&pass, name), &[], Style::PLAIN));
     assert!(shown[0].contains("EUR in the last 7 days, without its snapshot\n"), "{}", shown[0]);
     assert!(shown[1].contains("0 EUR this month, 0 EUR in the last 7 days: off is billed as on"), "{}", shown[1]);
     assert!(shown[1].contains("Shelve at night"), "{}", shown[1]);
-    let rows = picture.instances();
-    let document = instances::document(&picture, rows, 0..1);
+    let rows = pass.instances();
+    let document = instances::document(&pass, rows, 0..1);
     assert_eq!(document["saved"][0]["currency"], "EUR");
-    assert_eq!(document["saved"][0]["month"], instances::amount(month(&picture, "db-1")), "of all, not of the page");
+    assert_eq!(document["saved"][0]["month"], instances::amount(month(&pass, "db-1")), "of all, not of the page");
     assert_eq!(sums(rows).len(), 1);
-    let of = instances::json(&row(&picture, "cache-1"))["saved"].clone();
+    let of = instances::json(&row(&pass, "cache-1"))["saved"].clone();
     assert_eq!((&of["off_is_billed"], &of["month"]), (&true.into(), &"0".into()));
     let of = [("cloud", "paris"), ("id", id.as_str()), ("instance", "db-1"), ("currency", "EUR")];
     let counted = rig.engine.meters().saved.get_or_create(&labels(&of)).get();

@@ -10,8 +10,8 @@ use super::support::{CloudRig, MONDAY, OFFICE, codes};
 #[tokio::test]
 async fn servers_of_all_projects_and_regions_are_listed_without_any_manifest() {
     let mut rig = CloudRig::start_at(MONDAY).await;
-    let picture = rig.settle().await;
-    let rows = picture.instances();
+    let pass = rig.settle().await;
+    let rows = pass.instances();
     assert_eq!(rows.len(), 12);
     let states = |state| rows.iter().filter(|row| row.state == state).count();
     assert_eq!(states(InstanceState::Error), 1);
@@ -27,7 +27,7 @@ async fn servers_of_all_projects_and_regions_are_listed_without_any_manifest() {
             "managed" => &mut of.managed,
             _ => &mut of.sort,
         } = value.to_owned();
-        of.select(&picture).iter().map(|row| row.vendor_name.clone()).collect::<Vec<_>>()
+        of.select(&pass).iter().map(|row| row.vendor_name.clone()).collect::<Vec<_>>()
     };
     assert_eq!(of("q=WEB"), ["web-1", "web-1"]);
     assert_eq!(of("state=error"), ["build-9"]);
@@ -36,9 +36,9 @@ async fn servers_of_all_projects_and_regions_are_listed_without_any_manifest() {
     assert_eq!(of("project=ci").len() + of("project=web").len(), 12);
     assert_eq!(of("sort=-name").first().unwrap(), "win-agent");
     // Two have one name: it says neither.
-    assert!(instances::find(&picture, "web-1").unwrap_err().contains("(web GRA11)"));
-    assert!(instances::find(&picture, "web1").unwrap_err().contains("did you mean web-1?"));
-    assert_eq!(instances::find(&picture, "db-1").unwrap().vendor_name, "db-1");
+    assert!(instances::find(&pass, "web-1").unwrap_err().contains("(web GRA11)"));
+    assert!(instances::find(&pass, "web1").unwrap_err().contains("did you mean web-1?"));
+    assert_eq!(instances::find(&pass, "db-1").unwrap().vendor_name, "db-1");
 }
 
 #[tokio::test]
@@ -78,14 +78,14 @@ async fn a_project_that_is_not_seen_hides_its_servers_and_no_others() {
         // Both are stopped outside Amarre: only the one that is seen is started again.
         rig.cloud.set_status(&here, "SHUTOFF");
         rig.cloud.set_status(&there, "SHUTOFF");
-        let mut picture = rig.pass(Millis::minutes(61)).await;
+        let mut pass = rig.pass(Millis::minutes(61)).await;
         for _ in 0..60 {
-            picture = rig.pass(Millis::minutes(1)).await;
+            pass = rig.pass(Millis::minutes(1)).await;
         }
-        assert!(!codes(&picture).is_empty(), "{what}");
-        assert_eq!(picture.plan.changes, [], "{what}");
+        assert!(!codes(&pass).is_empty(), "{what}");
+        assert_eq!(pass.plan.changes, [], "{what}");
         assert_eq!((rig.effects(&here).len(), rig.effects(&there).len()), (0, 1), "{what}");
-        let row = instances::find(&picture, "build-1").unwrap();
+        let row = instances::find(&pass, "build-1").unwrap();
         assert_eq!(row.state, InstanceState::Unknown, "{what}");
         assert_eq!(row.region, "GRA11", "{what}: the last reading is shown");
         rig.cloud.server.faults.clear();
@@ -110,8 +110,8 @@ async fn a_server_that_is_gone_is_never_made_again() {
     for _ in 0..20 {
         rig.pass(Millis::minutes(1)).await;
     }
-    let picture = rig.engine.last_pass();
-    assert_eq!(codes(&picture), ["A0733"]);
+    let pass = rig.engine.last_pass();
+    assert_eq!(codes(&pass), ["A0733"]);
     assert_eq!(rig.cloud.writes().len(), 0);
     rig.remove("db-1");
     rig.settle().await;
@@ -138,9 +138,9 @@ async fn a_withdrawn_key_darkens_the_cloud_and_shows_the_last_reading() {
     rig.manage("db-1", "GRA11", OFFICE);
     rig.settle().await;
     rig.cloud.withdraw_key(true);
-    let picture = rig.until("2026-12-07T07:30:00Z").await;
-    assert!(codes(&picture).iter().any(|code| code == "A0730"), "{:?}", codes(&picture));
-    let rows = picture.instances();
+    let pass = rig.until("2026-12-07T07:30:00Z").await;
+    assert!(codes(&pass).iter().any(|code| code == "A0730"), "{:?}", codes(&pass));
+    let rows = pass.instances();
     assert_eq!(rows.iter().filter(|row| row.state == InstanceState::Unknown).count(), 12);
     rig.cloud.withdraw_key(false);
     rig.pass(Millis::minutes(1)).await;
@@ -156,8 +156,8 @@ async fn without_any_manifest_left_everything_is_still_listed() {
     rig.remove("db-1");
     rig.remove("build-1");
     rig.restart().await;
-    let picture = rig.pass(Millis::seconds(1)).await;
-    assert_eq!((codes(&picture), picture.instances().len()), (vec![], 12));
+    let pass = rig.pass(Millis::seconds(1)).await;
+    assert_eq!((codes(&pass), pass.instances().len()), (vec![], 12));
 }
 
 #[tokio::test]
@@ -169,12 +169,12 @@ async fn a_project_that_may_not_be_read_hides_no_other() {
         rig.pass(Millis::seconds(10)).await;
     }
     assert_eq!(rig.status(&id), "SHUTOFF");
-    let picture = rig.engine.last_pass();
-    assert_eq!((codes(&picture), picture.instances().len()), (vec!["A0731".to_owned()], 5));
+    let pass = rig.engine.last_pass();
+    assert_eq!((codes(&pass), pass.instances().len()), (vec!["A0731".to_owned()], 5));
     let mut rig = CloudRig::chosen("[web, typo]").await;
     rig.cloud.deny("GET", &format!("/cloud/project/{CI_PROJECT}"));
-    let picture = rig.pass(Millis::seconds(1)).await;
-    assert_eq!((codes(&picture), picture.instances().len()), (vec!["A0732".to_owned()], 5));
+    let pass = rig.pass(Millis::seconds(1)).await;
+    assert_eq!((codes(&pass), pass.instances().len()), (vec!["A0732".to_owned()], 5));
 }
 
 #[tokio::test]
@@ -187,8 +187,8 @@ async fn a_list_that_failed_is_not_known_by_the_next_look_either() {
     rig.cloud.server.faults.add("GET", &format!("/1.0/cloud/project/{project}/instance"), 1, Fault::Before(503));
     for _ in 0..3 {
         // A look that follows within the minute reads no list again.
-        let picture = rig.pass(Millis::seconds(1)).await;
-        assert_eq!(codes(&picture), ["A0734"; 2], "{:?}", picture.plan.gaps);
+        let pass = rig.pass(Millis::seconds(1)).await;
+        assert_eq!(codes(&pass), ["A0734"; 2], "{:?}", pass.plan.gaps);
     }
     rig.pass(Millis::minutes(1)).await;
     rig.settle().await;

@@ -62,12 +62,12 @@ async fn story(seed: u64) {
     let mut asked: BTreeSet<(String, CloudVerb)> = BTreeSet::new();
     for _ in 0..40 {
         trouble(&mut rig, &mut dice, &ids, &mut asked).await;
-        let picture = rig.pass(Millis(0)).await;
+        let pass = rig.pass(Millis(0)).await;
         let effects = rig.cloud.effects();
         for (id, verb) in &effects[told..] {
-            let wanted = picture.services.values().find_map(|service| {
+            let wanted = pass.services.values().find_map(|service| {
                 let one = service.instance.as_ref().filter(|one| one.address.name == *id)?;
-                one.wanted(Some(picture.facts.power.get(&one.address)?), picture.at).level
+                one.wanted(Some(pass.facts.power.get(&one.address)?), pass.at).level
             });
             let by_rule = wanted.is_some_and(|wanted| leads_to(*verb) == Some(wanted));
             assert!(
@@ -99,12 +99,12 @@ async fn story(seed: u64) {
     for _ in 0..12 {
         rig.pass(Millis::seconds(30)).await;
     }
-    let picture = rig.engine.last_pass();
-    let (left, gaps) = (&picture.plan.changes, &picture.plan.gaps);
+    let pass = rig.engine.last_pass();
+    let (left, gaps) = (&pass.plan.changes, &pass.plan.gaps);
     assert!(left.is_empty() && gaps.is_empty(), "seed {seed}: {left:?} {gaps:?}");
     for (id, (name, ..)) in ids.iter().zip(MANAGED) {
-        let row = amarre::engine::report::instances::find(&picture, name).unwrap();
-        let now = instance::resting(&picture.world, &row.address);
+        let row = amarre::engine::report::instances::find(&pass, name).unwrap();
+        let now = instance::resting(&pass.world, &row.address);
         let wanted = row.manifest.unwrap().wanted.level;
         let is_right = wanted.is_none() || wanted == now || wanted == Some(Power::Off) && now == Some(Power::Shelved);
         assert!(is_right, "seed {seed}: {name} {id} is {now:?}, wanted {wanted:?}");

@@ -144,12 +144,12 @@ impl CloudRig {
     pub async fn until(&mut self, at: &str) -> Arc<PassResult> {
         let end = Timestamp::parse(at).unwrap();
         loop {
-            let picture = self.pass(Millis(0)).await;
+            let pass = self.pass(Millis(0)).await;
             let now = self.clock.now();
             if now >= end {
-                return picture;
+                return pass;
             }
-            let next = next_of_interest(&picture, now).min(end + Millis(1)).max(now + Millis::seconds(1));
+            let next = next_of_interest(&pass, now).min(end + Millis(1)).max(now + Millis::seconds(1));
             self.goes_by(next - now);
         }
     }
@@ -159,10 +159,10 @@ impl CloudRig {
         for _ in 0..40 {
             self.pass(Millis::seconds(10)).await;
         }
-        let picture = self.engine.last_pass();
-        assert_eq!(picture.plan.changes, []);
-        assert_eq!(picture.plan.gaps, []);
-        picture
+        let pass = self.engine.last_pass();
+        assert_eq!(pass.plan.changes, []);
+        assert_eq!(pass.plan.gaps, []);
+        pass
     }
 
     pub fn address(&self, id: &str) -> Address {
@@ -247,9 +247,9 @@ pub async fn parts_of((folder, clock, asking): Around<'_>, config: &str, ledger:
 }
 
 /// The codes of all gaps and refusals.
-pub fn codes(picture: &PassResult) -> Vec<String> {
-    let gaps = picture.plan.gaps.iter().map(|gap| gap.code.to_string());
-    gaps.chain(picture.plan.changes.iter().filter_map(|change| Some(change.refusal()?.code.to_string()))).collect()
+pub fn codes(pass: &PassResult) -> Vec<String> {
+    let gaps = pass.plan.gaps.iter().map(|gap| gap.code.to_string());
+    gaps.chain(pass.plan.changes.iter().filter_map(|change| Some(change.refusal()?.code.to_string()))).collect()
 }
 
 impl CloudRig {
@@ -260,13 +260,13 @@ impl CloudRig {
 }
 
 /// When a pass may find something else by itself.
-fn next_of_interest(picture: &PassResult, now: Timestamp) -> Timestamp {
-    let rows = picture.instances();
+fn next_of_interest(pass: &PassResult, now: Timestamp) -> Timestamp {
+    let rows = pass.instances();
     let managed: Vec<&InstanceRow> = rows.iter().filter(|row| row.manifest.is_some()).collect();
     let rests =
         |row: &&InstanceRow| matches!(row.state, InstanceState::On | InstanceState::Off | InstanceState::Shelved);
-    if !picture.plan.changes.is_empty() || !picture.plan.gaps.is_empty() || !managed.iter().all(rests) {
-        return picture.plan.next_look.unwrap_or(now).min(now + Millis::minutes(1));
+    if !pass.plan.changes.is_empty() || !pass.plan.gaps.is_empty() || !managed.iter().all(rests) {
+        return pass.plan.next_look.unwrap_or(now).min(now + Millis::minutes(1));
     }
     let changes = managed.iter().filter_map(|row| row.manifest.as_ref()).flat_map(|managed| {
         let end = match managed.wanted.why {

@@ -40,8 +40,8 @@ impl CloudRig {
         for _ in 0..9 {
             self.pass(Millis::minutes(10)).await;
         }
-        let picture = self.engine.last_pass();
-        assert_eq!((&picture.plan.changes, &picture.plan.gaps), (&vec![], &vec![]));
+        let pass = self.engine.last_pass();
+        assert_eq!((&pass.plan.changes, &pass.plan.gaps), (&vec![], &vec![]));
     }
 }
 
@@ -134,8 +134,8 @@ async fn a_clone_is_made_once_whatever_becomes_of_its_steps() {
             assert_eq!(rig.effects(&id), [CloudVerb::Snapshot], "{case}");
             let clones = rig.cloud.instances().into_iter().filter(|one| one.name == "db-copy");
             assert_eq!(clones.map(|one| one.flavor).collect::<Vec<_>>(), ["b3-8"], "{case}");
-            let picture = rig.engine.last_pass();
-            let row = picture.instances().iter().find(|row| row.vendor_name == "db-copy").cloned().unwrap();
+            let pass = rig.engine.last_pass();
+            let row = pass.instances().iter().find(|row| row.vendor_name == "db-copy").cloned().unwrap();
             assert!(row.manifest.is_none(), "{case}");
         }
     }

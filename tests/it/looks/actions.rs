@@ -42,9 +42,9 @@ async fn events(rig: &Stepped, address: &Address) -> Vec<(String, String)> {
 async fn in_french(rig: &Stepped, address: &Address) -> String {
     let events = recorded(rig, address).await;
     let said = words::say(&events[0].text, Language::Fr);
-    let picture = rig.last_pass();
+    let pass = rig.last_pass();
     let style = Style { language: Language::Fr, ..Style::PLAIN };
-    let shown = report::service_text(&picture, "web", &events, picture.at, style).unwrap();
+    let shown = report::service_text(&pass, "web", &events, pass.at, style).unwrap();
     let line = format!("conteneur web, {}\u{a0}: {said}\n", Words(Language::Fr).event(&events[0].kind));
     assert!(shown.contains(&line), "{line} is not in {shown}");
     let document = &report::events_json(&events)[0];

@@ -11,8 +11,8 @@ use crate::support::stepped::{Stepped, act, step};
 const RECORDS: &str = "/1.0/domain/zone/example.org/record";
 
 fn synced(rig: &Stepped) -> Vec<String> {
-    let picture = rig.last_pass();
-    let good = picture
+    let pass = rig.last_pass();
+    let good = pass
         .statuses()
         .values()
         .filter(|row| row.sync == status::Sync::Synced && row.health == status::Health::Healthy);

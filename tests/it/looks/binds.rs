@@ -49,9 +49,8 @@ pub fn is_made(rig: &Stepped, name: &str) -> bool {
 
 /// The code and everything that is said of the container that is held.
 pub fn held(rig: &Stepped, name: &str) -> Option<(String, String)> {
-    let picture = rig.last_pass();
-    let refusal =
-        picture.plan.changes.iter().filter(|change| change.service == name).find_map(|c| c.refusal().cloned());
+    let pass = rig.last_pass();
+    let refusal = pass.plan.changes.iter().filter(|change| change.service == name).find_map(|c| c.refusal().cloned());
     let said = |hint: &Hint| format!("{} {}", hint.text, hint.command.as_deref().unwrap_or_default());
     refusal.map(|refusal| {
         let hints: Vec<String> = refusal.hints.iter().map(said).collect();

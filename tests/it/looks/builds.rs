@@ -21,8 +21,8 @@ async fn settled() -> Stepped {
 async fn asked_after(rig: &mut Stepped, from: Timestamp) {
     for _ in 0..500 {
         rig.pass().await;
-        let picture = rig.last_pass();
-        let rows = bases(&picture, &picture.services["site"]);
+        let pass = rig.last_pass();
+        let rows = bases(&pass, &pass.services["site"]);
         if rows.iter().all(|row| row.asked.is_some_and(|asked| asked >= from)) {
             return;
         }
@@ -32,8 +32,8 @@ async fn asked_after(rig: &mut Stepped, from: Timestamp) {
 }
 
 fn newer(rig: &Stepped) -> Vec<String> {
-    let picture = rig.last_pass();
-    with_newer_bases(&picture).flat_map(|(_, images)| images).collect()
+    let pass = rig.last_pass();
+    with_newer_bases(&pass).flat_map(|(_, images)| images).collect()
 }
 
 #[tokio::test]
@@ -65,8 +65,8 @@ async fn builds_of_a_service_within_an_hour_are_limited() {
     rig.write("site/Dockerfile", "FROM nginx:1\nEXPOSE 80\nLABEL number=last\n");
     rig.pass_until_settled().await;
     let waits = |rig: &Stepped| {
-        let picture = rig.last_pass();
-        picture.plan.changes.iter().any(|change| matches!(change.gate, Gate::Until { what: Wait::Builds, .. }))
+        let pass = rig.last_pass();
+        pass.plan.changes.iter().any(|change| matches!(change.gate, Gate::Until { what: Wait::Builds, .. }))
     };
     assert!(waits(&rig), "{:?}", rig.last_pass().plan.changes);
     rig.clock.advance(Millis::minutes(61));

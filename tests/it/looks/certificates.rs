@@ -179,12 +179,12 @@ async fn a_command_does_not_shorten_the_pause_and_retry_does_within_the_limits()
         rig.pass_until_settled().await;
         assert_eq!(orders(&rig), expected, "the fifth of an hour is left to people");
     }
-    let picture = rig.last_pass();
-    let waits = picture.plan.changes.iter().find_map(|change| match &change.gate {
+    let pass = rig.last_pass();
+    let waits = pass.plan.changes.iter().find_map(|change| match &change.gate {
         Gate::Until { at, what } => Some((*at, *what)),
         Gate::Now | Gate::After(_) | Gate::Held(_) => None,
     });
-    assert_eq!(waits.map(|(_, what)| what), Some(Wait::Budget), "{:#?}", picture.plan.changes);
+    assert_eq!(waits.map(|(_, what)| what), Some(Wait::Budget), "{:#?}", pass.plan.changes);
     rig.npm.set_issuance(Issuance::Granted);
     rig.clock.advance(waits.unwrap().0 - rig.clock_now());
     rig.pass_until_settled().await;
@@ -203,8 +203,8 @@ async fn a_waiting_certificate_has_its_code_and_its_next_try() {
             rig.restart().await;
             rig.pass_until_settled().await;
         }
-        let picture = rig.last_pass();
-        let row = picture.statuses()["shop"].clone();
+        let pass = rig.last_pass();
+        let row = pass.statuses()["shop"].clone();
         assert_eq!(row.code, Some(Code::A0801));
         assert!(row.what_now.to_string().contains("Some challenges have failed"), "{}", row.what_now);
         assert!(
@@ -214,7 +214,7 @@ async fn a_waiting_certificate_has_its_code_and_its_next_try() {
         );
         assert!(row.hints.iter().any(|hint| hint.command.as_deref() == Some("amarre retry shop")), "{:?}", row.hints);
         assert_eq!(row.urls, ["http://shop.example.org"], "it has no certificate yet");
-        let plan = report::plan_text(&picture, Style::PLAIN);
+        let plan = report::plan_text(&pass, Style::PLAIN);
         assert!(plan.contains("Next: amarre apply in 1") && plan.contains("it would do nothing"), "{plan}");
     }
     for _ in 0..3 {
@@ -318,10 +318,9 @@ async fn a_day_of_failures_costs_three_failed_validations_at_most() {
             failed += orders(&rig);
         }
         assert!(rig.npm.serves(DOMAIN), "hour {hour}");
-        let picture = rig.last_pass();
-        let waits =
-            picture.plan.changes.iter().any(|change| matches!(change.gate, Gate::Until { what: Wait::Order, .. }));
-        assert!(waits, "hour {hour} says what it waits for: {:#?}", picture.plan.changes);
+        let pass = rig.last_pass();
+        let waits = pass.plan.changes.iter().any(|change| matches!(change.gate, Gate::Until { what: Wait::Order, .. }));
+        assert!(waits, "hour {hour} says what it waits for: {:#?}", pass.plan.changes);
     }
     assert!((1..=3).contains(&failed), "{failed} failed validations in a day");
 }
@@ -342,8 +341,8 @@ async fn no_certificate_is_ordered_for_a_name_that_does_not_resolve_here() {
         rig.doors.leads.lock().unwrap().insert(DOMAIN.to_owned(), leads);
         pass_repeatedly(&mut rig, 20, Millis::minutes(2)).await;
         assert_eq!(orders(&rig), 0);
-        let picture = rig.last_pass();
-        let refusal = picture.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
+        let pass = rig.last_pass();
+        let refusal = pass.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
         assert_eq!(refusal.code, Code::A0809);
         assert!(refusal.message.to_string().ends_with(said), "{refusal:?}");
     }
@@ -434,8 +433,8 @@ async fn a_missing_right_holds_the_order() {
     rig.npm.set_level(npm::Kind::Certificate, Level::View);
     rig.pass_until_settled().await;
     assert_eq!(rig.writes(), [""; 0]);
-    let picture = rig.last_pass();
-    let refusal = picture.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
+    let pass = rig.last_pass();
+    let refusal = pass.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
     assert_eq!(refusal.code, Code::A0604);
     assert_eq!(refusal.message.to_string(), "NPM main does not let amarre@amarre.demo manage certificates");
     rig.npm.set_level(npm::Kind::Certificate, Level::Manage);
@@ -459,8 +458,8 @@ async fn a_404_host_needs_a_right_that_the_plan_names() {
     assert!(gap.hint.to_string().ends_with("Permissions: set 404 hosts to Manage"), "{gap:?}");
     rig.npm.set_level(npm::Kind::DeadHost, Level::View);
     rig.pass_until_settled().await;
-    let picture = rig.last_pass();
-    let refusals: Vec<_> = picture.plan.changes.iter().filter_map(|change| change.refusal()).collect();
+    let pass = rig.last_pass();
+    let refusals: Vec<_> = pass.plan.changes.iter().filter_map(|change| change.refusal()).collect();
     assert!(refusals.iter().any(|refusal| refusal.code == Code::A0604), "{refusals:?}");
     rig.npm.set_level(npm::Kind::DeadHost, Level::Manage);
     rig.settle().await;
@@ -650,8 +649,8 @@ async fn no_certificate_is_ordered_while_another_server_answers_on_port_80() {
     pass_repeatedly(&mut rig, 20, Millis::minutes(11)).await;
     assert_eq!(orders(&rig), 0);
     assert!(rig.npm.serves(DOMAIN));
-    let picture = rig.last_pass();
-    let refusal = picture.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
+    let pass = rig.last_pass();
+    let refusal = pass.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
     assert_eq!(refusal.code, Code::A0806);
     assert!(
         refusal.message.to_string().ends_with("on port 80, lighttpd answers 200 at 203.0.113.10, not NPM"),
@@ -682,11 +681,11 @@ async fn an_unreachable_port_80_allows_one_order_an_hour() {
 async fn the_status_shows_how_many_orders_are_left() {
     let mut rig = served().await;
     rig.settle().await;
-    let picture = rig.last_pass();
-    let document = report::status_json(&picture, None);
+    let pass = rig.last_pass();
+    let document = report::status_json(&pass, None);
     assert_eq!(document["certificates"], json!([{"domain": "example.org", "left_this_week": 49, "of": 50}]));
     let listing = |wide| ListQuery { all: true, wide, only: None };
-    let text = |wide| report::status_text(&picture, listing(wide), rig.clock_now(), None, Style::PLAIN);
+    let text = |wide| report::status_text(&pass, listing(wide), rig.clock_now(), None, Style::PLAIN);
     let line = "Let's Encrypt: 49 of 50 certificates left this week below example.org.";
     assert!(text(true).contains(line) && !text(false).contains(line), "{}", text(true));
 }

@@ -41,10 +41,10 @@ async fn an_agreement_to_delete_ends_with_its_command() {
     let asks = async {
         remove(&rig);
         let held = handle.request(apply(None)).await.unwrap();
-        assert!(held.picture.plan.guard.is_some(), "four of five are many");
+        assert!(held.pass.plan.guard.is_some(), "four of five are many");
         assert_eq!(records(&rig), 5);
         let agreed = handle.request(apply(Some(4))).await.unwrap();
-        assert!(agreed.settled && agreed.picture.plan.guard.is_none());
+        assert!(agreed.settled && agreed.pass.plan.guard.is_none());
         assert_eq!(records(&rig), 1);
         write(&rig);
         eventually(60, "it goes on by itself", async || {
@@ -54,8 +54,8 @@ async fn an_agreement_to_delete_ends_with_its_command() {
         .await;
         remove(&rig);
         let again = handle.request(LoopCommand::Pass).await.unwrap();
-        assert!(again.picture.plan.guard.is_some(), "the same four once more are another question");
-        assert!(handle.request(apply(None)).await.unwrap().picture.plan.guard.is_some());
+        assert!(again.pass.plan.guard.is_some(), "the same four once more are another question");
+        assert!(handle.request(apply(None)).await.unwrap().pass.plan.guard.is_some());
         assert_eq!(records(&rig), 5);
         shutdown.notify_one();
     };

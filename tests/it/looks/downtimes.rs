@@ -41,8 +41,8 @@ fn is_there(rig: &Stepped) -> bool {
 /// A pass that only plans, as text and as JSON.
 async fn planned(rig: &mut Stepped) -> (String, Json) {
     step(&mut rig.engine, RunMode::PlanOnly).await;
-    let picture = rig.last_pass();
-    (report::plan_text(&picture, Style::PLAIN), report::plan_json(&picture))
+    let pass = rig.last_pass();
+    (report::plan_text(&pass, Style::PLAIN), report::plan_json(&pass))
 }
 
 /// Runs passes until the old one is gone.
@@ -201,6 +201,6 @@ async fn a_recreated_network_is_a_downtime_too() {
     rig.write("notes.yaml", &on("10.77.43.0/24"));
     let (text, _) = planned(&mut rig).await;
     assert!(text.contains(": its network is replaced\n") && text.contains("± notes   down about "), "{text}");
-    let picture = rig.last_pass();
-    assert!(picture.plan.changes.iter().any(|change| change.impact.downtime == Downtime::Some));
+    let pass = rig.last_pass();
+    assert!(pass.plan.changes.iter().any(|change| change.impact.downtime == Downtime::Some));
 }

@@ -24,8 +24,8 @@ fn puts(rig: &Stepped) -> usize {
 }
 
 fn codes(rig: &Stepped) -> Vec<String> {
-    let picture = rig.last_pass();
-    picture.plan.changes.iter().filter_map(|change| change.refusal().map(|refusal| refusal.code.to_string())).collect()
+    let pass = rig.last_pass();
+    pass.plan.changes.iter().filter_map(|change| change.refusal().map(|refusal| refusal.code.to_string())).collect()
 }
 
 fn port(rig: &Stepped, id: u64) -> Json {

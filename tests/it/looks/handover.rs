@@ -96,8 +96,8 @@ async fn siblings_and_visitors_never_meet_a_candidate_before_it_is_healthy() {
         last.clone_from(&now);
         let answering: Vec<&String> = now.iter().filter(|one| one.3.contains(&all[0])).map(|one| &one.0).collect();
         assert!(!answering.is_empty(), "somebody answers: {now:?}");
-        let picture = rig.last_pass();
-        for (address, seen) in picture.world.seen.iter().filter(|(address, _)| address.name == "web-app") {
+        let pass = rig.last_pass();
+        for (address, seen) in pass.world.seen.iter().filter(|(address, _)| address.name == "web-app") {
             let names = seen.fields.strings("aliases");
             let works = matches!(seen.ready, Readiness::Ready);
             assert!(works || names.is_empty(), "{address} is reached by {names:?} and does not work");
@@ -108,7 +108,7 @@ async fn siblings_and_visitors_never_meet_a_candidate_before_it_is_healthy() {
             moved.get_or_insert(began);
             alone = alone.or_else(|| (now.len() == 1).then(|| rig.clock_now()));
         }
-        if picture.at_rest {
+        if pass.at_rest {
             break;
         }
         rig.clock.advance(Millis::seconds(2));
@@ -194,8 +194,8 @@ async fn a_clock_set_back_prolongs_no_drain() {
     assert_eq!(found(&rig).len(), 2);
     rig.clock.advance(Millis::seconds(31));
     rig.pass().await;
-    let picture = rig.last_pass();
-    assert!(picture.wants.drains.values().all(|until| *until <= picture.at), "{:?}", picture.plan);
+    let pass = rig.last_pass();
+    assert!(pass.wants.drains.values().all(|until| *until <= pass.at), "{:?}", pass.plan);
     // To the engine it is as if Docker had just started, which is another minute.
     rig.clock.advance(Millis::seconds(61));
     rig.pass().await;

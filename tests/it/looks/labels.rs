@@ -112,8 +112,8 @@ async fn inherited_labels_of_an_older_version_are_ignored() {
     for (name, id) in ["cloud", "shop"].iter().zip(&ids) {
         assert_eq!(container(&rig, name)["Id"], **id, "{name} was made again");
     }
-    let picture = rig.last_pass();
-    let seen = picture.world.seen.iter().find(|(address, _)| address.kind == Kind::Container && address.name == "shop");
+    let pass = rig.last_pass();
+    let seen = pass.world.seen.iter().find(|(address, _)| address.kind == Kind::Container && address.name == "shop");
     let (_, seen) = seen.unwrap();
     assert_eq!((&seen.owner, seen.service.as_deref()), (&Owner::Ours, Some("shop")));
     for field in ["files", "published", "edge", "also_on", "needs", "before", "follows"] {
@@ -146,8 +146,8 @@ async fn labels_of_an_image_make_no_foreign_container_ours() {
     assert_eq!(container(&rig, "cloud")["Id"], before);
     for name in ["stray", "astray"] {
         assert_eq!(container(&rig, name)["State"]["Running"], true);
-        let picture = rig.last_pass();
-        let seen = picture.world.seen.iter().find(|(address, _)| address.name == name).unwrap().1;
+        let pass = rig.last_pass();
+        let seen = pass.world.seen.iter().find(|(address, _)| address.name == name).unwrap().1;
         assert_eq!((&seen.owner, &seen.service), (&Owner::Foreign, &None), "{name}");
     }
 }

@@ -91,9 +91,9 @@ async fn a_newcomer_takes_no_name_of_a_last_good_manifest() {
     rig.write("aaa.yaml", &plain("vault"));
     rig.write("vault.yaml", vault);
     rig.pass_until_settled().await;
-    let picture = rig.last_pass();
-    let refused: Vec<(&str, Code)> = picture.diagnostics.iter().map(|one| (one.file.as_str(), one.code)).collect();
-    assert_eq!((refused, picture.broken.len()), (vec![("services/aaa.yaml", Code::A0120)], 0));
+    let pass = rig.last_pass();
+    let refused: Vec<(&str, Code)> = pass.diagnostics.iter().map(|one| (one.file.as_str(), one.code)).collect();
+    assert_eq!((refused, pass.broken.len()), (vec![("services/aaa.yaml", Code::A0120)], 0));
     assert_eq!(image_of(&rig, "/the-vault"), "web:1", "its name is its own");
     rig.write("aaa.yaml", &plain("aaa"));
     rig.settle().await;

@@ -111,13 +111,13 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
         assert_eq!(made.text.to_string(), "rollback by anna");
         let again = act(handle, rollback("web", false)).await;
         assert_eq!(again.document["error"]["code"], "A0416", "{}", again.text);
-        let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
-        assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
-        let suspension = &picture.facts.suspended["web"];
+        let pass = handle.request(LoopCommand::Pass).await.unwrap().pass;
+        assert!(pass.plan.changes.is_empty(), "{:?}", pass.plan.changes);
+        let suspension = &pass.facts.suspended["web"];
         assert_eq!((suspension.by.as_str(), suspension.why.to_string().starts_with("rolled back to ")), ("anna", true));
-        let plan = amarre::engine::report::plan_text(&picture, Style::PLAIN);
+        let plan = amarre::engine::report::plan_text(&pass, Style::PLAIN);
         assert!(plan.contains("nothing to do") && plan.contains("web is left alone: suspended by anna"), "{plan}");
-        assert_eq!(picture.statuses()["web"].sync.word(), "OutOfSync", "its manifest asks for new:1");
+        assert_eq!(pass.statuses()["web"].sync.word(), "OutOfSync", "its manifest asks for new:1");
     }))
     .await;
     rig.restart().await;
@@ -172,10 +172,10 @@ async fn a_service_that_went_back_goes_on_to_a_version_that_is_named() {
         for (to, image) in [(&revisions[0], "web:1"), (&revisions[2], "web:3"), (&revisions[1], "web:2")] {
             let done = act(handle, rollback("web", false).with("to", to.as_str())).await;
             assert_eq!((done.exit, images(&rig)), (0, vec![image.to_owned()]), "{}", done.text);
-            let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
+            let pass = handle.request(LoopCommand::Pass).await.unwrap().pass;
             // Its images stay with it while it is left alone.
-            let mut changes = picture.plan.changes.iter().filter(|change| change.address.kind != Kind::Image);
-            assert!(changes.next().is_none() && picture.rollbacks["web"].done, "{:?}", picture.plan.changes);
+            let mut changes = pass.plan.changes.iter().filter(|change| change.address.kind != Kind::Image);
+            assert!(changes.next().is_none() && pass.rollbacks["web"].done, "{:?}", pass.plan.changes);
             let of = HistoryOf { name: Some("web".to_owned()), ..HistoryOf::default() };
             let history = history::history(handle, &of, Language::En).await;
             let versions = history.document["versions"].as_array().unwrap();
@@ -204,12 +204,12 @@ async fn a_rollback_after_a_failed_candidate_touches_no_container() {
         assert!(would.text.contains("web:1 runs, and stays") && !would.text.contains("sick:1 →"), "{}", would.text);
         let done = act(handle, rollback("web", false)).await;
         assert_eq!(done.exit, 0, "{}", done.text);
-        let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
-        assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
+        let pass = handle.request(LoopCommand::Pass).await.unwrap().pass;
+        assert!(pass.plan.changes.is_empty(), "{:?}", pass.plan.changes);
         assert_eq!(rig.writes(), [""; 0]);
         act(handle, of_service(&RESUME, "web")).await;
-        let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
-        assert!(picture.facts.suspended.is_empty() && picture.rollbacks.is_empty());
+        let pass = handle.request(LoopCommand::Pass).await.unwrap().pass;
+        assert!(pass.facts.suspended.is_empty() && pass.rollbacks.is_empty());
     })
     .await;
 }
@@ -266,8 +266,8 @@ async fn a_service_with_data_goes_back_in_the_middle_of_a_wait() {
         let done = act(handle, rollback("web", false)).await;
         assert_eq!((done.exit, images(&rig)), (0, vec!["web:1".to_owned()]), "{}", done.text);
         assert_eq!(rig.docker.volumes(), volumes);
-        let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
-        assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
+        let pass = handle.request(LoopCommand::Pass).await.unwrap().pass;
+        assert!(pass.plan.changes.is_empty(), "{:?}", pass.plan.changes);
     })
     .await;
 }
@@ -295,10 +295,10 @@ async fn a_cancelled_service_stays_as_it_stands() {
         assert!(cancelled.text.contains("It stays as it stands, until amarre resume web"), "{}", cancelled.text);
         rig.forget();
         handle.request(LoopCommand::Pass).await.unwrap();
-        let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
+        let pass = handle.request(LoopCommand::Pass).await.unwrap().pass;
         handle.request(LoopCommand::Pass).await.unwrap();
         assert_eq!((images(&rig), rig.writes()), (vec!["slow:1".to_owned(), "web:1".to_owned()], Vec::new()));
-        assert_eq!(picture.facts.suspended["web"].why.to_string(), "cancelled");
+        assert_eq!(pass.facts.suspended["web"].why.to_string(), "cancelled");
         assert_eq!(act(handle, cancel("web")).await.document["error"]["code"], "A0415", "once is enough");
         rig.write("web.yaml", &plain("web").replace("web:1", "web:2"));
         act(handle, of_service(&RESUME, "web")).await;
@@ -345,8 +345,8 @@ async fn a_pull_without_progress_is_let_go() {
     rig.clock.advance(Millis::minutes(4));
     assert!(rig.engine.lane_done().await);
     rig.engine.pass(amarre::engine::RunMode::PlanOnly).await;
-    let picture = rig.last_pass();
-    let error = &picture.errors["web"].error;
+    let pass = rig.last_pass();
+    let error = &pass.errors["web"].error;
     let said = error.message.to_string();
     assert_eq!((error.code, said.as_str()), (Code::A0513, "pulling away:1 made no progress for 3 min"));
 }

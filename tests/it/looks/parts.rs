@@ -64,10 +64,10 @@ async fn a_part_that_cannot_be_read_harms_the_services_that_are_in_it() {
     rig.pass_until_settled().await;
     // The update is made; what is not seen is not deleted, nor is what may have been moved there.
     assert_eq!(images(&rig), ["/calm web:2", "/evil web:1", "/other web:1"]);
-    let picture = rig.last_pass();
-    let found = picture.diagnostics.iter().find(|found| found.code == Code::A0318).expect("it is said");
+    let pass = rig.last_pass();
+    let found = pass.diagnostics.iter().find(|found| found.code == Code::A0318).expect("it is said");
     assert_eq!((found.file.as_str(), found.severity.word()), ("services/evil/2/3/4/5/6/7/8/9", "error"));
-    drop(picture);
+    drop(pass);
     std::fs::remove_dir_all(path(&rig, "evil/2")).unwrap();
     rig.settle().await;
     assert_eq!(images(&rig), ["/calm web:2"]);
@@ -81,8 +81,8 @@ async fn a_name_that_a_terminal_obeys_is_left_out() {
         std::fs::write(path(&rig, name), "name: odd\nimage: web:1\n").unwrap();
     }
     rig.settle().await;
-    let picture = rig.last_pass();
-    let files: Vec<&str> = picture.diagnostics.iter().map(|found| found.file.as_str()).collect();
+    let pass = rig.last_pass();
+    let files: Vec<&str> = pass.diagnostics.iter().map(|found| found.file.as_str()).collect();
     assert_eq!(files.len(), 3, "{files:?}");
     assert!(files.iter().all(|file| file.starts_with("services/") && !file.chars().any(char::is_control)), "{files:?}");
     assert!(codes(&rig).iter().all(|code| *code == "A0308"));

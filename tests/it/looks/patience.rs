@@ -159,10 +159,10 @@ async fn a_container_that_an_engine_refuses_is_not_asked_for_again_until_it_is_a
         rig.pass().await;
     }
     assert_eq!(creates(&rig), 1);
-    let picture = rig.last_pass();
-    let said = picture.statuses()["bare"].waiting.as_ref().map(|wait| format!("{:?}", wait.next)).unwrap_or_default();
+    let pass = rig.last_pass();
+    let said = pass.statuses()["bare"].waiting.as_ref().map(|wait| format!("{:?}", wait.next)).unwrap_or_default();
     assert!(said.contains("amarre retry"), "{said}");
-    drop(picture);
+    drop(pass);
     // A person asks.
     rig.engine.retry("bare").await.unwrap();
     rig.pass_until_settled().await;

@@ -45,12 +45,12 @@ async fn a_host_is_not_switched_to_a_port_at_which_nothing_listens() {
         let mut rig = with_web(healthcheck).await;
         rig.write("web.yaml", &MANIFEST.replace("8080", "9999"));
         pass_with_visitors(&mut rig, 200).await;
-        let picture = rig.last_pass();
-        let status = &picture.statuses()["web"];
+        let pass = rig.last_pass();
+        let status = &pass.statuses()["web"];
         assert_eq!((status.health.word(), status.code), ("Degraded", Some(Code::A0532)), "{}", status.what_now);
         assert!(status.what_now.to_string().contains(":9999"), "{}", status.what_now);
-        assert!(!picture.plan.changes.is_empty(), "the switch is still to come");
-        let conditions = amarre::engine::report::service_json(&picture, status)["conditions"].clone();
+        assert!(!pass.plan.changes.is_empty(), "the switch is still to come");
+        let conditions = amarre::engine::report::service_json(&pass, status)["conditions"].clone();
         let serving = conditions.as_array().unwrap().iter().find(|one| one["type"] == "Serving").unwrap();
         assert_eq!(serving["status"], "True", "it serves at the port before: {serving}");
 
@@ -84,10 +84,10 @@ async fn a_new_host_waits_for_its_port() {
     let mut rig = with_web(true).await;
     rig.write("shop.yaml", "name: shop\nimage: ported:1\nport: 9999\n");
     pass_with_visitors(&mut rig, 200).await;
-    let picture = rig.last_pass();
-    let status = &picture.statuses()["shop"];
+    let pass = rig.last_pass();
+    let status = &pass.statuses()["shop"];
     assert_eq!((status.health.word(), status.code), ("Degraded", Some(Code::A0532)), "{}", status.what_now);
-    let plan = amarre::engine::report::plan_text(&picture, Style::PLAIN);
+    let plan = amarre::engine::report::plan_text(&pass, Style::PLAIN);
     assert!(plan.contains("9999"), "{plan}");
     rig.write("shop.yaml", "name: shop\nimage: ported:1\nport: 8081\n");
     rig.settle().await;

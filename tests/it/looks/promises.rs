@@ -408,8 +408,8 @@ async fn a_call_whose_outcome_is_not_known_is_not_repeated_at_once() {
         rig.clock.advance(Millis::seconds(2));
     }
     assert_eq!(tries(&rig), 1);
-    let picture = rig.last_pass();
-    let create = picture.plan.changes.iter().find(|change| change.address.kind == Kind::Network).unwrap();
+    let pass = rig.last_pass();
+    let create = pass.plan.changes.iter().find(|change| change.address.kind == Kind::Network).unwrap();
     assert!(matches!(create.gate, Gate::Until { what: Wait::Settle, .. }), "{create:?}");
     rig.clock.advance(Millis::seconds(20));
     rig.settle().await;
@@ -469,9 +469,8 @@ async fn a_container_gets_no_visitor_before_it_has_answered() {
         rows.iter().any(|row| row["domain_names"][0] == format!("{name}.example.org"))
     };
     let probes = |rig: &Stepped, name: &str| {
-        let picture = rig.last_pass();
-        let seen =
-            picture.world.seen.iter().find(|(address, _)| address.kind == Kind::Container && address.name == name);
+        let pass = rig.last_pass();
+        let seen = pass.world.seen.iter().find(|(address, _)| address.kind == Kind::Container && address.name == name);
         seen.map(|(_, seen)| seen.ready.clone())
     };
     for _ in 0..3 {
@@ -495,8 +494,8 @@ async fn a_container_that_cannot_be_probed_is_ready_after_a_while() {
     let mut rig = Stepped::start().await;
     rig.write("worker.yaml", "name: worker\nimage: web:1\n");
     let ready = |rig: &Stepped| {
-        let picture = rig.last_pass();
-        let mut seen = picture.world.seen.iter().filter(|(address, _)| address.name == "worker");
+        let pass = rig.last_pass();
+        let mut seen = pass.world.seen.iter().filter(|(address, _)| address.name == "worker");
         seen.any(|(address, seen)| address.kind == Kind::Container && seen.ready.is_ready())
     };
     for _ in 0..4 {

@@ -59,8 +59,8 @@ async fn containers_restart_after_those_that_they_depend_on() {
             let done = act(handle, restart(named)).await;
             assert_eq!(done.exit, 0, "{}", done.text);
             assert!(done.text.contains("stack is restarted and ready again"), "{}", done.text);
-            let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
-            assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
+            let pass = handle.request(LoopCommand::Pass).await.unwrap().pass;
+            assert!(pass.plan.changes.is_empty(), "{:?}", pass.plan.changes);
         })
         .await;
         let mut found = restarted(&rig);

@@ -329,11 +329,11 @@ async fn a_missing_signature_is_no_drift_where_nothing_is_written() {
     rig.restart().await;
     for _ in 0..2 {
         rig.pass_until_settled().await;
-        let picture = rig.last_pass();
+        let pass = rig.last_pass();
         assert_eq!(changes(&rig), [""; 0]);
-        let said: Vec<String> = picture.plan.notes.iter().map(|note| note.text.to_string()).collect();
+        let said: Vec<String> = pass.plan.notes.iter().map(|note| note.text.to_string()).collect();
         assert_eq!(said, ["3 marks are not signed by the instance's key; `mode: report` writes no signature"]);
-        assert!(picture.statuses().values().all(|row| row.code.is_none()), "{:?}", picture.statuses());
+        assert!(pass.statuses().values().all(|row| row.code.is_none()), "{:?}", pass.statuses());
     }
     // What differs besides is drift.
     rig.write("records.yaml", &reported.replace("192.0.2.1", "192.0.2.99"));
@@ -372,10 +372,10 @@ async fn many_records_of_one_service_need_their_number() {
             Some(format!("amarre apply --confirm-deletes={number}").as_str())
         );
         assert_eq!(rows(&rig).iter().filter(|(_, line)| line.starts_with("lots")).count(), 15);
-        let picture = rig.last_pass();
-        assert_eq!(picture.statuses()["lots"].what_now.to_string(), "held by the guard");
+        let pass = rig.last_pass();
+        assert_eq!(pass.statuses()["lots"].what_now.to_string(), "held by the guard");
         let ended = report::RunEnd { only: None, settled: true, goes_on: true, took: Millis(1) };
-        let (said, exit) = report::verdict(&picture, ended, &report::RunTally::default(), picture.at, Style::PLAIN);
+        let (said, exit) = report::verdict(&pass, ended, &report::RunTally::default(), pass.at, Style::PLAIN);
         assert_eq!((said.matches("of one service at once").count(), exit), (1, 4), "the guard is told once: {said}");
         for _ in 0..8 {
             step(&mut rig.engine, RunMode::Act { confirmed_deletes: Some(number), only: None }).await;

@@ -18,8 +18,8 @@ fn names(rig: &Stepped) -> Vec<String> {
 
 /// What waits for the engine, and until when.
 fn waiting(rig: &Stepped) -> Vec<(String, Timestamp)> {
-    let picture = rig.last_pass();
-    let waits = picture.plan.changes.iter().filter_map(|change| match &change.gate {
+    let pass = rig.last_pass();
+    let waits = pass.plan.changes.iter().filter_map(|change| match &change.gate {
         Gate::Until { at, what: Wait::EngineStart } => Some((change.address.to_string(), *at)),
         Gate::Now | Gate::After(_) | Gate::Held(_) | Gate::Until { .. } => None,
     });
@@ -155,12 +155,12 @@ async fn the_own_container_is_never_replaced_stopped_or_cut_off() {
             _ => rig.write("amarre.yaml", &format!("{}{story}\n", plain("amarre"))),
         }
         rig.pass_until_settled().await;
-        let picture = rig.last_pass();
+        let pass = rig.last_pass();
         let held =
             |change: &&amarre_core::model::Change| change.refusal().is_some_and(|refusal| refusal.code == Code::A0508);
         let held: Vec<(Kind, &Verb)> =
-            picture.plan.changes.iter().filter(held).map(|change| (change.address.kind, &change.verb)).collect();
-        assert!(held.iter().any(|(kind, _)| *kind == Kind::Container), "{story}: {:?}", picture.plan.changes);
+            pass.plan.changes.iter().filter(held).map(|change| (change.address.kind, &change.verb)).collect();
+        assert!(held.iter().any(|(kind, _)| *kind == Kind::Container), "{story}: {:?}", pass.plan.changes);
         let still = rig.docker.containers().into_iter().find(|container| container["Name"] == "/amarre").unwrap();
         assert_eq!((&still["Id"], &still["State"]["Running"]), (&own["Id"], &json!(true)), "{story}");
         assert!(still["NetworkSettings"]["Networks"]["zz-amarre-amarre"].is_object(), "{story}");
@@ -213,8 +213,8 @@ async fn what_is_put_back_has_the_address_that_it_had() {
     rig.pass_until_settled().await;
     rig.clock.advance(Millis::minutes(3));
     rig.pass_until_settled().await;
-    let picture = rig.last_pass();
-    let failed = picture.plan.changes.iter().filter_map(|change| change.refusal()).map(|refusal| refusal.code);
+    let pass = rig.last_pass();
+    let failed = pass.plan.changes.iter().filter_map(|change| change.refusal()).map(|refusal| refusal.code);
     assert_eq!(failed.collect::<Vec<_>>(), [Code::A0512]);
     assert_eq!(get(rig.npm.proxy_address, "one.example.org", "/").await.unwrap().0, 200);
 }
@@ -229,8 +229,8 @@ async fn a_container_that_has_run_is_not_recreated_after_an_engine_failure() {
         rig.clock.advance(Millis::minutes(11));
         rig.pass().await;
     }
-    let picture = rig.last_pass();
-    let errors = picture.errors.values().map(|one| format!("{} {}", one.error.message, one.error.hint));
+    let pass = rig.last_pass();
+    let errors = pass.errors.values().map(|one| format!("{} {}", one.error.message, one.error.hint));
     let error = errors.collect::<String>();
     assert!(error.contains("`docker rm one`, and it is made anew"), "{error}");
     rig.docker.remove("one").unwrap();

@@ -20,13 +20,13 @@ fn sick(rig: &Stepped, reference: &str, behaviour: Behaviour) {
 }
 
 fn text(rig: &Stepped, service: &str) -> String {
-    let picture = rig.last_pass();
-    report::service_text(&picture, service, &[], picture.at, Style::PLAIN).unwrap()
+    let pass = rig.last_pass();
+    report::service_text(&pass, service, &[], pass.at, Style::PLAIN).unwrap()
 }
 
 fn document(rig: &Stepped, service: &str) -> Json {
-    let picture = rig.last_pass();
-    report::service_json(&picture, &picture.statuses()[service])
+    let pass = rig.last_pass();
+    report::service_json(&pass, &pass.statuses()[service])
 }
 
 fn conditions(document: &Json) -> Vec<String> {
@@ -284,12 +284,12 @@ async fn times_are_rendered_as_of_the_moment_of_display() {
     rig.settle().await;
     rig.docker.stop("two").unwrap();
     rig.pass().await;
-    let picture = rig.last_pass();
+    let pass = rig.last_pass();
     let shown = |service: &str, later: Millis| {
-        report::service_text(&picture, service, &[], picture.at + later, Style::PLAIN).unwrap()
+        report::service_text(&pass, service, &[], pass.at + later, Style::PLAIN).unwrap()
     };
-    let next = picture.statuses()["two"].waiting.as_ref().and_then(|waiting| waiting.ends_at()).unwrap();
-    let left = next - picture.at;
+    let next = pass.statuses()["two"].waiting.as_ref().and_then(|waiting| waiting.ends_at()).unwrap();
+    let left = next - pass.at;
     assert!(left.0 >= 10_000, "there is a grace: {left:?}");
     let told = |left: Millis| format!("stopped outside Amarre; started again in {left}\n");
     assert!(shown("two", Millis(0)).contains(&told(left)), "{}", shown("two", Millis(0)));
@@ -298,7 +298,7 @@ async fn times_are_rendered_as_of_the_moment_of_display() {
     let due = shown("two", Millis(left.0 + 14_000));
     assert!(due.contains("; started again now\n") && due.contains("next      now, by itself\n"), "{due}");
     let listed =
-        report::status_text(&picture, ListQuery { wide: true, ..ListQuery::default() }, next, Some(next), Style::PLAIN);
+        report::status_text(&pass, ListQuery { wide: true, ..ListQuery::default() }, next, Some(next), Style::PLAIN);
     assert!(listed.contains("next run now\n") && listed.contains("; started again now\n"), "{listed}");
 
     assert!(shown("web", Millis::minutes(180)).contains("healthy, up 3 h\n"), "{}", shown("web", Millis::minutes(180)));

@@ -41,9 +41,9 @@ async fn settle_quietly(rig: &mut Stepped) {
 
 /// The text and the document of a service.
 fn status_text(rig: &Stepped, name: &str) -> (String, Json) {
-    let picture = rig.last_pass();
-    let text = report::service_text(&picture, name, &[], picture.at, Style::PLAIN).unwrap();
-    (text, report::service_json(&picture, &status_of(rig, name)))
+    let pass = rig.last_pass();
+    let text = report::service_text(&pass, name, &[], pass.at, Style::PLAIN).unwrap();
+    (text, report::service_json(&pass, &status_of(rig, name)))
 }
 
 fn condition<'a>(document: &'a Json, name: &str) -> &'a Json {
@@ -78,12 +78,11 @@ async fn what_waits_is_said_in_french_without_an_english_sentence() {
     };
     rig.engine.ledger().suspend("one", &suspension).await.unwrap();
     settle_quietly(&mut rig).await;
-    let picture = rig.last_pass();
+    let pass = rig.last_pass();
     let say = |language: Language| -> String {
         let style = Style { language, ..Style::PLAIN };
-        let one = |name: &str| report::service_text(&picture, name, &[], picture.at, style).unwrap();
-        let list =
-            report::status_text(&picture, ListQuery { all: true, ..ListQuery::default() }, picture.at, None, style);
+        let one = |name: &str| report::service_text(&pass, name, &[], pass.at, style).unwrap();
+        let list = report::status_text(&pass, ListQuery { all: true, ..ListQuery::default() }, pass.at, None, style);
         format!("{}{}{list}", one("vault"), one("one"))
     };
     let (english, french) = (say(Language::En), say(Language::Fr));
@@ -103,8 +102,8 @@ async fn what_waits_is_said_in_french_without_an_english_sentence() {
     ] {
         assert!(french.contains(part), "{part:?} is not in {french}");
     }
-    let document = report::service_json(&picture, &status_of(&rig, "one"));
-    let waits = report::service_json(&picture, &status_of(&rig, "vault"));
+    let document = report::service_json(&pass, &status_of(&rig, "one"));
+    let waits = report::service_json(&pass, &status_of(&rig, "vault"));
     assert_eq!(waits["waiting"]["template"], "{thing}: {why}", "{waits:#}");
     assert!(document["what_now"].as_str().unwrap().starts_with("suspended by anna until "), "{document:#}");
 }

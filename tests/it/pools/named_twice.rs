@@ -22,9 +22,9 @@ fn other_pool(room: &Room, name: &str, address: &str, host_key: &str) {
 }
 
 fn found(room: &Room, pool: &str, machine: &str) -> (MachineState, Option<Code>, String) {
-    let picture = room.engine.last_pass();
-    let gap = picture.world.gap(&machine_address(pool, machine)).map(|gap| gap.code);
-    let row = pools::find(&picture, pool).unwrap();
+    let pass = room.engine.last_pass();
+    let gap = pass.world.gap(&machine_address(pool, machine)).map(|gap| gap.code);
+    let row = pools::find(&pass, pool).unwrap();
     let row = row.machines.iter().find(|row| row.name == machine).unwrap();
     (row.state, gap, row.why.to_string())
 }

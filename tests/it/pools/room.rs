@@ -333,10 +333,10 @@ impl Room {
 
     /// A person removes the accounts whose marks Amarre did not write, as it sees them now.
     pub fn clear_unproven(&mut self) {
-        let picture = self.engine.last_pass();
+        let pass = self.engine.last_pass();
         for (number, place) in self.places.iter().enumerate() {
             let address = machine_address("lab", &Self::name(number));
-            let seen = picture.world.seen.get(&address);
+            let seen = pass.world.seen.get(&address);
             for user in seen.map(|seen| seen.fields.strings("unproven")).unwrap_or_default() {
                 self.machines.wipe(place, user);
                 self.promised.remove(&(user.to_owned(), Self::name(number)));

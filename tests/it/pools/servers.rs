@@ -41,8 +41,8 @@ impl Servers {
         let mut rig = Self { folder, clock, cloud, engine, machines: Vec::new() };
         rig.write("count: 2", "");
         rig.until("the servers are made", |rig, _, _| rig.created() == 2).await;
-        let picture = rig.engine.last_pass();
-        let key = amarre::engine::commands::pools::key(&picture).await.document["key"].as_str().unwrap().to_owned();
+        let pass = rig.engine.last_pass();
+        let key = amarre::engine::commands::pools::key(&pass).await.document["key"].as_str().unwrap().to_owned();
         for (_, id) in rig.ids() {
             let machine = TestMachine::start(Sort::Debian).await;
             machine.let_in(&key);
@@ -83,20 +83,20 @@ impl Servers {
     /// Passes until this holds.
     async fn until(&mut self, what: &str, holds: impl Fn(&Self, &PassResult, &PoolRow) -> bool) -> Arc<PassResult> {
         for _ in 0..60 {
-            let picture = self.pass().await;
-            if pools::find(&picture, "lab").is_some_and(|row| holds(self, &picture, &row)) {
-                return picture;
+            let pass = self.pass().await;
+            if pools::find(&pass, "lab").is_some_and(|row| holds(self, &pass, &row)) {
+                return pass;
             }
             self.clock.advance(Millis::seconds(31));
             self.cloud.advance(31);
         }
-        let picture = self.engine.last_pass();
-        panic!("{what}: {:?} {:?} {:?}", picture.plan.changes, picture.errors, picture.plan.gaps)
+        let pass = self.engine.last_pass();
+        panic!("{what}: {:?} {:?} {:?}", pass.plan.changes, pass.errors, pass.plan.gaps)
     }
 
     async fn all_free(&mut self, count: usize) -> Arc<PassResult> {
-        self.until("all are free, and nothing is left to do", move |_, picture, row| {
-            row.count(MachineState::Available) == count && picture.plan.changes.is_empty()
+        self.until("all are free, and nothing is left to do", move |_, pass, row| {
+            row.count(MachineState::Available) == count && pass.plan.changes.is_empty()
         })
         .await
     }
@@ -133,11 +133,11 @@ async fn servers_are_made_trusted_lent_and_drained_before_they_go() {
     let mut rig = Servers::start().await;
     let is_away =
         |_: &Servers, _: &PassResult, row: &PoolRow| row.machines.iter().all(|one| one.state == MachineState::Broken);
-    let picture = rig.until("no host key is trusted by itself", is_away).await;
-    let row = pools::find(&picture, "lab").unwrap();
+    let pass = rig.until("no host key is trusted by itself", is_away).await;
+    let row = pools::find(&pass, "lab").unwrap();
     assert_eq!(row.machines[0].machine.address, rig.machines[0].address.to_string(), "where the cloud says that it is");
     assert_eq!(
-        picture.instances().iter().filter(|one| one.is_made()).map(|one| one.name.as_str()).collect::<Vec<_>>(),
+        pass.instances().iter().filter(|one| one.is_made()).map(|one| one.name.as_str()).collect::<Vec<_>>(),
         ["lab-1", "lab-2"]
     );
     rig.trust().await;
@@ -148,14 +148,14 @@ async fn servers_are_made_trusted_lent_and_drained_before_they_go() {
 
     // A server goes only where the manifest says that servers may.
     rig.write("count: 1", "");
-    let picture = rig.pass().await;
-    let held: Vec<_> = picture.plan.changes.iter().filter(|change| change.address.kind == Kind::Server).collect();
-    assert_eq!(held.len(), 1, "{:?} {:?}", picture.plan, picture.errors);
+    let pass = rig.pass().await;
+    let held: Vec<_> = pass.plan.changes.iter().filter(|change| change.address.kind == Kind::Server).collect();
+    assert_eq!(held.len(), 1, "{:?} {:?}", pass.plan, pass.errors);
     assert_eq!(held[0].refusal().unwrap().code, Code::A0418);
     rig.write("count: 1", "reconcile: {protect: false}\n");
-    let picture = rig.pass().await;
+    let pass = rig.pass().await;
     let is_lent = |gate: &Gate| matches!(gate, Gate::Until { what: Wait::Lent, .. });
-    assert!(picture.plan.changes.iter().any(|change| change.address.kind == Kind::Server && is_lent(&change.gate)));
+    assert!(pass.plan.changes.iter().any(|change| change.address.kind == Kind::Server && is_lent(&change.gate)));
     assert_eq!(rig.ids().len(), 2, "no work in use is wiped");
     rig.engine.change_pool(PoolChange::End { pool: "lab".to_owned(), ids: vec![1] }).await.unwrap();
     rig.all_free(1).await;

@@ -168,17 +168,17 @@ async fn calm(room: &mut Room, passes: usize) {
     };
     // A busy processor holds up calls, and what was held up is tried again later.
     for _ in 0..passes {
-        let picture = room.engine.last_pass();
-        if picture.plan.gaps.is_empty() && !picture.plan.changes.iter().any(|change| is_left(room, change)) {
+        let pass = room.engine.last_pass();
+        if pass.plan.gaps.is_empty() && !pass.plan.changes.iter().any(|change| is_left(room, change)) {
             break;
         }
         room.pass().await;
         room.goes_by(Millis::seconds(15));
     }
-    let picture = room.engine.last_pass();
-    let left: Vec<&Change> = picture.plan.changes.iter().filter(|change| is_left(room, change)).collect();
-    let gaps = &picture.plan.gaps;
-    assert!(left.is_empty() && gaps.is_empty(), "seed {}: {left:?} {gaps:?} {:?}", room.seed, picture.errors);
+    let pass = room.engine.last_pass();
+    let left: Vec<&Change> = pass.plan.changes.iter().filter(|change| is_left(room, change)).collect();
+    let gaps = &pass.plan.gaps;
+    assert!(left.is_empty() && gaps.is_empty(), "seed {}: {left:?} {gaps:?} {:?}", room.seed, pass.errors);
     room.assert_let_in().await;
 }
 

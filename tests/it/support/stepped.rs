@@ -373,10 +373,10 @@ impl Stepped {
 
     /// Nothing is planned, and a pass writes nothing.
     pub async fn assert_quiet(&mut self) {
-        let picture = self.last_pass();
-        let left: Vec<String> = picture.plan.changes.iter().map(|change| format!("{change:?}")).collect();
-        assert_eq!(left, [""; 0], "errors: {:?}", picture.errors);
-        assert!(picture.plan.gaps.is_empty(), "{:?}", picture.plan.gaps);
+        let pass = self.last_pass();
+        let left: Vec<String> = pass.plan.changes.iter().map(|change| format!("{change:?}")).collect();
+        assert_eq!(left, [""; 0], "errors: {:?}", pass.errors);
+        assert!(pass.plan.gaps.is_empty(), "{:?}", pass.plan.gaps);
         self.forget();
         self.pass().await;
         self.pass().await;
@@ -516,11 +516,8 @@ pub async fn rest(engine: &mut Engine, clock: &ShiftedClock) {
         }
         clock.advance(STEP);
     }
-    let picture = engine.last_pass();
-    panic!(
-        "does not come to rest: {:?} {:?} {:?} {:#?}",
-        picture.ledger_error, picture.errors, picture.unpublished, picture.plan
-    );
+    let pass = engine.last_pass();
+    panic!("does not come to rest: {:?} {:?} {:?} {:#?}", pass.ledger_error, pass.errors, pass.unpublished, pass.plan);
 }
 
 pub fn options() -> DockerOptions {

@@ -413,7 +413,7 @@ pub struct Engine {
     retry_request: RetryRequest,
     publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
     culprits: reconcile::attribution::Attributions,
-    picture: Arc<PassResult>,
+    pass: Arc<PassResult>,
     /// The manifests of the source's latest revision, as read with this configuration.
     loading: reconcile::manifest_loader::Loading,
     last_facts: Arc<Facts>,
@@ -479,7 +479,7 @@ impl Engine {
             retry_request: RetryRequest::default(),
             publish_backoffs: BTreeMap::new(),
             culprits: reconcile::attribution::Attributions::new(),
-            picture: Arc::default(),
+            pass: Arc::default(),
             loading: reconcile::manifest_loader::Loading::default(),
             last_facts: Arc::default(),
             ledger_error: None,
@@ -508,7 +508,7 @@ impl Engine {
 
     /// The last result.
     pub fn last_pass(&self) -> Arc<PassResult> {
-        self.picture.clone()
+        self.pass.clone()
     }
 
     pub fn ledger(&self) -> &Ledger {
@@ -571,15 +571,15 @@ impl Engine {
     /// # Errors
     /// The ledger cannot be written.
     pub async fn retry(&mut self, service: &str) -> Result<u64, StoreError> {
-        let picture = self.last_pass();
-        let names = picture.services.get(service).map(|manifest| {
+        let pass = self.last_pass();
+        let names = pass.services.get(service).map(|manifest| {
             manifest.containers.keys().chain(manifest.jobs.keys()).map(|key| manifest.address_name(key)).collect()
         });
         let names: BTreeSet<String> = names.unwrap_or_default();
-        let failed = picture.facts.failed.keys().filter(|address| names.contains(&address.name));
+        let failed = pass.facts.failed.keys().filter(|address| names.contains(&address.name));
         let containers: BTreeSet<Address> = failed.map(Address::base).collect();
         let forgotten = self.ledger.clear_failure(&containers.into_iter().collect::<Vec<_>>()).await?;
-        let wanted = picture.wants.map.iter().filter(|(_, want)| want.service == service);
+        let wanted = pass.wants.map.iter().filter(|(_, want)| want.service == service);
         let certificates: Vec<Address> =
             wanted.map(|(address, _)| address).filter(|address| address.kind == Kind::Certificate).cloned().collect();
         let forgotten = forgotten + self.ledger.forgive_orders(&certificates).await?;
@@ -589,8 +589,8 @@ impl Engine {
 
     /// A person says that no create of a service from before had an effect.
     pub fn create_again(&mut self, service: &str) {
-        let picture = &self.picture;
-        self.requests.create_again.retain(|name, _| picture.services.contains_key(name));
+        let pass = &self.pass;
+        self.requests.create_again.retain(|name, _| pass.services.contains_key(name));
         self.requests.create_again.insert(service.to_owned(), self.clock.now());
     }
 
@@ -684,6 +684,6 @@ impl Engine {
         if let Some(run) = self.run.as_mut() {
             run.failed = true;
         }
-        self.retries.failed(change, error, &self.picture.source.revision, now);
+        self.retries.failed(change, error, &self.pass.source.revision, now);
     }
 }

@@ -83,9 +83,9 @@ impl AlertState {
 }
 
 /// Every problem by its key; none before the first pass.
-pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
+pub fn problems(pass: &PassResult) -> BTreeMap<String, Alert> {
     let mut found = BTreeMap::new();
-    if picture.context.is_none() {
+    if pass.context.is_none() {
         return found;
     }
     let mut add = |topic: Topic, key: &str, trouble: Alert| {
@@ -98,18 +98,18 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
         code,
         hints,
     };
-    for (name, row) in picture.statuses().iter().filter(|(_, row)| row.attention) {
+    for (name, row) in pass.statuses().iter().filter(|(_, row)| row.attention) {
         let code = row.code;
         let hints = row.hints.iter().map(Hint::in_line).collect();
         let (topic, text) = (Topic::Attention, words::say(&row.what_now, Language::En));
         add(topic, name, Alert { topic, service: name.clone(), text, code, hints });
     }
-    for gap in &picture.plan.gaps {
+    for gap in &pass.plan.gaps {
         let hints = gap.hint().iter().map(Hint::in_line).collect();
         let key = format!("{}{}", gap.provider, gap.place());
         add(Topic::Provider, &key, trouble(Topic::Provider, format!("{key}: {}", gap.message), Some(gap.code), hints));
     }
-    for row in picture.instances() {
+    for row in pass.instances() {
         let (topic, service) = (Topic::Attention, row.name.clone());
         let hints = vec![format!("amarre instance show {}", row.name)];
         if row.is_in_trouble() {
@@ -121,28 +121,28 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
             add(topic, &format!("{}{TICK}", row.name), Alert { topic, service, text, code: Some(Code::A0737), hints });
         }
     }
-    if let Some(error) = &picture.source_error {
+    if let Some(error) = &pass.source_error {
         let hints = error.hints.iter().map(Hint::in_line).collect();
         add(Topic::Source, "", trouble(Topic::Source, error.message.clone(), Some(error.code), hints));
     }
     let broken =
         |known: &&amarre_core::manifest::Diagnostic| known.service.is_none() && known.severity == Severity::Error;
-    for known in picture.diagnostics.iter().filter(broken) {
+    for known in pass.diagnostics.iter().filter(broken) {
         let text = known.placed().to_string();
         let hints = vec!["amarre validate shows the place".to_owned()];
         add(Topic::Manifests, &known.file, trouble(Topic::Manifests, text, Some(known.code), hints));
     }
-    if let Some(guard) = &picture.plan.guard {
+    if let Some(guard) = &pass.plan.guard {
         let hints = guard.hints.iter().map(Hint::in_line).collect();
         add(Topic::Guard, "", trouble(Topic::Guard, guard.message.to_string(), Some(guard.code), hints));
     }
-    if let Some(error) = &picture.ledger_error {
+    if let Some(error) = &pass.ledger_error {
         let (text, hints) = (error.message.clone(), vec![error.hint.to_string()]);
         add(Topic::Ledger, "", trouble(Topic::Ledger, text, Some(Code::A0903), hints));
     }
-    let soon = |ends: Timestamp| ends - picture.at < CERTIFICATE_SOON;
+    let soon = |ends: Timestamp| ends - pass.at < CERTIFICATE_SOON;
     for one in
-        certificates::reports(picture).into_iter().filter(|one| one.ends.is_some_and(soon) && !one.used_by.is_empty())
+        certificates::reports(pass).into_iter().filter(|one| one.ends.is_some_and(soon) && !one.used_by.is_empty())
     {
         let text = format!("certificate {} of NPM {}: {}", one.name, one.npm, one.words);
         let hints = vec![format!("amarre explain certificate/{}", one.name)];
@@ -183,14 +183,14 @@ pub fn unannounced(why: String) -> (String, Alert) {
 }
 
 /// Whether the end of this problem can be reported: what cannot be observed is not known to be well.
-pub fn is_known(picture: &PassResult, trouble: &str) -> bool {
+pub fn is_known(pass: &PassResult, trouble: &str) -> bool {
     if let Some(rest) = trouble.strip_prefix("certificate/") {
         let npm = rest.split('/').next().unwrap_or_default();
-        return !picture.plan.gaps.iter().any(|gap| gap.provider.short_name() == npm);
+        return !pass.plan.gaps.iter().any(|gap| gap.provider.short_name() == npm);
     }
     let Some(service) = trouble.strip_prefix("attention/") else { return true };
     let service = service.strip_suffix(TICK).unwrap_or(service);
-    picture.statuses().get(service).is_none_or(|row| row.sync != Sync::Unknown)
+    pass.statuses().get(service).is_none_or(|row| row.sync != Sync::Unknown)
 }
 
 /// How long each problem has lasted, and how long it has been over. Empty at the start.
@@ -355,8 +355,8 @@ fn deployment_news<'e>(channel: &'e Channel, events: &'e [Event]) -> impl Iterat
 }
 
 /// The name of the instance, for subjects.
-pub fn instance(picture: &PassResult) -> String {
-    picture.context.as_ref().map(|context| context.site.instance.clone()).unwrap_or_default()
+pub fn instance(pass: &PassResult) -> String {
+    pass.context.as_ref().map(|context| context.site.instance.clone()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -140,15 +140,15 @@ impl Notifications {
         since: &mut AlertTimes,
         known: &mut Option<BTreeMap<String, ChannelMemory>>,
     ) -> Result<(), StoreError> {
-        let ((picture, _), now) = (self.handle.last_pass(), self.handle.now());
-        if picture.context.is_none() {
+        let ((pass, _), now) = (self.handle.last_pass(), self.handle.now());
+        if pass.context.is_none() {
             return Ok(());
         }
         let known = match known {
             Some(known) => known,
             None => known.insert(self.load_alerts().await?),
         };
-        let mut troubles = alerts::problems(&picture);
+        let mut troubles = alerts::problems(&pass);
         troubles.extend(self.handle.stalled_since().map(alerts::stalled));
         troubles.extend(self.pulse.as_ref().and_then(HeartbeatState::problem).map(alerts::unannounced));
         since.step(&troubles, known.values().flat_map(|known| &known.told), now);
@@ -158,13 +158,13 @@ impl Notifications {
                 continue;
             }
             let known = known.entry(channel.name.clone()).or_default();
-            let is_known = |trouble: &str| alerts::is_known(&picture, trouble);
+            let is_known = |trouble: &str| alerts::is_known(&pass, trouble);
             let due = since.due(channel, is_known, &troubles, &known.told, now);
-            match self.send_due(channel, known, &picture, due, now).await {
+            match self.send_due(channel, known, &pass, due, now).await {
                 // By themselves: beside many problems they would be cut off.
                 Ok(false) => {
-                    kept = kept.and(self.send_week(channel, known, &picture, now).await);
-                    kept = kept.and(self.send_reservations(channel, known, &picture, now).await);
+                    kept = kept.and(self.send_week(channel, known, &pass, now).await);
+                    kept = kept.and(self.send_reservations(channel, known, &pass, now).await);
                 }
                 Ok(true) => (),
                 Err(error) => kept = kept.and(Err(error)),
@@ -178,7 +178,7 @@ impl Notifications {
         &self,
         channel: &Channel,
         known: &mut ChannelMemory,
-        picture: &PassResult,
+        pass: &PassResult,
         due: Due,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -192,7 +192,7 @@ impl Notifications {
         if !is_any && event == known.event {
             return read.map(|()| false);
         }
-        if is_any && !self.takes(channel, picture, &all, now).await {
+        if is_any && !self.takes(channel, pass, &all, now).await {
             return read.map(|()| true);
         }
         // In memory first: if the ledger cannot be written, the alert is still sent only once.
@@ -209,7 +209,7 @@ impl Notifications {
         &self,
         channel: &Channel,
         known: &mut ChannelMemory,
-        picture: &PassResult,
+        pass: &PassResult,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let monday = week_due(now, &jiff::tz::TimeZone::system());
@@ -217,8 +217,8 @@ impl Notifications {
             return Ok(());
         }
         let sums = self.handle.ledger().saved(monday, Day(monday.0 + 6)).await?;
-        if let Some(news) = savings::weekly(picture, channel, monday, &sums) {
-            if !self.takes(channel, picture, &[news], now).await {
+        if let Some(news) = savings::weekly(pass, channel, monday, &sums) {
+            if !self.takes(channel, pass, &[news], now).await {
                 return Ok(());
             }
             known.week = Some(monday);
@@ -234,12 +234,12 @@ impl Notifications {
         &self,
         channel: &Channel,
         known: &mut ChannelMemory,
-        picture: &PassResult,
+        pass: &PassResult,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        for due in reservations::due(picture, channel, &known.reservations, now) {
+        for due in reservations::due(pass, channel, &known.reservations, now) {
             if let Some(news) = due.news
-                && !self.takes(&due.channel, picture, &[news], now).await
+                && !self.takes(&due.channel, pass, &[news], now).await
             {
                 return Ok(());
             }
@@ -283,8 +283,8 @@ impl Notifications {
     }
 
     /// Sends news as one message. Whether the channel took it.
-    async fn takes(&self, channel: &Channel, picture: &PassResult, news: &[News], now: Timestamp) -> bool {
-        let message = message::message(&alerts::instance(picture), news, self.site.as_deref(), now);
+    async fn takes(&self, channel: &Channel, pass: &PassResult, news: &[News], now: Timestamp) -> bool {
+        let message = message::message(&alerts::instance(pass), news, self.site.as_deref(), now);
         self.send(channel, &message).await.is_ok()
     }
 

@@ -59,20 +59,20 @@ pub struct ReservationNews {
 }
 
 /// What is due to a channel that was sent `told`.
-pub fn due(picture: &PassResult, channel: &Channel, told: &[SentAlert], now: Timestamp) -> Vec<ReservationNews> {
+pub fn due(pass: &PassResult, channel: &Channel, told: &[SentAlert], now: Timestamp) -> Vec<ReservationNews> {
     // Before the first pass nothing is known, so nothing is over.
-    if picture.context.is_none() || !channel.on.contains(&Topic::Reservations) {
+    if pass.context.is_none() || !channel.on.contains(&Topic::Reservations) {
         Vec::new()
     } else {
-        compared(picture, channel, told, now)
+        compared(pass, channel, told, now)
     }
 }
 
-fn compared(picture: &PassResult, channel: &Channel, told: &[SentAlert], now: Timestamp) -> Vec<ReservationNews> {
+fn compared(pass: &PassResult, channel: &Channel, told: &[SentAlert], now: Timestamp) -> Vec<ReservationNews> {
     let known: BTreeMap<&str, &SentAlert> = told.iter().map(|row| (row.trouble.as_str(), row)).collect();
     let mut due = Vec::new();
     let mut live = BTreeMap::new();
-    for (pool, facts) in picture.facts.pools.iter().filter(|(pool, _)| channel.wants(Topic::Reservations, pool)) {
+    for (pool, facts) in pass.facts.pools.iter().filter(|(pool, _)| channel.wants(Topic::Reservations, pool)) {
         for one in &facts.reservations {
             let ReservationState::Held { since, until, .. } = one.state else { continue };
             let key = format!("{ROWS}{pool}/{}", one.label());
@@ -86,7 +86,7 @@ fn compared(picture: &PassResult, channel: &Channel, told: &[SentAlert], now: Ti
             let is_news = said.is_none_or(|said| moment > said);
             // Of one that is over nothing is known but what was said.
             let row = SentAlert { trouble: key.clone(), code: moment.word().to_owned(), text: one.by.clone(), at: now };
-            let news = is_news.then(|| news(pool, text(picture, pool, one, moment, now)));
+            let news = is_news.then(|| news(pool, text(pass, pool, one, moment, now)));
             due.push(ReservationNews { channel: to(channel, &one.by), news, key, row: Some(row) });
         }
     }
@@ -110,13 +110,13 @@ fn news(pool: &str, text: String) -> News {
     News { topic, state, service: pool.to_owned(), text, code, hints, since: None, deployment: None }
 }
 
-fn text(picture: &PassResult, pool: &str, one: &Reservation, moment: Moment, now: Timestamp) -> String {
+fn text(pass: &PassResult, pool: &str, one: &Reservation, moment: Moment, now: Timestamp) -> String {
     let (label, user) = (one.label(), &one.user);
     let Some(until) = one.until() else { return String::new() };
     let at = report::exact_time(until, Language::En);
     match moment {
         Moment::Began => {
-            let known = picture.services.get(pool).and_then(|service| service.pool.as_ref());
+            let known = pass.services.get(pool).and_then(|service| service.pool.as_ref());
             let way = |name: &String| {
                 let machine = known.and_then(|pool| pool.machines.get(name));
                 machine.map_or_else(|| name.clone(), |machine| format!("{name}: {}", ssh_line(user, machine)))
@@ -173,16 +173,16 @@ mod tests {
     }
 
     /// A pool with a reservation of an hour that ends in so long.
-    fn picture(left: Millis, by: &str) -> PassResult {
+    fn pass(left: Millis, by: &str) -> PassResult {
         let until = NOW + left;
         let machines = ["m1".to_owned()].into();
         let state = ReservationState::Held { machines, since: until + Millis::minutes(-60), until };
         let (user, by, length) = ("alice".to_owned(), by.to_owned(), Millis::minutes(60));
         let one = Reservation { id: 7, user, by, count: 1, partly: false, asked: NOW, from: NOW, length, state };
-        let mut picture = PassResult::default();
+        let mut pass = PassResult::default();
         let facts = PoolFacts { reservations: vec![one], ..PoolFacts::default() };
-        picture.facts.pools.insert("lab".to_owned(), facts);
-        picture
+        pass.facts.pools.insert("lab".to_owned(), facts);
+        pass
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
         let mut told: Vec<SentAlert> = Vec::new();
         let mut said = Vec::new();
         for left in [60, 30, 15, 14, 5, 4, 20, 15, 3] {
-            for due in compared(&picture(Millis::minutes(left), "alice@example.org"), &channel(), &told, NOW) {
+            for due in compared(&pass(Millis::minutes(left), "alice@example.org"), &channel(), &told, NOW) {
                 assert_eq!(recipient(&due), "alice@example.org");
                 said.extend(due.news.map(|news| format!("{left}: {}", news.text.lines().next().unwrap_or_default())));
                 told = due.row.into_iter().collect();
@@ -207,7 +207,7 @@ mod tests {
             over.iter().map(|due| (recipient(due), due.row.is_none())).collect::<Vec<_>>(),
             [("alice@example.org", true)]
         );
-        let of_a_token = compared(&picture(Millis::minutes(60), "token ci"), &channel(), &[], NOW);
+        let of_a_token = compared(&pass(Millis::minutes(60), "token ci"), &channel(), &[], NOW);
         assert_eq!(of_a_token.iter().map(recipient).collect::<Vec<_>>(), ["ops@example.org"]);
     }
 }

@@ -51,8 +51,8 @@ impl WeekRow<'_> {
 }
 
 /// The message to a channel about the week that began on `monday`; `None`: no server that it wants had a timetable.
-pub fn weekly(picture: &PassResult, channel: &Channel, monday: Day, sums: &SavedSums) -> Option<News> {
-    let rows = rows(picture, channel, sums);
+pub fn weekly(pass: &PassResult, channel: &Channel, monday: Day, sums: &SavedSums) -> Option<News> {
+    let rows = rows(pass, channel, sums);
     if rows.is_empty() {
         return None;
     }
@@ -97,8 +97,8 @@ pub fn weekly(picture: &PassResult, channel: &Channel, monday: Day, sums: &Saved
     })
 }
 
-fn rows<'p>(picture: &'p PassResult, channel: &Channel, sums: &'p SavedSums) -> Vec<WeekRow<'p>> {
-    let known: BTreeMap<&Address, &InstanceRow> = picture.instances().iter().map(|row| (&row.address, row)).collect();
+fn rows<'p>(pass: &'p PassResult, channel: &Channel, sums: &'p SavedSums) -> Vec<WeekRow<'p>> {
+    let known: BTreeMap<&Address, &InstanceRow> = pass.instances().iter().map(|row| (&row.address, row)).collect();
     let mut rows: BTreeMap<&Address, WeekRow<'p>> = BTreeMap::new();
     for ((address, currency), sum) in sums {
         let known = known.get(address).copied();

@@ -111,9 +111,9 @@ async fn stream_act(handle: Handle, mut act: Act, query: StyleQuery, who: &Ident
 
 /// The end of a command, reduced to the services that the account may see.
 fn restrict(handle: &Handle, answer: CommandAnswer, own: &BTreeSet<String>) -> CommandAnswer {
-    let (picture, _) = handle.last_pass();
-    let rows = picture.statuses();
-    let rows: Vec<_> = own.iter().filter_map(|name| Some(report::service_json(&picture, rows.get(name)?))).collect();
+    let (pass, _) = handle.last_pass();
+    let rows = pass.statuses();
+    let rows: Vec<_> = own.iter().filter_map(|name| Some(report::service_json(&pass, rows.get(name)?))).collect();
     let document = json!({"schema": "amarre.status/v1", "services": rows});
     CommandAnswer { document, text: String::new(), exit: answer.exit }
 }

@@ -66,11 +66,11 @@ async fn list(State(handle): State<Handle>, Query(of): Query<InstancesOf>, Query
         Err(why) => return (StatusCode::BAD_REQUEST, why).into_response(),
     };
     super::spawn_detached(commands::read_prices(handle.clone()));
-    let (picture, _) = handle.last_pass();
-    let rows = of.select(&picture);
+    let (pass, _) = handle.last_pass();
+    let rows = of.select(&pass);
     let from = page.cursor.and_then(|at| usize::try_from(at).ok()).unwrap_or_default().min(rows.len());
     let to = (from + length).min(rows.len());
-    Json(instances::document(&picture, &rows, from..to)).into_response()
+    Json(instances::document(&pass, &rows, from..to)).into_response()
 }
 
 async fn one(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
@@ -83,8 +83,8 @@ async fn schedule(State(handle): State<Handle>, Path(name): Path<String>) -> Res
 }
 
 async fn logs(State(handle): State<Handle>, Path(name): Path<String>, Query(page): Query<LogPage>) -> Response {
-    let picture = handle.last_pass().0;
-    document_of(Some(commands::logs(handle.ledger(), &picture, &name, page.lines, Style::PLAIN).await))
+    let pass = handle.last_pass().0;
+    document_of(Some(commands::logs(handle.ledger(), &pass, &name, page.lines, Style::PLAIN).await))
 }
 
 async fn logs_text(
@@ -93,8 +93,8 @@ async fn logs_text(
     Query(page): Query<LogPage>,
     Query(style): Query<StyleQuery>,
 ) -> Response {
-    let picture = handle.last_pass().0;
-    text_answer(Some(commands::logs(handle.ledger(), &picture, &name, page.lines, style.style()).await))
+    let pass = handle.last_pass().0;
+    text_answer(Some(commands::logs(handle.ledger(), &pass, &name, page.lines, style.style()).await))
 }
 
 async fn list_text(

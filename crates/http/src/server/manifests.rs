@@ -107,19 +107,19 @@ pub(super) fn routes() -> Vec<ApiRoute> {
 }
 
 /// The file of a service, also of a broken one.
-fn find_file(handle: &Handle, picture: &PassResult, name: &str) -> (String, Option<String>) {
-    if let Some((file, text)) = edit_manifest::file_of(picture, name) {
+fn find_file(handle: &Handle, pass: &PassResult, name: &str) -> (String, Option<String>) {
+    if let Some((file, text)) = edit_manifest::file_of(pass, name) {
         return (file, Some(text));
     }
     let file = handle.path_of(name);
-    let text = picture.source.files.iter().find(|(path, _)| *path == file).map(|(_, text)| text.clone());
+    let text = pass.source.files.iter().find(|(path, _)| *path == file).map(|(_, text)| text.clone());
     (file, text)
 }
 
 async fn read(State(handle): State<Handle>, Extension(who): Extension<Identity>, Path(name): Path<String>) -> Response {
-    let (picture, _) = handle.last_pass();
-    let (file, Some(text)) = find_file(&handle, &picture, &name) else { return no_such(&name) };
-    let holds = edit_manifest::file_holds(&picture, (&file, &text), &name);
+    let (pass, _) = handle.last_pass();
+    let (file, Some(text)) = find_file(&handle, &pass, &name) else { return no_such(&name) };
+    let holds = edit_manifest::file_holds(&pass, (&file, &text), &name);
     if let Some(refused) = refuse_foreign(&who, holds) {
         return refused;
     }
@@ -169,10 +169,10 @@ async fn write(
 }
 
 async fn write_manifest(handle: &Handle, who: &Identity, name: String, new: NewManifest) -> Response {
-    let (picture, _) = handle.last_pass();
-    let (file, before) = find_file(handle, &picture, &name);
+    let (pass, _) = handle.last_pass();
+    let (file, before) = find_file(handle, &pass, &name);
     if let Some(text) = &before {
-        let holds = edit_manifest::file_holds(&picture, (&file, text), &name);
+        let holds = edit_manifest::file_holds(&pass, (&file, text), &name);
         if let Some(refused) = refuse_foreign(who, holds).or_else(|| refuse_shared_file(&file, holds)) {
             return refused;
         }
@@ -259,8 +259,8 @@ async fn foreign_uses(
 ) -> Result<Vec<Use>, Response> {
     static TURNS: Semaphore = Semaphore::const_new(2);
     let _turn = TURNS.acquire().await;
-    let (picture, _) = handle.last_pass();
-    let Some(context) = &picture.context else {
+    let (pass, _) = handle.last_pass();
+    let Some(context) = &pass.context else {
         // Before the first pass the owners are not known.
         let hint = "GET /readyz answers 200 as soon as it is";
         return Err(problem(StatusCode::SERVICE_UNAVAILABLE, Code::A1030, "the first look is in progress", hint));
@@ -273,7 +273,7 @@ async fn foreign_uses(
         return Err(problem(StatusCode::FORBIDDEN, Code::A1030, title, hint));
     }
     let (file, text, services) = (file.to_owned(), text.to_owned(), services.clone());
-    let reading = tokio::task::spawn_blocking(move || read_scope::foreign_uses(&picture, (&file, &text), &services));
+    let reading = tokio::task::spawn_blocking(move || read_scope::foreign_uses(&pass, (&file, &text), &services));
     reading.await.map_err(|_| stopping())
 }
 
@@ -371,13 +371,13 @@ async fn remove(
     Path(name): Path<String>,
     Query(asked): Query<Tagged>,
 ) -> Response {
-    let (picture, _) = handle.last_pass();
-    let (file, Some(text)) = find_file(&handle, &picture, &name) else { return no_such(&name) };
+    let (pass, _) = handle.last_pass();
+    let (file, Some(text)) = find_file(&handle, &pass, &name) else { return no_such(&name) };
     // A file that the client has not read is not deleted.
     if asked.tag.is_none_or(|tag| tag != edit_manifest::tag(&text)) {
         return changed_meanwhile(&file, true);
     }
-    let holds = edit_manifest::file_holds(&picture, (&file, &text), &name);
+    let holds = edit_manifest::file_holds(&pass, (&file, &text), &name);
     if let Some(refused) = refuse_foreign(&who, holds).or_else(|| refuse_shared_file(&file, holds)) {
         return refused;
     }
@@ -394,8 +394,8 @@ async fn validate(State(handle): State<Handle>) -> Response {
 }
 
 async fn examine(State(handle): State<Handle>) -> Response {
-    let (picture, _) = handle.last_pass();
-    Json(doctor::document(&doctor::running(&picture, handle.now()).await)).into_response()
+    let (pass, _) = handle.last_pass();
+    Json(doctor::document(&doctor::running(&pass, handle.now()).await)).into_response()
 }
 
 /// Name and e-mail of the author of a commit.

@@ -25,7 +25,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 
 /// The text of one scrape. `applied`: when a change of each service was last written.
 pub fn render(
-    picture: &PassResult,
+    pass: &PassResult,
     applied: &BTreeMap<String, Timestamp>,
     meters: &Meters,
     asked: &RequestCounts,
@@ -33,13 +33,13 @@ pub fn render(
     let mut registry = Registry::default();
     let build = gauge(&mut registry, "amarre_build_info", "Which program");
     build.get_or_create(&labels(&[("version", env!("CARGO_PKG_VERSION"))])).set(1);
-    services(&mut registry, picture, applied);
-    providers(&mut registry, picture);
-    instances(&mut registry, picture);
-    passes(&mut registry, picture, meters);
-    stocks(&mut registry, picture);
-    machines(&mut registry, picture);
-    apps(&mut registry, picture, meters);
+    services(&mut registry, pass, applied);
+    providers(&mut registry, pass);
+    instances(&mut registry, pass);
+    passes(&mut registry, pass, meters);
+    stocks(&mut registry, pass);
+    machines(&mut registry, pass);
+    apps(&mut registry, pass, meters);
     let help = "Requests that were answered, by route and status";
     registry.register("amarre_http_requests", help, asked.requests.clone());
     let help = "Until the answer began";
@@ -51,9 +51,9 @@ pub fn render(
 }
 
 /// Passes: results and durations.
-fn passes(registry: &mut Registry, picture: &PassResult, meters: &Meters) {
+fn passes(registry: &mut Registry, pass: &PassResult, meters: &Meters) {
     let at = "amarre_last_reconcile_timestamp_seconds";
-    single(registry, at, "When it looked last", picture.at.0 / 1000);
+    single(registry, at, "When it looked last", pass.at.0 / 1000);
     let success = meters.last_success.load(Ordering::Relaxed);
     if success > 0 {
         let at = "amarre_last_success_timestamp_seconds";
@@ -78,15 +78,15 @@ fn passes(registry: &mut Registry, picture: &PassResult, meters: &Meters) {
     let help = "From a record that is written to one that is answered everywhere";
     registry.register("amarre_dns_propagation_seconds", help, meters.propagations.clone());
     let errors =
-        picture.diagnostics.iter().filter(|known| known.severity == amarre_core::manifest::Severity::Error).count();
+        pass.diagnostics.iter().filter(|known| known.severity == amarre_core::manifest::Severity::Error).count();
     single(registry, "amarre_manifest_errors", "Errors in manifests", number(errors));
-    single(registry, "amarre_queue_depth", "Services that are being worked on", number(picture.busy.len()));
+    single(registry, "amarre_queue_depth", "Services that are being worked on", number(pass.busy.len()));
 }
 
 /// Limited resources.
-fn stocks(registry: &mut Registry, picture: &PassResult) {
+fn stocks(registry: &mut Registry, pass: &PassResult) {
     let ends = gauge(registry, "amarre_certificate_expiry_timestamp_seconds", "When a certificate ends");
-    for one in certificates::reports(picture) {
+    for one in certificates::reports(pass) {
         if let Some(at) = one.ends {
             ends.get_or_create(&labels(&[("certificate", &one.name), ("npm", &one.npm)])).set(at.0 / 1000);
         }
@@ -94,13 +94,13 @@ fn stocks(registry: &mut Registry, picture: &PassResult) {
     let left =
         gauge(registry, "amarre_acme_budget_remaining", "Certificates that Let's Encrypt would still give this week");
     let most = gauge(registry, "amarre_acme_budget_limit", "Of so many");
-    for budget in certificates::budgets(picture) {
+    for budget in certificates::budgets(pass) {
         let labels = labels(&[("limit", "domain"), ("domain", &budget.domain)]);
         left.get_or_create(&labels).set(number(budget.left));
         most.get_or_create(&labels).set(number(budget.of));
     }
     let all = gauge(registry, "amarre_subnets", "Subnets of the pools");
-    for room in subnets::rooms(picture) {
+    for room in subnets::rooms(pass) {
         let pool = room.pool.to_string();
         for (state, count) in [("leased", room.leased), ("foreign", room.foreign), ("free", room.free)] {
             all.get_or_create(&labels(&[("pool", &pool), ("state", state)])).set(number(count));
@@ -109,9 +109,9 @@ fn stocks(registry: &mut Registry, picture: &PassResult) {
 }
 
 /// Apps: how far each is, and what became of their deployments.
-fn apps(registry: &mut Registry, picture: &PassResult, meters: &Meters) {
+fn apps(registry: &mut Registry, pass: &PassResult, meters: &Meters) {
     let all = gauge(registry, "amarre_app_state", "How far an app is: 1 for its state, 0 for the others");
-    for row in apps::rows(picture) {
+    for row in apps::rows(pass) {
         for state in deployments::states() {
             let labels = labels(&[("app", &row.name), ("state", state)]);
             all.get_or_create(&labels).set(i64::from(state == row.stage.state.word()));
@@ -122,11 +122,11 @@ fn apps(registry: &mut Registry, picture: &PassResult, meters: &Meters) {
 }
 
 /// Machines of pools, and who waits for some.
-fn machines(registry: &mut Registry, picture: &PassResult) {
+fn machines(registry: &mut Registry, pass: &PassResult) {
     let machines = gauge(registry, "amarre_pool_machines", "Machines of a pool by state");
     let waiting = gauge(registry, "amarre_pool_reservations_waiting", "Reservations that wait for machines");
     let lent = gauge(registry, "amarre_pool_reservations", "Reservations that have machines");
-    for row in pools::rows(picture) {
+    for row in pools::rows(pass) {
         for state in MachineState::ALL {
             let labels = labels(&[("pool", &row.name), ("state", state.word())]);
             machines.get_or_create(&labels).set(number(row.count(state)));
@@ -138,10 +138,10 @@ fn machines(registry: &mut Registry, picture: &PassResult) {
     }
 }
 
-fn services(registry: &mut Registry, picture: &PassResult, applied: &BTreeMap<String, Timestamp>) {
+fn services(registry: &mut Registry, pass: &PassResult, applied: &BTreeMap<String, Timestamp>) {
     let info = gauge(registry, "amarre_service_info", "How each service is");
     let attention = gauge(registry, "amarre_service_attention", "Whether a service needs a person");
-    for (name, row) in picture.statuses() {
+    for (name, row) in pass.statuses() {
         let all =
             [("service", name.as_str()), ("host", &row.host), ("sync", row.sync.word()), ("health", row.health.word())];
         info.get_or_create(&labels(&all)).set(1);
@@ -153,15 +153,15 @@ fn services(registry: &mut Registry, picture: &PassResult, applied: &BTreeMap<St
         last.get_or_create(&labels(&[("service", name)])).set(at.0 / 1000);
     }
     let drift = gauge(registry, "amarre_drift_resources", "Resources that differ from what was last applied");
-    for change in picture.plan.changes.iter().filter(|change| status::is_drift(change)) {
+    for change in pass.plan.changes.iter().filter(|change| status::is_drift(change)) {
         drift.get_or_create(&labels(&[("kind", change.address.kind.word())])).inc();
     }
-    single(registry, "amarre_backoff_services", "Services that wait after a failure", number(picture.errors.len()));
+    single(registry, "amarre_backoff_services", "Services that wait after a failure", number(pass.errors.len()));
 }
 
 /// Servers at clouds.
-fn instances(registry: &mut Registry, picture: &PassResult) {
-    let rows = picture.instances();
+fn instances(registry: &mut Registry, pass: &PassResult) {
+    let rows = pass.instances();
     if rows.is_empty() {
         return;
     }
@@ -203,14 +203,14 @@ fn instances(registry: &mut Registry, picture: &PassResult) {
     }
 }
 
-fn providers(registry: &mut Registry, picture: &PassResult) {
-    let Some(context) = &picture.context else { return };
+fn providers(registry: &mut Registry, pass: &PassResult) {
+    let Some(context) = &pass.context else { return };
     let up = gauge(registry, "amarre_provider_up", "Whether a provider could be observed");
     let requests = Family::<Labels, Counter>::default();
     registry.register("amarre_provider_requests", "Requests by method and status; 0 = no answer", requests.clone());
     let (mut took, mut waited) = (Several(Vec::new()), Several(Vec::new()));
     for (id, provider) in context.providers.iter() {
-        let is_up = !picture.plan.gaps.iter().any(|gap| gap.provider == *id && gap.scope.resource().is_none());
+        let is_up = !pass.plan.gaps.iter().any(|gap| gap.provider == *id && gap.scope.resource().is_none());
         up.get_or_create(&labels(&[("provider", id.as_str())])).set(i64::from(is_up));
         let Some(counts) = provider.capabilities().requests else { continue };
         let of = || labels(&[("provider", id.as_str())]);

@@ -335,8 +335,8 @@ fn document_of(answer: Option<CommandAnswer>) -> Response {
 }
 
 async fn readyz(State(handle): State<Handle>) -> Response {
-    let (picture, _) = handle.last_pass();
-    if picture.context.is_some() {
+    let (pass, _) = handle.last_pass();
+    if pass.context.is_some() {
         "ready\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "first look in progress\n").into_response()
@@ -344,22 +344,22 @@ async fn readyz(State(handle): State<Handle>) -> Response {
 }
 
 async fn health(State(handle): State<Handle>, Extension(notifications): Extension<Notifications>) -> Response {
-    let (picture, _) = handle.last_pass();
-    let services = picture.statuses();
+    let (pass, _) = handle.last_pass();
+    let services = pass.statuses();
     let stalled = handle.stalled_since();
-    let status = match picture.is_whole() && stalled.is_none() {
-        _ if picture.context.is_none() => "starting",
+    let status = match pass.is_whole() && stalled.is_none() {
+        _ if pass.context.is_none() => "starting",
         true => "ok",
         false => "degraded",
     };
     let mut body = json!({
         "status": status,
         "services": services.values().filter(|row| !row.deleted).count(),
-        "attention": report::attention::count(&picture),
-        "gaps": picture.plan.gaps.len(),
-        "ledger": picture.ledger_error.is_none(),
-        "source": picture.source_error.is_none(),
-        "checked_at": picture.at.rfc3339(),
+        "attention": report::attention::count(&pass),
+        "gaps": pass.plan.gaps.len(),
+        "ledger": pass.ledger_error.is_none(),
+        "source": pass.source_error.is_none(),
+        "checked_at": pass.at.rfc3339(),
     });
     if let Some(since) = stalled {
         body["stalled_since"] = json!(since.rfc3339());
@@ -372,10 +372,10 @@ async fn health(State(handle): State<Handle>, Extension(notifications): Extensio
 }
 
 async fn metrics(State(handle): State<Handle>, Extension(asked): Extension<RequestCounts>) -> Response {
-    let (picture, _) = handle.last_pass();
+    let (pass, _) = handle.last_pass();
     // A ledger that cannot be read shows as a missing part here, and in the pass.
     let applied = handle.ledger().last_applied().await.unwrap_or_default();
-    let text = metrics::render(&picture, &applied, handle.meters(), &asked);
+    let text = metrics::render(&pass, &applied, handle.meters(), &asked);
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
@@ -385,9 +385,9 @@ async fn status_all(State(handle): State<Handle>) -> Response {
 
 /// The status document with what only the ledger knows: the last run.
 async fn status_document(handle: &Handle) -> serde_json::Value {
-    let (picture, next) = handle.last_pass();
+    let (pass, next) = handle.last_pass();
     let next = (next.0 > 0).then_some(next);
-    let mut document = report::status_json(&picture, next);
+    let mut document = report::status_json(&pass, next);
     if let (Ok(Some(run)), Some(object)) = (handle.ledger().last_run().await, document.as_object_mut()) {
         let run = json!({
             "id": run.id, "started_at": run.started.rfc3339(), "result": run.result, "writes": run.writes,
@@ -399,9 +399,9 @@ async fn status_document(handle: &Handle) -> serde_json::Value {
 }
 
 async fn service(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
-    let (picture, _) = handle.last_pass();
-    match picture.statuses().get(&name) {
-        Some(row) => Json(with_events(&handle, report::service_json(&picture, row), &name).await.0).into_response(),
+    let (pass, _) = handle.last_pass();
+    match pass.statuses().get(&name) {
+        Some(row) => Json(with_events(&handle, report::service_json(&pass, row), &name).await.0).into_response(),
         None => no_such(&name),
     }
 }
@@ -468,9 +468,9 @@ async fn subnets_text(State(handle): State<Handle>, Query(query): Query<StyleQue
 }
 
 async fn status_text(State(handle): State<Handle>, Query(query): Query<StyleQuery>) -> Response {
-    let ((picture, next), now) = (handle.last_pass(), handle.now());
-    let text = report::status_text(&picture, query.listing(), now, Some(next), query.style());
-    let document = service_list::document(&picture, status_document(&handle).await, query.only);
+    let ((pass, next), now) = (handle.last_pass(), handle.now());
+    let text = report::status_text(&pass, query.listing(), now, Some(next), query.style());
+    let document = service_list::document(&pass, status_document(&handle).await, query.only);
     let answer = commands::CommandAnswer { document, text, exit: 0 };
     Json(answer).into_response()
 }
@@ -603,13 +603,13 @@ async fn service_text(
     Path(name): Path<String>,
     Query(query): Query<StyleQuery>,
 ) -> Response {
-    let (picture, _) = handle.last_pass();
-    let row = picture.statuses().get(&name).map(|row| report::service_json(&picture, row));
+    let (pass, _) = handle.last_pass();
+    let row = pass.statuses().get(&name).map(|row| report::service_json(&pass, row));
     let Some(row) = row else {
-        return document_of(Some(find_address::no_service(&picture, &name)));
+        return document_of(Some(find_address::no_service(&pass, &name)));
     };
     let (document, events) = with_events(&handle, row, &name).await;
-    match report::service_text(&picture, &name, &events, handle.now(), query.style()) {
+    match report::service_text(&pass, &name, &events, handle.now(), query.style()) {
         Some(text) => Json(commands::CommandAnswer { document, text, exit: 0 }).into_response(),
         None => no_such(&name),
     }

@@ -53,13 +53,13 @@ enum Sort {
 }
 
 impl ServicesOf {
-    fn matches(&self, picture: &PassResult, row: &ServiceStatus) -> bool {
+    fn matches(&self, pass: &PassResult, row: &ServiceStatus) -> bool {
         let is = |asked: &Option<String>, is: &str| asked.as_ref().is_none_or(|asked| asked == is);
         is(&self.sync, row.sync.word())
             && is(&self.health, row.health.word())
             && is(&self.host, &row.host)
-            && self.only.is_none_or(|only| only.matches(picture, row))
-            && self.q.as_ref().is_none_or(|text| service_list::is_about(picture, row, text))
+            && self.only.is_none_or(|only| only.matches(pass, row))
+            && self.q.as_ref().is_none_or(|text| service_list::is_about(pass, row, text))
     }
 }
 
@@ -75,11 +75,11 @@ pub async fn services(State(handle): State<Handle>, Query(of): Query<ServicesOf>
         Ok(length) => length,
         Err(why) => return (StatusCode::BAD_REQUEST, why).into_response(),
     };
-    let (picture, _) = handle.last_pass();
+    let (pass, _) = handle.last_pass();
     // By name, which also orders equal rows.
-    let statuses = picture.statuses();
-    let mut rows: Vec<&ServiceStatus> = statuses.values().filter(|row| of.matches(&picture, row)).collect();
-    let since = |row: &ServiceStatus| picture.since.get(&row.name).map(|(_, at)| *at);
+    let statuses = pass.statuses();
+    let mut rows: Vec<&ServiceStatus> = statuses.values().filter(|row| of.matches(&pass, row)).collect();
+    let since = |row: &ServiceStatus| pass.since.get(&row.name).map(|(_, at)| *at);
     let sort = of.sort.unwrap_or_default();
     match sort {
         Sort::Name | Sort::NameBack => (),
@@ -92,7 +92,7 @@ pub async fn services(State(handle): State<Handle>, Query(of): Query<ServicesOf>
     }
     let from = of.cursor.and_then(|at| usize::try_from(at).ok()).unwrap_or_default().min(rows.len());
     let to = (from + length).min(rows.len());
-    let page: Vec<_> = rows[from..to].iter().map(|row| report::service_json(&picture, row)).collect();
+    let page: Vec<_> = rows[from..to].iter().map(|row| report::service_json(&pass, row)).collect();
     let next = (to < rows.len()).then_some(to);
     Json(json!({"schema": "amarre.status/v1", "services": page, "total": rows.len(), "next": next})).into_response()
 }

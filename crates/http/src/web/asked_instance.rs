@@ -15,10 +15,10 @@ use crate::words::Words;
 pub async fn found(
     web: &Web,
     visitor: &RequestContext,
-    picture: &PassResult,
+    pass: &PassResult,
     name: &str,
 ) -> Result<InstanceRow, Response> {
-    match instances::find(picture, name) {
+    match instances::find(pass, name) {
         Ok(row) => Ok(row),
         Err(_) => {
             let text = visitor.words.with("inst-none", "name", name);

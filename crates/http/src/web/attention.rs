@@ -36,23 +36,23 @@ impl AttentionRow {
         marks::tone(self.tone)
     }
 
-    fn of_site(problem: SiteProblem, picture: &PassResult, visitor: &RequestContext) -> Self {
-        let mut hints = hint_actions::views(&problem.hints, picture, visitor);
+    fn of_site(problem: SiteProblem, pass: &PassResult, visitor: &RequestContext) -> Self {
+        let mut hints = hint_actions::views(&problem.hints, pass, visitor);
         if guards::is_one(problem.code) {
-            let names = guard_deletes::names(picture, visitor.words);
+            let names = guard_deletes::names(pass, visitor.words);
             hints.extend(names.map(|text| HintView { text, command: String::new(), action: None }));
         }
         let what = Counted::plain(visitor.words.say(&problem.text));
         Self { tone: "dim", name: String::new(), path: String::new(), what, hints, code: Some(problem.code) }
     }
 
-    fn of_service(row: &ServiceStatus, picture: &PassResult, now: Timestamp, visitor: &RequestContext) -> Self {
+    fn of_service(row: &ServiceStatus, pass: &PassResult, now: Timestamp, visitor: &RequestContext) -> Self {
         Self {
             tone: if row.health == Health::Missing { "missing" } else { "bad" },
             name: row.name.clone(),
             path: format!("/services/{}", encoded(&row.name)),
             what: Counted::new(&row.what_now, row.what_now_clock, now, visitor.words),
-            hints: hint_actions::of_service(row, picture, visitor),
+            hints: hint_actions::of_service(row, pass, visitor),
             code: row.code,
         }
     }
@@ -90,24 +90,24 @@ impl AttentionRow {
 const MACHINES_SHOWN: usize = 3;
 
 /// Everything that needs a person, as the report has it.
-pub fn rows(picture: &PassResult, now: Timestamp, visitor: &RequestContext) -> Vec<AttentionRow> {
+pub fn rows(pass: &PassResult, now: Timestamp, visitor: &RequestContext) -> Vec<AttentionRow> {
     let row = |concern: Concern<'_>| match concern {
-        Concern::Site(problem) => AttentionRow::of_site(problem, picture, visitor),
-        Concern::Service(row) => AttentionRow::of_service(row, picture, now, visitor),
+        Concern::Site(problem) => AttentionRow::of_site(problem, pass, visitor),
+        Concern::Service(row) => AttentionRow::of_service(row, pass, now, visitor),
         Concern::Instance(row) => AttentionRow::of_instance(row, now, visitor.words),
         Concern::Pool(row) => AttentionRow::of_pool(&row, visitor.words),
     };
-    concerns(picture, now).into_iter().map(row).collect()
+    concerns(pass, now).into_iter().map(row).collect()
 }
 
 /// Of what has one code, this much is shown.
 const CASES_SHOWN: usize = 20;
 
 /// What has this code now, whether it needs a person or not.
-pub fn with_code(picture: &PassResult, code: Code, now: Timestamp, visitor: &RequestContext) -> Vec<AttentionRow> {
-    let services = picture.statuses().values().filter(|row| row.code == Some(code));
-    let problems = report::problems(picture, now).into_iter().filter(|problem| problem.code == code);
-    let problems = problems.map(|problem| AttentionRow::of_site(problem, picture, visitor));
-    let services = services.map(|row| AttentionRow::of_service(row, picture, now, visitor));
+pub fn with_code(pass: &PassResult, code: Code, now: Timestamp, visitor: &RequestContext) -> Vec<AttentionRow> {
+    let services = pass.statuses().values().filter(|row| row.code == Some(code));
+    let problems = report::problems(pass, now).into_iter().filter(|problem| problem.code == code);
+    let problems = problems.map(|problem| AttentionRow::of_site(problem, pass, visitor));
+    let services = services.map(|row| AttentionRow::of_service(row, pass, now, visitor));
     problems.chain(services).take(CASES_SHOWN).collect()
 }

@@ -54,26 +54,26 @@ pub async fn act(
     let Some(demo) = web.demo.clone().filter(|_| BUTTONS.iter().any(|(known, ..)| *known == deed)) else {
         return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await);
     };
-    let (picture, _) = web.handle.last_pass();
+    let (pass, _) = web.handle.last_pass();
     let shown = service_of_page(&here);
-    let order = shown.iter().map(String::as_str).chain([USUAL]).chain(picture.services.keys().map(String::as_str));
+    let order = shown.iter().map(String::as_str).chain([USUAL]).chain(pass.services.keys().map(String::as_str));
     let words = doer.visitor.words;
     let (target, done) = match deed.as_str() {
-        "remove-container" => match order.into_iter().find_map(|name| container(&picture, name)) {
+        "remove-container" => match order.into_iter().find_map(|name| container(&pass, name)) {
             Some(target) => {
                 let done = demo.remove_container(&target.thing).await;
                 (Some(target), done)
             }
             None => (None, Ok(())),
         },
-        "edit-proxy-host" => match order.into_iter().find_map(|name| proxy_host(&picture, name)) {
+        "edit-proxy-host" => match order.into_iter().find_map(|name| proxy_host(&pass, name)) {
             Some(target) => {
                 let done = demo.edit_proxy_host(&target.thing);
                 (Some(target), done)
             }
             None => (None, Ok(())),
         },
-        _ => match order.into_iter().find_map(|name| deployed(&picture, name)) {
+        _ => match order.into_iter().find_map(|name| deployed(&pass, name)) {
             Some((target, file, image)) => {
                 let done = demo.break_deploy(&file, &image);
                 (Some(target), done)
@@ -109,23 +109,23 @@ fn service_of_page(here: &str) -> Option<String> {
 }
 
 /// A container of a service that is there.
-fn container(picture: &PassResult, service: &str) -> Option<BandTarget> {
-    let row = picture.statuses().get(service)?;
-    let is_there = |address: &amarre_core::model::Address| picture.world.seen.contains_key(address);
+fn container(pass: &PassResult, service: &str) -> Option<BandTarget> {
+    let row = pass.statuses().get(service)?;
+    let is_there = |address: &amarre_core::model::Address| pass.world.seen.contains_key(address);
     let mut found = row.resources.iter().map(|one| &one.address).filter(|address| address.kind == Kind::Container);
     let address = found.find(|address| is_there(address))?;
     Some(BandTarget { service: service.to_owned(), thing: address.name.clone() })
 }
 
 /// The first domain of a service.
-fn proxy_host(picture: &PassResult, service: &str) -> Option<BandTarget> {
-    let domain = picture.services.get(service)?.routes.first()?.domains.first()?;
+fn proxy_host(pass: &PassResult, service: &str) -> Option<BandTarget> {
+    let domain = pass.services.get(service)?.routes.first()?.domains.first()?;
     Some(BandTarget { service: service.to_owned(), thing: domain.clone() })
 }
 
 /// A service of which the old container can serve beside a new one, with its file and its image.
-fn deployed(picture: &PassResult, service: &str) -> Option<(BandTarget, String, String)> {
-    let manifest = picture.services.get(service)?;
+fn deployed(pass: &PassResult, service: &str) -> Option<(BandTarget, String, String)> {
+    let manifest = pass.services.get(service)?;
     let (_, container) = manifest.containers.iter().next().filter(|_| manifest.containers.len() == 1)?;
     let is_alone = container.mounts.is_empty() && container.ports.is_empty() && !container.image.is_empty();
     let target = BandTarget { service: service.to_owned(), thing: service.to_owned() };

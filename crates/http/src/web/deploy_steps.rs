@@ -75,40 +75,39 @@ pub struct Ended {
 }
 
 /// The changes of a service that are carried out by themselves.
-fn moving<'a>(picture: &'a PassResult, name: &str) -> Vec<&'a Change> {
-    picture.changes_of(name).filter(|change| change.refusal().is_none()).collect()
+fn moving<'a>(pass: &'a PassResult, name: &str) -> Vec<&'a Change> {
+    pass.changes_of(name).filter(|change| change.refusal().is_none()).collect()
 }
 
 /// When the deploy began that goes on, or of which only the old container is left.
-fn begin(picture: &PassResult, name: &str) -> Option<Timestamp> {
-    let (holds, _) = picture.conditions_since.get(&(name.to_owned(), "Converged"))?;
-    let mut changes = picture.changes_of(name);
-    let goes_on = *holds == Some(false) || changes.any(|change| status::is_leaving(picture, change));
-    picture.deploys_since.get(name).copied().filter(|_| goes_on)
+fn begin(pass: &PassResult, name: &str) -> Option<Timestamp> {
+    let (holds, _) = pass.conditions_since.get(&(name.to_owned(), "Converged"))?;
+    let mut changes = pass.changes_of(name);
+    let goes_on = *holds == Some(false) || changes.any(|change| status::is_leaving(pass, change));
+    pass.deploys_since.get(name).copied().filter(|_| goes_on)
 }
 
 impl DeploySteps {
     /// Of a service, with its latest events, the newest first; `None`: nothing moves.
     pub fn new(
-        picture: &PassResult,
+        pass: &PassResult,
         row: &ServiceStatus,
         events: &[Event],
         (now, words): (Timestamp, Words),
     ) -> Option<Self> {
-        let changes = moving(picture, &row.name);
+        let changes = moving(pass, &row.name);
         let waits = row.waiting.as_ref().filter(|wait| !wait.is_stalled());
-        let is_left = !picture.acts || !picture.consented || picture.facts.suspended.contains_key(&row.name);
+        let is_left = !pass.acts || !pass.consented || pass.facts.suspended.contains_key(&row.name);
         // What comes after a change that is held is held with it.
-        let goes_on = |change: &&Change| {
-            !picture.blocked().contains(&change.address) || picture.failing.contains_key(&change.address)
-        };
+        let goes_on =
+            |change: &&Change| !pass.blocked().contains(&change.address) || pass.failing.contains_key(&change.address);
         let is_moving = waits.is_some() || changes.iter().any(goes_on);
         if is_left || !is_moving || row.sync == Sync::Unknown {
             return None;
         }
         let is_drift = !changes.is_empty() && changes.iter().all(|change| status::is_drift(change));
-        let is_served = !changes.is_empty() && changes.iter().all(|change| status::is_leaving(picture, change));
-        let since = begin(picture, &row.name);
+        let is_served = !changes.is_empty() && changes.iter().all(|change| status::is_leaving(pass, change));
+        let since = begin(pass, &row.name);
         let is_new = |event: &&Event| since.is_some_and(|since| event.at >= since) && event.address.is_some();
         let events = events.iter().filter(is_new).filter(|event| event.is_attempt());
         let mut steps: Vec<DeployStep> = events.clone().rev().filter_map(|event| event_step(event, words)).collect();
@@ -126,20 +125,20 @@ impl DeploySteps {
         }
         // The plan may be older than what has been done since.
         let is_done = |change: &&&Change| {
-            events.clone().any(|event| event.at >= picture.at && event.address.as_ref() == Some(&change.address))
+            events.clone().any(|event| event.at >= pass.at && event.address.as_ref() == Some(&change.address))
         };
         let changes: Vec<&Change> = changes.iter().filter(|change| !is_done(change)).copied().collect();
         let mut planned: Vec<DeployStep> =
-            changes.iter().map(|change| change_step(picture, change, (now, words))).collect();
+            changes.iter().map(|change| change_step(pass, change, (now, words))).collect();
         planned.sort_by_key(|step| step.class == "wait");
         let more = planned.len().saturating_sub(TO_COME_SHOWN);
         planned.truncate(TO_COME_SHOWN);
         steps.extend(planned);
-        let commit = picture.source.commit.as_ref();
+        let commit = pass.source.commit.as_ref();
         Some(Self {
             is_drift,
             is_served,
-            revision: crate::engine::report::short_revision(&picture.source.revision),
+            revision: crate::engine::report::short_revision(&pass.source.revision),
             subject: commit.map(|commit| commit.subject.clone()).unwrap_or_default(),
             since: since.map(|at| (at.0, view_model::span(now - at))),
             steps,
@@ -164,8 +163,8 @@ fn event_step(event: &Event, words: Words) -> Option<DeployStep> {
     })
 }
 
-fn change_step(picture: &PassResult, change: &Change, (now, words): (Timestamp, Words)) -> DeployStep {
-    let failing = picture.failing.get(&change.address);
+fn change_step(pass: &PassResult, change: &Change, (now, words): (Timestamp, Words)) -> DeployStep {
+    let failing = pass.failing.get(&change.address);
     let (class, detail) = match (&change.gate, failing) {
         (_, Some(failing)) => ("fail", Counted::plain(words.say(&failing.error.message))),
         (Gate::Now | Gate::Held(_), None) => ("now", Counted::plain(words.get("step-now"))),
@@ -198,7 +197,7 @@ fn change_step(picture: &PassResult, change: &Change, (now, words): (Timestamp, 
 /// What was deployed or put back a moment ago, of a service that is well, and how long that took until the new version
 /// served.
 pub fn ended(
-    picture: &PassResult,
+    pass: &PassResult,
     row: &ServiceStatus,
     events: &[Event],
     (now, words): (Timestamp, Words),
@@ -206,7 +205,7 @@ pub fn ended(
     let is_well = row.sync == Sync::Synced && row.health == Health::Healthy && row.what_now.is_empty();
     let last = events.iter().find(|event| event.is_change()).filter(|last| is_well && now - last.at <= SAID_FOR)?;
     let is_drift = last.is_heal();
-    let since = picture.deploys_since.get(&row.name).copied().unwrap_or_default();
+    let since = pass.deploys_since.get(&row.name).copied().unwrap_or_default();
     let (mut first, mut served) = (last, None);
     for event in events.iter().filter(|event| event.is_change()) {
         // An update takes several runs; what is put back is put back in one, and another time is another story.
@@ -279,10 +278,10 @@ mod tests {
             event(100, "created", "docker/container/web@cccc", ReasonCode::ManifestChanged),
             event(98, "deleted", "docker/container/web@bbbb", ReasonCode::Rollback),
         ];
-        let mut picture = PassResult::default();
-        picture.deploys_since.insert("web".to_owned(), Timestamp(99_000));
+        let mut pass = PassResult::default();
+        pass.deploys_since.insert("web".to_owned(), Timestamp(99_000));
         let at = Timestamp(134_000);
-        let text = |events: &[Event]| ended(&picture, &well(), events, (at, words)).map(|ended| ended.text);
+        let text = |events: &[Event]| ended(&pass, &well(), events, (at, words)).map(|ended| ended.text);
         assert_eq!(text(&events).as_deref(), Some("Deployed in 3\u{a0}s"), "what was before it is another deploy");
         assert_eq!(text(&[drained]), None, "what only goes is no deploy");
     }

@@ -158,9 +158,9 @@ pub fn title(settle: &[ManifestRemark], visitor: &RequestContext) -> String {
 
 /// `will be committed to main`, `will be written to services`.
 pub fn place(web: &Web, visitor: &RequestContext) -> String {
-    let (picture, _) = web.handle.last_pass();
-    let key = if picture.source.commit.is_some() { "new-manifest" } else { "new-written" };
-    visitor.words.with(key, "where", &picture.source.label)
+    let (pass, _) = web.handle.last_pass();
+    let key = if pass.source.commit.is_some() { "new-manifest" } else { "new-written" };
+    visitor.words.with(key, "where", &pass.source.label)
 }
 
 fn author(visitor: &RequestContext) -> String {
@@ -175,7 +175,7 @@ async fn new_page(
     message: String,
     problem: Option<ManifestRemark>,
 ) -> Response {
-    let (picture, _) = web.handle.last_pass();
+    let (pass, _) = web.handle.last_pass();
     let is_asked = !form.image.is_empty() || !form.name.is_empty();
     let typed_name = form.name.clone();
     let form = form.with_name();
@@ -205,7 +205,7 @@ async fn new_page(
     }
     checked.settle.extend(problem);
     let unwritable = unwritable_notice(web, visitor, &file).await;
-    let domain = picture.context.as_ref().and_then(|context| context.site.domains.first().cloned()).unwrap_or_default();
+    let domain = pass.context.as_ref().and_then(|context| context.site.domains.first().cloned()).unwrap_or_default();
     let frame = PageFrame::new(web, visitor, "services", visitor.words.get("new-title"), "/new".to_owned()).await;
     let typed_message = message.clone();
     let message = if message.is_empty() { format!("add {}", form.name) } else { message };
@@ -225,7 +225,7 @@ async fn new_page(
         unwritable,
         left: checked.after.as_ref().map(|after| leftovers(after, &form.name)).unwrap_or_default(),
         marks,
-        access_lists: access_lists(checked.after.as_ref().unwrap_or(&picture), &form.access_list),
+        access_lists: access_lists(checked.after.as_ref().unwrap_or(&pass), &form.access_list),
         plan: checked.plan,
         summary: checked.summary,
         // No name is typed yet.
@@ -248,9 +248,9 @@ fn leftovers(after: &PassResult, name: &str) -> String {
 }
 
 /// Access lists that a service may use: of manifests, and others in NPM.
-fn access_lists(picture: &PassResult, chosen: &str) -> Vec<(String, bool)> {
-    let ours = picture.services.values().flat_map(|service| &service.access_lists).map(|list| list.name.clone());
-    let seen = picture.world.seen.iter().filter(|(address, _)| address.kind == Kind::AccessList);
+fn access_lists(pass: &PassResult, chosen: &str) -> Vec<(String, bool)> {
+    let ours = pass.services.values().flat_map(|service| &service.access_lists).map(|list| list.name.clone());
+    let seen = pass.world.seen.iter().filter(|(address, _)| address.kind == Kind::AccessList);
     let others = seen.filter(|(_, seen)| !seen.owner.is_ours()).map(|(address, _)| address.name.clone());
     let names: BTreeSet<String> = ours.chain(others).collect();
     names.into_iter().map(|name| (name.clone(), name == chosen)).collect()
@@ -463,19 +463,19 @@ pub async fn change(
 }
 
 /// A file is deleted only if it holds no other manifest.
-fn holds_alone(picture: &PassResult, file: (&str, &str), name: &str) -> bool {
-    edit_manifest::file_holds(picture, file, name) == Holds::Alone
+fn holds_alone(pass: &PassResult, file: (&str, &str), name: &str) -> bool {
+    edit_manifest::file_holds(pass, file, name) == Holds::Alone
 }
 
 async fn delete_page(web: &Web, visitor: &RequestContext, name: &str, error: Option<String>) -> Response {
-    let (picture, _) = web.handle.last_pass();
-    let Some((file, there)) = edit_manifest::file_of(&picture, name) else { return no_manifest(web, visitor).await };
+    let (pass, _) = web.handle.last_pass();
+    let Some((file, there)) = edit_manifest::file_of(&pass, name) else { return no_manifest(web, visitor).await };
     let words = visitor.words;
-    let is_only_one = holds_alone(&picture, (&file, &there), name);
+    let is_only_one = holds_alone(&pass, (&file, &there), name);
     let Some(after) = edit_manifest::draft_without(&web.handle, &file).await else { return stopping() };
     let plan = service_plan::of_service(&after, name).map(|plan| (name.to_owned(), plan));
     let who = visitor.session.as_ref().map(|session| session.user.name.clone()).unwrap_or_default();
-    let removes = words.with_all("delete-removes", &[("file", &file), ("where", &picture.source.label), ("who", &who)]);
+    let removes = words.with_all("delete-removes", &[("file", &file), ("where", &pass.source.label), ("who", &who)]);
     let here = format!("/services/{}/delete", view_model::encoded(name));
     let frame = PageFrame::new(web, visitor, "services", words.with("delete-title", "name", name), here).await;
     let error = if is_only_one { error } else { Some(words.with("delete-several", "file", &file)) };
@@ -509,8 +509,8 @@ pub async fn delete_now(
 ) -> PageOutcome {
     let here = format!("/services/{}/delete", view_model::encoded(&name));
     let doer = authorize_form(&web, &headers, &fields, Role::Editor, &here).await?;
-    let (picture, _) = web.handle.last_pass();
-    let Some((file, there)) = edit_manifest::file_of(&picture, &name) else {
+    let (pass, _) = web.handle.last_pass();
+    let Some((file, there)) = edit_manifest::file_of(&pass, &name) else {
         return Ok(no_manifest(&web, &doer.visitor).await);
     };
     let is_meant = fields.get("name").is_some_and(|typed| typed.trim() == name);
@@ -519,13 +519,13 @@ pub async fn delete_now(
         error = Some(doer.visitor.words.get("delete-wrong-name"));
     } else if fields.get("before") != Some(&tag(&there)) {
         error = Some(ManifestRemark::file_changed(&file).text);
-    } else if holds_alone(&picture, (&file, &there), &name) {
+    } else if holds_alone(&pass, (&file, &there), &name) {
         let change = (file, Some(there), None);
         match write_change(&web, &doer, change, format!("remove {name}"), (from, "delete", &name)).await {
             Ok(()) => {
-                let mut servers = picture.services.get(&name).into_iter().flat_map(|service| service.servers());
+                let mut servers = pass.services.get(&name).into_iter().flat_map(|service| service.servers());
                 let keeps_server = servers.any(|server| server.shape.is_some());
-                let has = |kind: Kind| picture.owned_by(&name).iter().any(|address| address.kind == kind);
+                let has = |kind: Kind| pass.owned_by(&name).iter().any(|address| address.kind == kind);
                 let said = match (keeps_server, has(Kind::Volume), has(Kind::Certificate)) {
                     (true, _, _) => "deleted-server",
                     (false, true, _) => "deleted",

@@ -44,14 +44,14 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<S
     let frame = PageFrame::new(&web, &visitor, "", title.to_owned(), format!("/errors/{code}")).await;
     let about = title.split_once(": ").map_or(title, |(_, about)| about).to_owned();
     let varies = [(header::VARY, "Accept, Accept-Language, Cookie")];
-    let (picture, _) = web.handle.last_pass();
+    let (pass, _) = web.handle.last_pass();
     // What a code means is public; what has it is for those who see services.
     let sees_services = match &visitor.session {
         Some(_) => visitor.may(Role::Viewer),
         None => web.access.admits_anonymous(),
     };
     let cases = match sees_services {
-        true => attention::with_code(&picture, code, web.handle.now(), &visitor),
+        true => attention::with_code(&pass, code, web.handle.now(), &visitor),
         false => Vec::new(),
     };
     (varies, page(&Explained { frame, code, about, cases, html })).into_response()

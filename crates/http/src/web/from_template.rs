@@ -188,8 +188,8 @@ const LETS_ENCRYPT: &str = "letsencrypt";
 
 /// The choices for `tls`: a certificate that is ordered, none, or one that NPM has already.
 fn tls_choices(web: &Web, words: Words) -> Vec<(String, String)> {
-    let (picture, _) = web.handle.last_pass();
-    let there = certificates::reports(&picture).into_iter().filter(|one| !one.is_ours).map(|one| one.name);
+    let (pass, _) = web.handle.last_pass();
+    let there = certificates::reports(&pass).into_iter().filter(|one| !one.is_ours).map(|one| one.name);
     let is_name = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     let mut named: Vec<String> = there.filter(is_name).collect();
     named.sort();

@@ -35,12 +35,12 @@ struct GuardDeletes {
 pub async fn show(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
     let visitor = signed_in(&web, &headers, DELETES_PAGE).await?;
     let words = visitor.words;
-    let (picture, _) = web.handle.last_pass();
-    let Some((guard, number)) = picture.plan.guard.as_ref().zip(number(&picture)) else {
+    let (pass, _) = web.handle.last_pass();
+    let Some((guard, number)) = pass.plan.guard.as_ref().zip(number(&pass)) else {
         return Err(text_page(&web, &visitor, StatusCode::NOT_FOUND, words.get("deletes-none")).await);
     };
     let mut services: BTreeMap<String, Vec<[String; 2]>> = BTreeMap::new();
-    for change in held(&picture) {
+    for change in held(&pass) {
         let thing = [words.kind(&change.address.kind.label()), lines::name_and_type(&change.address)];
         services.entry(change.service.clone()).or_default().push(thing);
     }
@@ -56,25 +56,25 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
 }
 
 /// What would go, in one line: services where whole services go, else their resources. `None`: the guard holds nothing.
-pub fn names(picture: &PassResult, words: Words) -> Option<String> {
-    let guard = picture.plan.guard.as_ref()?;
+pub fn names(pass: &PassResult, words: Words) -> Option<String> {
+    let guard = pass.plan.guard.as_ref()?;
     let name = |change: &Change| match guard.code == guards::SERVICES {
         true => change.service.clone(),
         false => format!("{} {}", words.kind(&change.address.kind.label()), lines::name_and_type(&change.address)),
     };
-    let names: BTreeSet<String> = held(picture).map(name).collect();
+    let names: BTreeSet<String> = held(pass).map(name).collect();
     let names: Vec<String> = names.into_iter().collect();
     Some(words.with("deletes-names", "names", &names_up_to(NAMES_SHOWN, &names)))
 }
 
 /// The deletes that the guard holds.
-fn held(picture: &PassResult) -> impl Iterator<Item = &Change> {
-    let changes = picture.plan.changes.iter();
+fn held(pass: &PassResult) -> impl Iterator<Item = &Change> {
+    let changes = pass.plan.changes.iter();
     changes.filter(|change| change.refusal().is_some_and(|refusal| refusal.is_guard()))
 }
 
 /// The number that confirms them.
-fn number(picture: &PassResult) -> Option<&str> {
-    let hints = &picture.plan.guard.as_ref()?.hints;
+fn number(pass: &PassResult) -> Option<&str> {
+    let hints = &pass.plan.guard.as_ref()?.hints;
     hints.iter().find_map(|hint| hint.command.as_ref()?.split_once("--confirm-deletes=")).map(|(_, number)| number)
 }

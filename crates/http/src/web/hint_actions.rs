@@ -56,11 +56,11 @@ impl HintAction {
 }
 
 /// Hints with their buttons: links first, what acts last.
-pub fn views(hints: &[Hint], picture: &PassResult, visitor: &RequestContext) -> Vec<HintView> {
+pub fn views(hints: &[Hint], pass: &PassResult, visitor: &RequestContext) -> Vec<HintView> {
     let view = |hint: &Hint| {
         let command = hint.command.clone().unwrap_or_default();
         let text = visitor.words.say(&hint.text);
-        HintView { text, action: action(&command, picture, visitor), command }
+        HintView { text, action: action(&command, pass, visitor), command }
     };
     let mut views: Vec<HintView> = hints.iter().filter(|hint| !hint.text.is_empty()).map(view).collect();
     views.sort_by_key(|view| view.action.as_ref().is_some_and(|action| action.is_form));
@@ -78,11 +78,11 @@ pub fn views(hints: &[Hint], picture: &PassResult, visitor: &RequestContext) -> 
 }
 
 /// Those of a service. What is to be done in its manifest is done on the page that edits it.
-pub fn of_service(row: &ServiceStatus, picture: &PassResult, visitor: &RequestContext) -> Vec<HintView> {
-    let mut views = views(&row.hints, picture, visitor);
-    let file = picture.services.get(&row.name).map(|service| service.origin.file.as_str()).unwrap_or_default();
+pub fn of_service(row: &ServiceStatus, pass: &PassResult, visitor: &RequestContext) -> Vec<HintView> {
+    let mut views = views(&row.hints, pass, visitor);
+    let file = pass.services.get(&row.name).map(|service| service.origin.file.as_str()).unwrap_or_default();
     let is_edited = |hint: &Hint| hint.command.is_none() && hint.text.is_about_file(file);
-    if !picture.broken.contains_key(&row.name) && !row.hints.iter().any(is_edited) {
+    if !pass.broken.contains_key(&row.name) && !row.hints.iter().any(is_edited) {
         return views;
     }
     let is_lacking = visitor.session.is_some() && !visitor.may(Role::Editor);
@@ -102,36 +102,36 @@ pub fn of_service(row: &ServiceStatus, picture: &PassResult, visitor: &RequestCo
 }
 
 /// The button of a command of the command line.
-fn action(command: &str, picture: &PassResult, visitor: &RequestContext) -> Option<HintAction> {
+fn action(command: &str, pass: &PassResult, visitor: &RequestContext) -> Option<HintAction> {
     let words: Vec<&str> = command.split_whitespace().collect();
     let (&program, rest) = words.split_first()?;
     let (&word, args) = rest.split_first()?;
     if program != "amarre" || args.contains(&"&&") || args.iter().any(|arg| arg.ends_with(',')) {
         return None;
     }
-    shown(word, args, picture, visitor.words).or_else(|| asked(word, args, visitor))
+    shown(word, args, pass, visitor.words).or_else(|| asked(word, args, visitor))
 }
 
 /// What shows something: a link to its page.
-fn shown(word: &str, args: &[&str], picture: &PassResult, words: Words) -> Option<HintAction> {
+fn shown(word: &str, args: &[&str], pass: &PassResult, words: Words) -> Option<HintAction> {
     let name = args.iter().find(|arg| !arg.starts_with('-')).copied();
     let link = |key: &str, icon: &'static str, path: String| {
         Some(HintAction { label: words.get(key), icon, path, fields: Vec::new(), is_form: false, needs: None })
     };
     match (word, name) {
         ("logs", Some(name)) => {
-            let service = service_of_container(picture, name)?;
+            let service = service_of_container(pass, name)?;
             link("act-see-logs", "term", format!("/services/{}/logs", encoded(&service)))
         }
         ("trace", Some(domain)) => {
             let of = |row: &&ServiceStatus| row.domains.iter().any(|known| known == domain);
-            let service = picture.statuses().values().find(of)?;
+            let service = pass.statuses().values().find(of)?;
             link("act-trace", "net", format!("/services/{}/trace?domain={}", encoded(&service.name), encoded(domain)))
         }
         ("history", Some(name)) => link("tab-history", "clock", format!("/services/{}/history", encoded(name))),
         ("status", _) if args == ["--only", "unmanaged"] => link("filter-unmanaged", "grid", "/unmanaged".to_owned()),
         ("status", None) => link("overview-title", "grid", "/".to_owned()),
-        ("status", Some(name)) if picture.statuses().contains_key(name) => {
+        ("status", Some(name)) if pass.statuses().contains_key(name) => {
             link("act-show", "grid", format!("/services/{}", encoded(name)))
         }
         ("doctor", None) => link("settings-providers", "net", "/settings/providers".to_owned()),
@@ -148,8 +148,8 @@ fn shown(word: &str, args: &[&str], picture: &PassResult, words: Words) -> Optio
 }
 
 /// The service of a container; a name that is both is the service's.
-fn service_of_container(picture: &PassResult, name: &str) -> Option<String> {
-    let all = picture.statuses();
+fn service_of_container(pass: &PassResult, name: &str) -> Option<String> {
+    let all = pass.statuses();
     if all.contains_key(name) {
         return Some(name.to_owned());
     }

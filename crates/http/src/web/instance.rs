@@ -106,19 +106,19 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
     let visitor = RequestContext::new(&headers, &web).await;
     // No page waits for a vendor.
     server::spawn_detached(read_prices(web.handle.clone()));
-    let picture = web.handle.last_pass().0;
-    let row = found(&web, &visitor, &picture, &name).await?;
-    Ok(page(&shown(&web, &visitor, &picture, &row).await))
+    let pass = web.handle.last_pass().0;
+    let row = found(&web, &visitor, &pass, &name).await?;
+    Ok(page(&shown(&web, &visitor, &pass, &row).await))
 }
 
-async fn shown(web: &Web, visitor: &RequestContext, picture: &PassResult, row: &InstanceRow) -> InstancePage {
+async fn shown(web: &Web, visitor: &RequestContext, pass: &PassResult, row: &InstanceRow) -> InstancePage {
     let (words, now, path) = (visitor.words, web.handle.now(), instance_view::path(&row.name));
     let frame = PageFrame::new(web, visitor, "instances", row.shown_name().to_owned(), path.clone()).await;
     let frame = frame.with_clock_in(web, instance_view::zone(row));
-    let switch = Offer::new(picture, row, instance_view::switch(row.state), words);
+    let switch = Offer::new(pass, row, instance_view::switch(row.state), words);
     let may = |deed: InstanceDeed| {
         let verb = DEEDS.iter().find(|(_, known, _)| *known == deed).map_or(DEEDS[0].0, |(verb, ..)| verb);
-        visitor.may(instance_view::role(verb, &row.name, picture))
+        visitor.may(instance_view::role(verb, &row.name, pass))
     };
     let others =
         [InstanceDeed::Start, InstanceDeed::Stop, InstanceDeed::Reboot, InstanceDeed::Shelve, InstanceDeed::Unshelve];
@@ -127,7 +127,7 @@ async fn shown(web: &Web, visitor: &RequestContext, picture: &PassResult, row: &
     let more = [InstanceDeed::Snapshot, InstanceDeed::Console];
     let asks = [InstanceDeed::Resize, InstanceDeed::Clone, InstanceDeed::Rebuild, InstanceDeed::Delete];
     let possible = |deed: InstanceDeed| {
-        Some(Offer::new(picture, row, deed, words)).filter(|offer| may(deed) && offer.refused.is_none())
+        Some(Offer::new(pass, row, deed, words)).filter(|offer| may(deed) && offer.refused.is_none())
     };
     let about = match &row.manifest {
         Some(managed) => format!("{}:{}", managed.instance.origin.file, managed.instance.origin.line),
@@ -143,14 +143,14 @@ async fn shown(web: &Web, visitor: &RequestContext, picture: &PassResult, row: &
         banners: banners(row, now, words),
         first: Some(switch).filter(|first| first.refused.is_none()),
         offers: others
-            .map(|deed| Offer::new(picture, row, deed, words))
+            .map(|deed| Offer::new(pass, row, deed, words))
             .chain(more.into_iter().filter_map(possible))
             .collect(),
         asks: asks.into_iter().filter_map(possible).collect(),
         holds: holds(row, now, words),
-        skip: skip(picture, row, now, words),
+        skip: skip(pass, row, now, words),
         may_act: visitor.may(Role::Operator),
-        week: WeekForm::new(picture, row, now, words),
+        week: WeekForm::new(pass, row, now, words),
         may_edit: visitor.may(Role::Editor),
         history: history(web, row, now, words).await,
         log: log(web, row, words).await,
@@ -283,7 +283,7 @@ fn holds(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<(&'static str, 
 }
 
 /// The verb that keeps a server as it is over the next tick, if that would switch it.
-fn skip(picture: &PassResult, row: &InstanceRow, now: Timestamp, words: Words) -> Option<(&'static str, String)> {
+fn skip(pass: &PassResult, row: &InstanceRow, now: Timestamp, words: Words) -> Option<(&'static str, String)> {
     let next = instance_view::timetable(row)?.next_tick(now)?;
     let (deed, verb, power) = match row.state {
         InstanceState::On => (InstanceDeed::Start, "start", Power::On),
@@ -292,7 +292,7 @@ fn skip(picture: &PassResult, row: &InstanceRow, now: Timestamp, words: Words) -
         InstanceState::Changing | InstanceState::Error | InstanceState::Unknown => return None,
         InstanceState::NotMade | InstanceState::Missing => return None,
     };
-    let is_offered = why_not(picture, row, deed).is_none() && next.to != power;
+    let is_offered = why_not(pass, row, deed).is_none() && next.to != power;
     let time = view_model::when(next.at, now, instance_view::zone(row), words);
     is_offered.then(|| (verb, words.with("inst-skip", "time", &time)))
 }
@@ -432,17 +432,17 @@ pub async fn verb(
         true => here(&fields),
         false => instance_view::path(&name),
     };
-    let picture = web.handle.last_pass().0;
+    let pass = web.handle.last_pass().0;
     let verb = DEEDS.into_iter().find(|(row, ..)| row.of_instance() == Some(word.as_str()));
     // What is confirmed has a page of its own.
     let Some((row, deed, _)) = verb.filter(|(row, ..)| row.confirm == Confirm::None) else {
         authorize_form(&web, &headers, &fields, Role::Operator, &back).await?;
         return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await);
     };
-    let role = instance_view::role(row, &name, &picture);
+    let role = instance_view::role(row, &name, &pass);
     let doer = authorize_form(&web, &headers, &fields, role, &back).await?;
-    let found = instances::find(&picture, &name).ok();
-    if let Some((code, why)) = found.and_then(|found| why_not(&picture, &found, deed)) {
+    let found = instances::find(&pass, &name).ok();
+    if let Some((code, why)) = found.and_then(|found| why_not(&pass, &found, deed)) {
         let why = doer.visitor.words.say(&why);
         doer.audit(&web, from, row.word, &name, &format!("{why} ({code})")).await;
         let flash = Flash { is_bad: true, code: Some(code), ..Flash::text(why) };

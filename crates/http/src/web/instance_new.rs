@@ -61,8 +61,8 @@ impl ServerForm {
     }
 
     /// With what is the only choice.
-    fn with_the_only_ones(mut self, picture: &PassResult) -> Self {
-        let Some(site) = picture.context.as_ref().map(|context| &context.site) else { return self };
+    fn with_the_only_ones(mut self, pass: &PassResult) -> Self {
+        let Some(site) = pass.context.as_ref().map(|context| &context.site) else { return self };
         let mut clouds = site.clouds.keys();
         if let (true, Some(only), None) = (self.cloud.is_empty(), clouds.next(), clouds.next()) {
             self.cloud = only.clone();
@@ -185,8 +185,8 @@ fn choices(offered: Vec<Offered>, chosen: &str) -> Vec<FormChoice> {
 }
 
 /// What an admin has to write into the configuration before a manifest may make a server there.
-fn notices(picture: &PassResult, form: &ServerForm, words: Words) -> Vec<Flash> {
-    let Some(site) = picture.context.as_ref().map(|context| &context.site) else { return Vec::new() };
+fn notices(pass: &PassResult, form: &ServerForm, words: Words) -> Vec<Flash> {
+    let Some(site) = pass.context.as_ref().map(|context| &context.site) else { return Vec::new() };
     let bad = |text: String, code: Code| Flash { is_bad: true, code: Some(code), ..Flash::text(text) };
     let is_closed = site.clouds.get(&form.cloud).is_some_and(|cloud| cloud.limits.instances == 0);
     let closed = is_closed.then(|| bad(words.with("inst-new-closed", "cloud", &form.cloud), Code::A0750));
@@ -204,15 +204,15 @@ fn cost(after: &PassResult, form: &ServerForm, words: Words) -> Option<String> {
 }
 
 async fn form_page(web: &Web, visitor: &RequestContext, form: ServerForm, checked: CheckedManifest) -> Response {
-    let (picture, words) = (web.handle.last_pass().0, visitor.words);
-    let form = form.with_the_only_ones(&picture);
+    let (pass, words) = (web.handle.last_pass().0, visitor.words);
+    let form = form.with_the_only_ones(&pass);
     let OffersOfCloud { places, offers, refused } =
         offers::of_cloud(&web.handle, &form.cloud, (&form.project, &form.region)).await;
-    let site = picture.context.as_ref().map(|context| &context.site);
+    let site = pass.context.as_ref().map(|context| &context.site);
     let names = |names: Vec<&String>, chosen: &str| -> Vec<FormChoice> {
         names.into_iter().map(|name| (name.clone(), name.clone(), name == chosen)).collect()
     };
-    let mut notices = if form.cloud.is_empty() { Vec::new() } else { notices(&picture, &form, words) };
+    let mut notices = if form.cloud.is_empty() { Vec::new() } else { notices(&pass, &form, words) };
     notices.extend(refused.map(|refused| Flash::refused(refused, words)));
     let file = web.handle.path_of(&form.name);
     let frame = PageFrame::new(web, visitor, "instances", words.get("inst-new-title"), HERE.to_owned()).await;
@@ -242,8 +242,8 @@ async fn form_page(web: &Web, visitor: &RequestContext, form: ServerForm, checke
 /// `GET /instances/new`
 pub async fn new(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<FormFields>) -> PageOutcome {
     let visitor = signed_in_and_counted(&web, &headers, HERE).await?;
-    let picture = web.handle.last_pass().0;
-    if picture.context.as_ref().is_some_and(|context| context.site.clouds.is_empty()) {
+    let pass = web.handle.last_pass().0;
+    if pass.context.as_ref().is_some_and(|context| context.site.clouds.is_empty()) {
         return Ok(redirect("/instances"));
     }
     let form = ServerForm { power: "on".to_owned(), ..ServerForm::new(&fields) };

@@ -224,18 +224,18 @@ pub struct Offer {
 }
 
 /// The role that a verb needs for a server.
-pub fn role(verb: &VerbRow, name: &str, picture: &PassResult) -> Role {
+pub fn role(verb: &VerbRow, name: &str, pass: &PassResult) -> Role {
     let names = serde_json::json!([name]);
     let args =
         [("instances", names)].into_iter().fold(Act::new(&INSTANCE_START), |act, (key, of)| act.with(key, of)).args;
-    (verb.role)(&args, picture.consented)
+    (verb.role)(&args, pass.consented)
 }
 
 impl Offer {
     /// Of a verb, whether it may be asked of the server or not.
-    pub fn new(picture: &PassResult, row: &InstanceRow, deed: InstanceDeed, words: Words) -> Self {
+    pub fn new(pass: &PassResult, row: &InstanceRow, deed: InstanceDeed, words: Words) -> Self {
         let (verb, _, [label, _]) = DEEDS.iter().find(|(_, known, _)| *known == deed).unwrap_or(&DEEDS[0]);
-        let refused = why_not(picture, row, deed).map(|(code, why)| (words.say(&why), code.to_string()));
+        let refused = why_not(pass, row, deed).map(|(code, why)| (words.say(&why), code.to_string()));
         let cuts = row.address.provider.cloud_traits().stop_cuts_power;
         let label = if deed == InstanceDeed::Stop && cuts { "inst-stop-cuts" } else { label };
         Self { word: verb.of_instance().unwrap_or_default(), label: words.get(label), refused }

@@ -150,25 +150,25 @@ pub async fn list(
     let visitor = RequestContext::new(&headers, &web).await;
     // No page waits for a vendor.
     server::spawn_detached(read_prices(web.handle.clone()));
-    let (picture, words) = (web.handle.last_pass().0, visitor.words);
-    if picture.context.as_ref().is_some_and(|context| context.site.clouds.is_empty()) {
+    let (pass, words) = (web.handle.last_pass().0, visitor.words);
+    if pass.context.as_ref().is_some_and(|context| context.site.clouds.is_empty()) {
         let frame = PageFrame::new(&web, &visitor, "instances", words.get("inst-title"), "/instances".to_owned()).await;
         return page(&NoKeyPage { frame, steps: ["inst-key-get", "inst-key-put", "inst-key-run"] });
     }
     // What is no filter is said, and everything is shown.
     let mistake = of.mistake().map(|why| words.say(&why));
     let of = if mistake.is_some() { InstancesOf { q: of.q, ..InstancesOf::default() } } else { of };
-    let (all, found) = (picture.instances(), of.select(&picture));
+    let (all, found) = (pass.instances(), of.select(&pass));
     let (at, pager) = paged(&of, of_page.page.parse().unwrap_or(1), found.len(), words);
     let (now, asked) = (web.handle.now(), asked(&web).await);
-    let show = |row: &InstanceRow| InstanceLine::new(&picture, row, (&asked, now), words);
+    let show = |row: &InstanceRow| InstanceLine::new(&pass, row, (&asked, now), words);
     let frame =
         PageFrame::new(&web, &visitor, "instances", words.get("inst-title"), href(&of, at / PAGE_ROWS + 1)).await;
     page(&InstancesPage {
-        about: about(&picture, words),
+        about: about(&pass, words),
         tiles: tiles(all, words),
         mistake,
-        gaps: gaps(&picture, all),
+        gaps: gaps(&pass, all),
         choices: choices(&of, all, words),
         chips: chips(&of, all, words),
         heads: heads(&of, words),
@@ -189,8 +189,8 @@ pub async fn asked(web: &Web) -> LastWords {
 }
 
 /// `2 clouds: paris (OVH), tlv (Kamatera)`.
-fn about(picture: &PassResult, words: Words) -> String {
-    let Some(context) = &picture.context else { return words.get("overview-first-look") };
+fn about(pass: &PassResult, words: Words) -> String {
+    let Some(context) = &pass.context else { return words.get("overview-first-look") };
     let clouds: Vec<String> = context
         .site
         .clouds
@@ -272,8 +272,8 @@ fn saved_tile(all: &[InstanceRow], words: Words) -> CountTile {
     CountTile { tone: "", label: words.get("inst-tile-saved"), value: of(|sum| sum.month), of: String::new(), details }
 }
 
-fn gaps(picture: &PassResult, all: &[InstanceRow]) -> Vec<ListGap> {
-    let document = instances::document(picture, all, 0..0);
+fn gaps(pass: &PassResult, all: &[InstanceRow]) -> Vec<ListGap> {
+    let document = instances::document(pass, all, 0..0);
     let gaps = document["gaps"].as_array().cloned().unwrap_or_default();
     let text = |gap: &serde_json::Value, key: &str| gap[key].as_str().unwrap_or_default().to_owned();
     let gap = |gap: &serde_json::Value| ListGap {
@@ -380,7 +380,7 @@ fn heads(of: &InstancesOf, words: Words) -> Vec<SortHead> {
 }
 
 impl InstanceLine {
-    fn new(picture: &PassResult, row: &InstanceRow, (asked, now): (&LastWords, Timestamp), words: Words) -> Self {
+    fn new(pass: &PassResult, row: &InstanceRow, (asked, now): (&LastWords, Timestamp), words: Words) -> Self {
         Self {
             name: row.name.clone(),
             shown: row.shown_name().to_owned(),
@@ -392,7 +392,7 @@ impl InstanceLine {
             size: row.size.clone(),
             day: DayLine::new(row, now, words),
             address: row.addresses.first().cloned().unwrap_or_default(),
-            button: Offer::new(picture, row, instance_view::switch(row.state), words),
+            button: Offer::new(pass, row, instance_view::switch(row.state), words),
         }
     }
 }
@@ -438,10 +438,10 @@ pub async fn bulk(
         Flash::text(doer.visitor.words.get("inst-none-picked")).store(&web, &doer.session).await;
         return Ok(redirect(&back));
     };
-    let picture = web.handle.last_pass().0;
-    let picked = names.iter().filter_map(|name| instances::find(&picture, name).ok());
+    let pass = web.handle.last_pass().0;
+    let picked = names.iter().filter_map(|name| instances::find(&pass, name).ok());
     let (skipped, takes): (Vec<_>, Vec<_>) = picked
-        .map(|row| (skipped_because(&picture, &row, deed, doer.visitor.words), row))
+        .map(|row| (skipped_because(&pass, &row, deed, doer.visitor.words), row))
         .partition(|(why, _)| why.is_some());
     if fields.contains_key("sure") {
         let names: Vec<String> = takes.into_iter().map(|(_, row)| row.name).collect();
@@ -480,12 +480,12 @@ fn cuts_at(takes: &[(Option<String>, InstanceRow)], deed: InstanceDeed) -> Strin
 }
 
 /// Why a selected server is left out: it is refused, or there is nothing to do.
-fn skipped_because(picture: &PassResult, row: &InstanceRow, deed: InstanceDeed, words: Words) -> Option<String> {
+fn skipped_because(pass: &PassResult, row: &InstanceRow, deed: InstanceDeed, words: Words) -> Option<String> {
     let is_there = matches!(
         (row.state, deed),
         (InstanceState::On, InstanceDeed::Start) | (InstanceState::Off | InstanceState::Shelved, InstanceDeed::Stop)
     );
-    match why_not(picture, row, deed) {
+    match why_not(pass, row, deed) {
         Some((code, why)) => Some(format!("{} ({code})", words.say(&why))),
         None => is_there.then(|| words.get("inst-is-there")),
     }

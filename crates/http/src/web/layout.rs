@@ -24,14 +24,14 @@ pub const THEME_COOKIE: &str = "amarre_theme";
 pub const KEYS_COOKIE: &str = "amarre_keys";
 
 /// `Test mode: OVH is simulated. …`, or that this is a demo.
-fn test_mode(picture: &PassResult, words: Words) -> String {
-    let demo = picture.context.iter().flat_map(|context| &context.stage.demo);
+fn test_mode(pass: &PassResult, words: Words) -> String {
+    let demo = pass.context.iter().flat_map(|context| &context.stage.demo);
     let demo: Vec<String> = demo.map(ProviderId::title).collect();
     if !demo.is_empty() {
-        let is_all = picture.context.iter().all(|context| context.providers.len() == demo.len());
+        let is_all = pass.context.iter().all(|context| context.providers.len() == demo.len());
         return if is_all { words.get("demo-band") } else { words.with("demo-band-part", "names", &demo.join(", ")) };
     }
-    let names: Vec<String> = picture.simulated().map(ProviderId::title).collect();
+    let names: Vec<String> = pass.simulated().map(ProviderId::title).collect();
     let key = match names.len() {
         0 => return String::new(),
         1 => "test-band",
@@ -236,7 +236,7 @@ fn next_clock(next: Timestamp, zone: &str) -> String {
 impl PageFrame {
     /// For a page of a section. Takes the flash message.
     pub async fn new(web: &Web, visitor: &RequestContext, section: &'static str, title: String, here: String) -> Self {
-        let (picture, next) = web.handle.last_pass();
+        let (pass, next) = web.handle.last_pass();
         let (words, now) = (visitor.words, web.handle.now());
         let (flash, csrf, user) = match &visitor.session {
             Some(session) => (
@@ -250,16 +250,16 @@ impl PageFrame {
             ),
             None => (None, String::new(), None),
         };
-        let has_looked = picture.context.is_some();
+        let has_looked = pass.context.is_some();
         let checked = match has_looked {
-            true => words.with("checked", "time", &super::view_model::span(now - picture.at)),
+            true => words.with("checked", "time", &super::view_model::span(now - pass.at)),
             false => words.get("not-checked"),
         };
         let assets = AssetPaths::get();
-        let site = picture.context.as_ref().map(|context| &context.site);
+        let site = pass.context.as_ref().map(|context| &context.site);
         let has_clouds = site.is_some_and(|site| !site.clouds.is_empty());
         let has_pools = site.is_some_and(|site| site.lends_machines);
-        let is_demo = picture.context.as_ref().is_some_and(|context| !context.stage.demo.is_empty());
+        let is_demo = pass.context.as_ref().is_some_and(|context| !context.stage.demo.is_empty());
         let is_shown = visitor.session.is_some() || web.access.admits_anonymous();
         let is_member = visitor.session.as_ref().is_some_and(|session| session.user.role == Role::Member);
         let entries = if is_shown { entries(visitor, has_clouds, has_pools) } else { Vec::new() };
@@ -273,22 +273,22 @@ impl PageFrame {
             has_clouds,
             user,
             csrf,
-            flash_hints: flash.iter().flat_map(|flash| hint_actions::views(&flash.hints, &picture, visitor)).collect(),
+            flash_hints: flash.iter().flat_map(|flash| hint_actions::views(&flash.hints, &pass, visitor)).collect(),
             flash,
             is_git: web.handle.is_git(),
-            test_mode: test_mode(&picture, words),
-            program: picture.context.as_ref().map(|context| context.stage.program.clone()).unwrap_or_default(),
+            test_mode: test_mode(&pass, words),
+            program: pass.context.as_ref().map(|context| context.stage.program.clone()).unwrap_or_default(),
             demo_buttons: demo_buttons(web, visitor),
             test_label: words.get(if is_demo { "demo-label" } else { "test-label" }),
-            revision: report::revision(&picture),
-            is_well: has_looked && picture.is_whole(),
+            revision: report::revision(&pass),
+            is_well: has_looked && pass.is_whole(),
             checked,
-            checked_at: has_looked.then_some(picture.at.0),
+            checked_at: has_looked.then_some(pass.at.0),
             now: now.0,
             next: next_clock(next, ""),
             here,
-            moves: !picture.busy.is_empty() || !has_looked,
-            is_plan_only: has_looked && !picture.consented,
+            moves: !pass.busy.is_empty() || !has_looked,
+            is_plan_only: has_looked && !pass.consented,
             is_admin: visitor.may(Role::Admin),
             theme: visitor.theme,
             keys_on: visitor.keys_on,

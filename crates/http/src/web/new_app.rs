@@ -125,8 +125,8 @@ async fn show_page(
     let service = checked.after.as_ref().and_then(|after| after.services.get(&new.name));
     let build = service.and_then(|service| service.build());
     let found = FoundView::new(build, words);
-    let (picture, _) = web.handle.last_pass();
-    let domains = picture.context.as_ref().map(|context| context.site.domains.clone()).unwrap_or_default();
+    let (pass, _) = web.handle.last_pass();
+    let domains = pass.context.as_ref().map(|context| context.site.domains.clone()).unwrap_or_default();
     let file = web.handle.path_of(&new.name);
     page(&NewAppPage {
         frameworks: frameworks().into_iter().map(|name| (name.clone(), name == new.framework)).collect(),

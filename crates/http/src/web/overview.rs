@@ -157,40 +157,39 @@ type NamedServices<'a> = BTreeMap<&'a String, &'a ServiceStatus>;
 pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<FormFields>) -> Response {
     let visitor = RequestContext::new(&headers, &web).await;
     let words = visitor.words;
-    let (picture, _) = web.handle.last_pass();
+    let (pass, _) = web.handle.last_pass();
     let now = web.handle.now();
     let asked = AskedServices::new(&fields);
-    let (gone, all): (NamedServices<'_>, NamedServices<'_>) =
-        picture.statuses().iter().partition(|(_, row)| row.deleted);
+    let (gone, all): (NamedServices<'_>, NamedServices<'_>) = pass.statuses().iter().partition(|(_, row)| row.deleted);
     let (quiet, all): (NamedServices<'_>, NamedServices<'_>) =
-        all.into_iter().partition(|(_, row)| service_rows::is_beside(&picture, row));
-    let needs: Vec<AttentionRow> = attention::rows(&picture, now, &visitor);
-    let (found, needs_count) = (found(&picture, &all, &asked), needs.len());
-    let near = (found.is_empty() && !asked.query.is_empty()).then(|| nearest(&picture, &asked.query)).flatten();
+        all.into_iter().partition(|(_, row)| service_rows::is_beside(&pass, row));
+    let needs: Vec<AttentionRow> = attention::rows(&pass, now, &visitor);
+    let (found, needs_count) = (found(&pass, &all, &asked), needs.len());
+    let near = (found.is_empty() && !asked.query.is_empty()).then(|| nearest(&pass, &asked.query)).flatten();
     let shown: Vec<&ServiceStatus> = found.iter().copied().skip((asked.page - 1) * PAGE_ROWS).take(PAGE_ROWS).collect();
     let frame = PageFrame::new(&web, &visitor, "services", words.get("overview-title"), asked.here()).await;
     let may_act = visitor.may(Role::Operator) || visitor.session.is_none();
     page(&Overview {
-        source: source_line(&picture, web.handle.source_name()),
+        source: source_line(&pass, web.handle.source_name()),
         may_act,
         may_edit: visitor.may(Role::Editor) || visitor.session.is_none(),
         may_purge: visitor.may(Role::Admin),
-        has_looked: picture.context.is_some(),
+        has_looked: pass.context.is_some(),
         is_empty: all.is_empty() && quiet.is_empty(),
-        tiles: service_rows::tiles(&picture, &all, &needs_names(&needs), words),
+        tiles: service_rows::tiles(&pass, &all, &needs_names(&needs), words),
         needs_count,
         needs: needs.into_iter().take(NEEDS_SHOWN).collect(),
         near,
         only: asked.only_word(),
-        chips: chips(&picture, (all.len(), needs_count), &asked, words),
+        chips: chips(&pass, (all.len(), needs_count), &asked, words),
         groupings: Grouping::choices(asked.grouping, words),
         orders: ServiceOrder::choices(asked.order, words),
         heads: heads(&asked, words),
-        unmanaged: service_list::unmanaged_count(&picture),
+        unmanaged: service_list::unmanaged_count(&pass),
         is_dense: found.len() > DENSE_FROM,
-        groups: service_rows::groups(&picture, (&shown, &found), asked.grouping, (now, words)),
+        groups: service_rows::groups(&pass, (&shown, &found), asked.grouping, (now, words)),
         pager: pager(&asked, found.len(), words),
-        quiet: quiet_kinds(&picture, &quiet, words),
+        quiet: quiet_kinds(&pass, &quiet, words),
         deleted: gone.values().map(|row| deleted(row, words)).collect(),
         query: asked.query,
         frame,
@@ -198,28 +197,28 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
 }
 
 /// The services that are asked for, in their order.
-fn found<'a>(picture: &'a PassResult, all: &NamedServices<'a>, asked: &AskedServices) -> Vec<&'a ServiceStatus> {
+fn found<'a>(pass: &'a PassResult, all: &NamedServices<'a>, asked: &AskedServices) -> Vec<&'a ServiceStatus> {
     let rows = match asked.only {
-        Some(only) => service_list::matching(picture, only),
-        None => service_list::rows(picture, all.values().copied(), None),
+        Some(only) => service_list::matching(pass, only),
+        None => service_list::rows(pass, all.values().copied(), None),
     };
     let mut rows: Vec<&ServiceStatus> =
-        rows.into_iter().filter(|row| service_list::is_about(picture, row, &asked.query)).collect();
-    asked.order.sort(picture, &mut rows);
+        rows.into_iter().filter(|row| service_list::is_about(pass, row, &asked.query)).collect();
+    asked.order.sort(pass, &mut rows);
     rows
 }
 
 /// The service whose name is nearest to a text.
-fn nearest(picture: &PassResult, text: &str) -> Option<String> {
-    let known: Vec<&str> = picture.statuses().keys().map(String::as_str).collect();
+fn nearest(pass: &PassResult, text: &str) -> Option<String> {
+    let known: Vec<&str> = pass.statuses().keys().map(String::as_str).collect();
     suggestion::nearest(text, &known).map(str::to_owned)
 }
 
-fn source_line(picture: &PassResult, name: String) -> SourceLine {
-    let commit = picture.source.commit.as_ref();
+fn source_line(pass: &PassResult, name: String) -> SourceLine {
+    let commit = pass.source.commit.as_ref();
     SourceLine {
         name,
-        revision: report::revision(picture),
+        revision: report::revision(pass),
         subject: commit.map(|commit| commit.subject.clone()).unwrap_or_default(),
         author: commit.map(|commit| commit.author.clone()).unwrap_or_default(),
     }
@@ -230,8 +229,8 @@ fn needs_names(needs: &[AttentionRow]) -> Vec<String> {
 }
 
 /// The filters of the list.
-fn chips(picture: &PassResult, (all, needs): (usize, usize), asked: &AskedServices, words: Words) -> Vec<Chip> {
-    let of = |only: Only| service_list::matching(picture, only).len();
+fn chips(pass: &PassResult, (all, needs): (usize, usize), asked: &AskedServices, words: Words) -> Vec<Chip> {
+    let of = |only: Only| service_list::matching(pass, only).len();
     let chips = [
         ("filter-all", "", all),
         ("filter-attention", "attention", needs),
@@ -283,19 +282,19 @@ fn pager(asked: &AskedServices, count: usize, words: Words) -> ServicePager {
 }
 
 /// What has no health, by kind.
-fn quiet_kinds(picture: &PassResult, quiet: &NamedServices<'_>, words: Words) -> Vec<QuietKind> {
+fn quiet_kinds(pass: &PassResult, quiet: &NamedServices<'_>, words: Words) -> Vec<QuietKind> {
     let mut kinds: BTreeMap<&'static str, Vec<(String, String)>> = BTreeMap::new();
     for (name, row) in quiet {
-        kinds.entry(service_list::kind_word(picture, row)).or_default().push(((*name).clone(), path_of(picture, row)));
+        kinds.entry(service_list::kind_word(pass, row)).or_default().push(((*name).clone(), path_of(pass, row)));
     }
     let kind = |(word, names): (&str, Vec<_>)| QuietKind { label: words.get(&format!("beside-{word}")), names };
     kinds.into_iter().map(kind).collect()
 }
 
 /// Where a manifest that is no service is shown.
-fn path_of(picture: &PassResult, row: &ServiceStatus) -> String {
+fn path_of(pass: &PassResult, row: &ServiceStatus) -> String {
     let name = view_model::encoded(&row.name);
-    match service_list::kind_word(picture, row) {
+    match service_list::kind_word(pass, row) {
         "Instance" => format!("/instances/{name}"),
         "Pool" => format!("/pools/{name}"),
         _ => format!("/services/{name}"),

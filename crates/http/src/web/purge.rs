@@ -28,8 +28,8 @@ struct Purge {
 
 /// The leftovers of a deleted service; else an answer that it is not deleted.
 async fn left_behind(web: &Web, visitor: &RequestContext, name: &str) -> Result<Vec<[String; 2]>, Response> {
-    let (picture, _) = web.handle.last_pass();
-    match picture.statuses().get(name).filter(|row| row.deleted) {
+    let (pass, _) = web.handle.last_pass();
+    match pass.statuses().get(name).filter(|row| row.deleted) {
         Some(row) => Ok(service::left_behind(row, visitor.words)),
         None => {
             Err(text_page(web, visitor, StatusCode::NOT_FOUND, visitor.words.with("purge-none", "name", name)).await)

@@ -34,7 +34,7 @@ pub async fn page_of(web: &Web, visitor: &RequestContext, name: &str, fields: &F
     let words = visitor.words;
     let to = fields.get("to").cloned().unwrap_or_default();
     let named = (!to.is_empty()).then_some(to.as_str());
-    let Some((picture, target)) = rollback_target(&web.handle, name, named).await else {
+    let Some((pass, target)) = rollback_target(&web.handle, name, named).await else {
         return Ok(text_page(web, visitor, StatusCode::SERVICE_UNAVAILABLE, words.get("problem-page")).await);
     };
     let query = if to.is_empty() { String::new() } else { format!("?to={}", view_model::encoded(&to)) };
@@ -42,7 +42,7 @@ pub async fn page_of(web: &Web, visitor: &RequestContext, name: &str, fields: &F
     let frame = PageFrame::new(web, visitor, "services", words.with("rollback-title", "name", name), here).await;
     let is_possible = target.is_ok();
     let (code, (head, plan, after)) = match target {
-        Ok(target) => (None, shown(web, visitor, &picture, &target)),
+        Ok(target) => (None, shown(web, visitor, &pass, &target)),
         Err(answer) => match answer.refused() {
             Some(refused) => {
                 let hints = refused.hints.iter().map(|hint| words.say(&hint.text)).collect::<Vec<_>>();
@@ -58,13 +58,13 @@ pub async fn page_of(web: &Web, visitor: &RequestContext, name: &str, fields: &F
 fn shown(
     web: &Web,
     visitor: &RequestContext,
-    picture: &PassResult,
+    pass: &PassResult,
     target: &RollbackTarget,
 ) -> (String, Vec<PlanRow>, String) {
     let (words, name) = (visitor.words, &target.service.name);
     let at = view_model::moment(target.good.at, web.handle.now());
     let head = words.with_all("rollback-head", &[("to", &target.version()), ("at", &at)]);
-    let plan = with_forecast(picture, target, |input, forecast| service_plan::in_forecast(input, forecast, name));
+    let plan = with_forecast(pass, target, |input, forecast| service_plan::in_forecast(input, forecast, name));
     let plan: Vec<_> = plan.flatten().map(|plan| (name.clone(), plan)).into_iter().collect();
     let container = |turn: &ContainerTurn| {
         let (kind, detail) = (words.kind(turn.container.kind.word()), words.say(&container_text(turn)));

@@ -90,9 +90,9 @@ impl Head {
         if self.health.tone == "ok" { self.sync.mark() } else { self.health.mark() }
     }
 
-    fn new(picture: &PassResult, row: &ServiceStatus, visitor: &RequestContext, tab: &'static str) -> Self {
-        let (sync, health) = view_model::states(picture, row, visitor.words);
-        let manifest = picture.services.get(&row.name);
+    fn new(pass: &PassResult, row: &ServiceStatus, visitor: &RequestContext, tab: &'static str) -> Self {
+        let (sync, health) = view_model::states(pass, row, visitor.words);
+        let manifest = pass.services.get(&row.name);
         let is_new = visitor.session.is_none();
         let left = match row.leftover() {
             Some(Leftover::Server) => ("deleted-server-about", "act-purge-server"),
@@ -101,12 +101,12 @@ impl Head {
         };
         let has_containers = manifest.is_none_or(|service| service.all_containers().next().is_some())
             || row.resources.iter().any(|resource| resource.address.kind == Kind::Container);
-        let is_suspended = picture.facts.suspended.contains_key(&row.name);
+        let is_suspended = pass.facts.suspended.contains_key(&row.name);
         let (verb, label, first_tone) = if is_suspended {
             (&verbs::RESUME, None, " primary")
-        } else if has_drift_to_restore(row) && !picture.errors.contains_key(&row.name) {
+        } else if has_drift_to_restore(row) && !pass.errors.contains_key(&row.name) {
             (&verbs::RECONCILE, Some("act-heal"), " primary")
-        } else if row.attention && !is_refused(picture, row) {
+        } else if row.attention && !is_refused(pass, row) {
             (&verbs::RETRY, None, " primary")
         } else if row.health == status::Health::Progressing {
             (&verbs::CANCEL, None, "")
@@ -118,8 +118,8 @@ impl Head {
             sync,
             health,
             domain: row.urls.first().cloned().zip(row.domains.first().cloned()),
-            image: view_model::image_of(picture, &row.name).unwrap_or_default(),
-            about: manifest.map(|manifest| origin_text(picture, manifest)).unwrap_or_default(),
+            image: view_model::image_of(pass, &row.name).unwrap_or_default(),
+            about: manifest.map(|manifest| origin_text(pass, manifest)).unwrap_or_default(),
             tab,
             may_act: visitor.may(Role::Operator) || is_new,
             may_edit: visitor.may(Role::Editor) || is_new,
@@ -129,13 +129,13 @@ impl Head {
             links: if has_containers { Button::links() } else { Vec::new() },
             has_manifest: manifest.is_some(),
             has_containers,
-            is_exposed: exposure::of_service(picture, row).is_some_and(|found| found.is_lost()),
+            is_exposed: exposure::of_service(pass, row).is_some_and(|found| found.is_lost()),
             is_deleted: row.deleted,
             left_about: left.0,
             purge_label: left.1,
             may_purge: visitor.may(Role::Admin),
             is_built: manifest.is_some_and(|service| service.app.is_none() && service.builds().next().is_some()),
-            is_app: picture.apps.contains_key(&row.name) || picture.deployments.contains_key(&row.name),
+            is_app: pass.apps.contains_key(&row.name) || pass.deployments.contains_key(&row.name),
         }
     }
 }
@@ -147,18 +147,18 @@ fn has_drift_to_restore(row: &ServiceStatus) -> bool {
 }
 
 /// Whether nothing was tried that could be tried again: its manifest, its mode or a person's decision stands in the way.
-fn is_refused(picture: &PassResult, row: &ServiceStatus) -> bool {
-    let refusals = picture.changes_of(&row.name).filter_map(|change| change.refusal());
+fn is_refused(pass: &PassResult, row: &ServiceStatus) -> bool {
+    let refusals = pass.changes_of(&row.name).filter_map(|change| change.refusal());
     let mut decides = refusals.filter(|refusal| !refusal.is_failure());
-    picture.broken.contains_key(&row.name) || decides.any(|refusal| row.code == Some(refusal.code))
+    pass.broken.contains_key(&row.name) || decides.any(|refusal| row.code == Some(refusal.code))
 }
 
 /// `services/cloud.yaml @ 3f2a9c1 by Alice Martin`
-fn origin_text(picture: &PassResult, manifest: &Service) -> String {
+fn origin_text(pass: &PassResult, manifest: &Service) -> String {
     let file = &manifest.origin.file;
-    match picture.source.history.changed.get(file) {
+    match pass.source.history.changed.get(file) {
         Some(commit) => format!("{file} @ {} ({}, {})", commit.short(), commit.subject, commit.author),
-        None => format!("{file} @ {}", crate::engine::report::short_revision(&picture.source.revision)),
+        None => format!("{file} @ {}", crate::engine::report::short_revision(&pass.source.revision)),
     }
 }
 
@@ -206,14 +206,14 @@ struct LastChange {
 async fn find_row<'a>(
     web: &Web,
     visitor: &RequestContext,
-    picture: &'a PassResult,
+    pass: &'a PassResult,
     name: &str,
 ) -> Result<&'a ServiceStatus, Response> {
-    if let Some(row) = picture.statuses().get(name) {
+    if let Some(row) = pass.statuses().get(name) {
         return Ok(row);
     }
     let words = visitor.words;
-    let known: Vec<&str> = picture.statuses().keys().map(String::as_str).collect();
+    let known: Vec<&str> = pass.statuses().keys().map(String::as_str).collect();
     let near = suggestion::nearest(name, &known);
     let mut text = words.with("svc-unknown", "name", name);
     if let Some(near) = near {
@@ -225,13 +225,13 @@ async fn find_row<'a>(
 /// `GET /services/{name}`
 pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
     let visitor = RequestContext::new(&headers, &web).await;
-    let (picture, _) = web.handle.last_pass();
-    let row = find_row(&web, &visitor, &picture, &name).await?;
+    let (pass, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &pass, &name).await?;
     let words = visitor.words;
-    let manifest = picture.services.get(&name);
-    let plan = service_plan::of_service(&picture, &name).map(|plan| (name.clone(), plan));
+    let manifest = pass.services.get(&name);
+    let plan = service_plan::of_service(&pass, &name).map(|plan| (name.clone(), plan));
     let is_drift = |change: &amarre_core::model::Change| status::is_drift(change);
-    let only_drift = picture.changes_of(&name).all(is_drift);
+    let only_drift = pass.changes_of(&name).all(is_drift);
     let drift: Vec<Drift> = drifts(row, words).collect();
     let latest = web.handle.ledger().events(&name, EVENTS_READ).await.unwrap_or_default();
     let events = latest.iter().take(EVENTS_SHOWN).map(|event| LastChange {
@@ -239,9 +239,9 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         mark: view_model::event_mark(event),
         what: view_model::event(event, words),
     });
-    let steps = DeploySteps::new(&picture, row, &latest, (web.handle.now(), words));
-    let ended = deploy_steps::ended(&picture, row, &latest, (web.handle.now(), words)).filter(|_| steps.is_none());
-    let suspended = picture.facts.suspended.get(&name).map(|suspension| match suspension.why.is_empty() {
+    let steps = DeploySteps::new(&pass, row, &latest, (web.handle.now(), words));
+    let ended = deploy_steps::ended(&pass, row, &latest, (web.handle.now(), words)).filter(|_| steps.is_none());
+    let suspended = pass.facts.suspended.get(&name).map(|suspension| match suspension.why.is_empty() {
         true => words.with("svc-suspended-by-whom", "who", &suspension.by),
         false => words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", &words.say(&suspension.why))]),
     });
@@ -250,12 +250,12 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
             .await;
     frame.moves |= row.health == status::Health::Progressing;
     Ok(page(&Now {
-        drawing: topology::draw(&picture, row, web.handle.now(), words),
+        drawing: topology::draw(&pass, row, web.handle.now(), words),
         kept: left_behind(row, words),
-        head: Head::new(&picture, row, &visitor, "now"),
+        head: Head::new(&pass, row, &visitor, "now"),
         what_now: Counted::new(&row.what_now, row.what_now_clock, web.handle.now(), words),
         code: row.code,
-        hints: hint_actions::of_service(row, &picture, &visitor),
+        hints: hint_actions::of_service(row, &pass, &visitor),
         suspended,
         network: network(row, words),
         steps_title: steps_title(&steps, words),
@@ -344,8 +344,8 @@ struct VersionRow {
 /// `GET /services/{name}/history`
 pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
     let visitor = signed_in(&web, &headers, &format!("/services/{}/history", view_model::encoded(&name))).await?;
-    let (picture, _) = web.handle.last_pass();
-    let row = find_row(&web, &visitor, &picture, &name).await?;
+    let (pass, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &pass, &name).await?;
     let of = HistoryOf { name: Some(name.clone()), ..HistoryOf::default() };
     let answer = history::history(&web.handle, &of, visitor.words.0).await;
     let texts = |value: &serde_json::Value| -> Vec<String> {
@@ -365,7 +365,7 @@ pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Pat
     });
     let here = format!("/services/{}/history", view_model::encoded(&name));
     let frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
-    Ok(page(&HistoryPage { frame, head: Head::new(&picture, row, &visitor, "history"), versions: versions.collect() }))
+    Ok(page(&HistoryPage { frame, head: Head::new(&pass, row, &visitor, "history"), versions: versions.collect() }))
 }
 
 #[derive(Template)]
@@ -382,13 +382,13 @@ struct TextPage {
 impl TextPage {
     /// What people asked for of a service, below one of its tabs.
     async fn new(
-        (web, visitor, picture): (&Web, &RequestContext, &PassResult),
+        (web, visitor, pass): (&Web, &RequestContext, &PassResult),
         row: &ServiceStatus,
         (here, tab): (String, &'static str),
         (title, text): (String, String),
     ) -> Self {
         let frame = PageFrame::new(web, visitor, "services", row.name.clone(), here).await;
-        let head = Head::new(picture, row, visitor, tab);
+        let head = Head::new(pass, row, visitor, tab);
         Self { frame, head, title, text, is_log: false, may_change: false }
     }
 }
@@ -397,8 +397,8 @@ impl TextPage {
 pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
     let here = format!("/services/{}/logs", view_model::encoded(&name));
     let visitor = signed_in(&web, &headers, &here).await?;
-    let (picture, _) = web.handle.last_pass();
-    let row = find_row(&web, &visitor, &picture, &name).await?;
+    let (pass, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &pass, &name).await?;
     let has_failed = row.resources.iter().any(|resource| resource.failure.is_some());
     let mut text = String::new();
     for last_failed in [true, false].into_iter().filter(|last_failed| !last_failed || has_failed) {
@@ -410,7 +410,7 @@ pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
         }
     }
     let said = (visitor.words.get("tab-logs"), text);
-    let logs = TextPage::new((&web, &visitor, &picture), row, (here, "logs"), said).await;
+    let logs = TextPage::new((&web, &visitor, &pass), row, (here, "logs"), said).await;
     Ok(page(&TextPage { is_log: true, ..logs }))
 }
 
@@ -429,8 +429,8 @@ pub async fn explain(
 ) -> PageOutcome {
     let here = format!("/services/{}/explain?thing={}", view_model::encoded(&name), view_model::encoded(&asked.thing));
     let visitor = signed_in(&web, &headers, &here).await?;
-    let (picture, _) = web.handle.last_pass();
-    let row = find_row(&web, &visitor, &picture, &name).await?;
+    let (pass, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &pass, &name).await?;
     let Some(answer) = explain::explain(&web.handle, &asked.thing, Style::PLAIN).await else {
         return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response());
     };
@@ -438,7 +438,7 @@ pub async fn explain(
         return Err(text_page(&web, &visitor, StatusCode::NOT_FOUND, refused.message).await);
     }
     let said = (visitor.words.get("svc-explain"), answer.text);
-    Ok(page(&TextPage::new((&web, &visitor, &picture), row, (here, "now"), said).await))
+    Ok(page(&TextPage::new((&web, &visitor, &pass), row, (here, "now"), said).await))
 }
 
 /// The name to follow a request for.
@@ -457,8 +457,8 @@ pub async fn trace(
 ) -> PageOutcome {
     let here = format!("/services/{}/trace", view_model::encoded(&name));
     let visitor = signed_in_and_counted(&web, &headers, &here).await?;
-    let (picture, _) = web.handle.last_pass();
-    let row = find_row(&web, &visitor, &picture, &name).await?;
+    let (pass, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &pass, &name).await?;
     let domain = row.domains.iter().find(|known| **known == asked.domain).or_else(|| row.domains.first());
     let Some(domain) = domain else {
         return Err(text_page(&web, &visitor, StatusCode::NOT_FOUND, visitor.words.get("svc-no-domain")).await);
@@ -468,18 +468,18 @@ pub async fn trace(
         return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response());
     };
     let said = (visitor.words.with("svc-trace", "name", domain), answer.text);
-    Ok(page(&TextPage::new((&web, &visitor, &picture), row, (here, "now"), said).await))
+    Ok(page(&TextPage::new((&web, &visitor, &pass), row, (here, "now"), said).await))
 }
 
 /// `GET /services/{name}/manifest`
 pub async fn manifest(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
     let here = format!("/services/{}/manifest", view_model::encoded(&name));
     let visitor = signed_in(&web, &headers, &here).await?;
-    let (picture, _) = web.handle.last_pass();
-    let row = find_row(&web, &visitor, &picture, &name).await?;
-    let file = crate::engine::commands::edit_manifest::file_of(&picture, &name);
+    let (pass, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &pass, &name).await?;
+    let file = crate::engine::commands::edit_manifest::file_of(&pass, &name);
     let said = file.unwrap_or_else(|| (visitor.words.get("svc-no-manifest"), String::new()));
-    let shown = TextPage::new((&web, &visitor, &picture), row, (here, "manifest"), said).await;
+    let shown = TextPage::new((&web, &visitor, &pass), row, (here, "manifest"), said).await;
     let may_change = shown.head.may_edit && !shown.text.is_empty();
     Ok(page(&TextPage { may_change, ..shown }))
 }

@@ -155,41 +155,41 @@ impl PageChoice for ServiceOrder {
 
 impl ServiceOrder {
     /// Sorts rows that stand in the usual order.
-    pub fn sort(self, picture: &PassResult, rows: &mut [&ServiceStatus]) {
+    pub fn sort(self, pass: &PassResult, rows: &mut [&ServiceStatus]) {
         match self {
             ServiceOrder::Attention => (),
             ServiceOrder::Name => rows.sort_by_key(|row| row.name.clone()),
             ServiceOrder::Certificate => rows.sort_by_key(|row| {
-                let ends = certificate_end(picture, row);
+                let ends = certificate_end(pass, row);
                 (ends.is_none(), ends)
             }),
-            ServiceOrder::Since => rows.sort_by_key(|row| std::cmp::Reverse(since(picture, &row.name))),
+            ServiceOrder::Since => rows.sort_by_key(|row| std::cmp::Reverse(since(pass, &row.name))),
         }
     }
 }
 
 /// Whether it stands beside the list: its kind has no health, or a list of its own, and nothing is wrong with it.
-pub fn is_beside(picture: &PassResult, row: &ServiceStatus) -> bool {
+pub fn is_beside(pass: &PassResult, row: &ServiceStatus) -> bool {
     let is_quiet = row.sync == Sync::Synced && row.health == Health::Healthy && !row.attention;
-    let is_suspended = picture.facts.suspended.contains_key(&row.name);
-    !is_listed(picture, row) && is_quiet && !is_suspended
+    let is_suspended = pass.facts.suspended.contains_key(&row.name);
+    !is_listed(pass, row) && is_quiet && !is_suspended
 }
 
-fn since(picture: &PassResult, name: &str) -> Option<Timestamp> {
-    picture.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0)
+fn since(pass: &PassResult, name: &str) -> Option<Timestamp> {
+    pass.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0)
 }
 
 /// The rows of a page in their groups, each of which says how many there are on all pages; the order within a group is that of
 /// the rows.
 pub fn groups(
-    picture: &PassResult,
+    pass: &PassResult,
     (shown, all): (&[&ServiceStatus], &[&ServiceStatus]),
     grouping: Grouping,
     (now, words): (Timestamp, Words),
 ) -> Vec<Group> {
     let key = |row: &ServiceStatus| match grouping {
         Grouping::Kind => {
-            let kind = kind_word(picture, row);
+            let kind = kind_word(pass, row);
             let place = LISTED.iter().position(|known| *known == kind);
             (place.unwrap_or(usize::MAX), kind.to_owned())
         }
@@ -202,7 +202,7 @@ pub fn groups(
     }
     let mut groups: BTreeMap<(usize, String), Vec<ServiceRow>> = BTreeMap::new();
     for row in shown {
-        groups.entry(key(row)).or_default().push(service_row(picture, row, (now, words)));
+        groups.entry(key(row)).or_default().push(service_row(pass, row, (now, words)));
     }
     let label = |key: &(usize, String)| {
         let count = counts.get(key).copied().unwrap_or_default();
@@ -216,8 +216,8 @@ pub fn groups(
     groups.into_iter().map(|(key, rows)| Group { label: label(&key), rows }).collect()
 }
 
-fn service_row(picture: &PassResult, row: &ServiceStatus, (now, words): (Timestamp, Words)) -> ServiceRow {
-    let (sync, health) = view_model::states(picture, row, words);
+fn service_row(pass: &PassResult, row: &ServiceStatus, (now, words): (Timestamp, Words)) -> ServiceRow {
+    let (sync, health) = view_model::states(pass, row, words);
     let state = if row.health != Health::Healthy || health.tone == "off" { health } else { sync };
     let is_well = state.tone == "ok";
     let has_routes = !row.domains.is_empty();
@@ -226,21 +226,21 @@ fn service_row(picture: &PassResult, row: &ServiceStatus, (now, words): (Timesta
         name: row.name.clone(),
         mark: if is_well { "<span class=\"dot\"></span>" } else { marks::tone(state.tone) },
         word: if is_well { words.get("health-Healthy") } else { state.word.clone() },
-        image: view_model::image_of(picture, &row.name).unwrap_or_default(),
+        image: view_model::image_of(pass, &row.name).unwrap_or_default(),
         address: row.domains.first().cloned().zip(row.urls.first().cloned()),
         more: row.domains.len().saturating_sub(1),
-        access: exposure::of_service(picture, row).map(|found| access_line(&found, words)),
-        ring: has_routes.then(|| Ring::of_service(picture, row, now, words)),
+        access: exposure::of_service(pass, row).map(|found| access_line(&found, words)),
+        ring: has_routes.then(|| Ring::of_service(pass, row, now, words)),
         state: (!is_well).then_some(state),
-        now: suspension_line(picture, row, (now, words)).map_or(what_now, Counted::plain),
-        since: since(picture, &row.name).map(|at| view_model::span(now - at)).unwrap_or_default(),
-        since_at: since(picture, &row.name).map(|at| at.0),
+        now: suspension_line(pass, row, (now, words)).map_or(what_now, Counted::plain),
+        since: since(pass, &row.name).map(|at| view_model::span(now - at)).unwrap_or_default(),
+        since_at: since(pass, &row.name).map(|at| at.0),
     }
 }
 
 /// Who suspended a service and why, beside the word that it is suspended; `None`: there is something else to say.
-fn suspension_line(picture: &PassResult, row: &ServiceStatus, (now, words): (Timestamp, Words)) -> Option<String> {
-    let suspension = picture.facts.suspended.get(&row.name)?;
+fn suspension_line(pass: &PassResult, row: &ServiceStatus, (now, words): (Timestamp, Words)) -> Option<String> {
+    let suspension = pass.facts.suspended.get(&row.name)?;
     if suspension.destroy || row.deleted || row.attention {
         return None;
     }
@@ -271,16 +271,16 @@ pub fn access_line(found: &Exposure, words: Words) -> AccessLine {
 }
 
 /// The certificate that the first proxied name of a service has: its address, and when it ends.
-fn certificate_of(picture: &PassResult, row: &ServiceStatus) -> Option<(Address, Timestamp)> {
+fn certificate_of(pass: &PassResult, row: &ServiceStatus) -> Option<(Address, Timestamp)> {
     let hosts = row.resources.iter().map(|resource| &resource.address).filter(|address| address.kind.has_host_names());
-    hosts.filter_map(|host| certificate_at(picture, host)).min_by_key(|(_, ends)| *ends)
+    hosts.filter_map(|host| certificate_at(pass, host)).min_by_key(|(_, ends)| *ends)
 }
 
 /// The certificate that a proxied name has.
-fn certificate_at(picture: &PassResult, host: &Address) -> Option<(Address, Timestamp)> {
-    let name = picture.world.seen.get(host)?.fields.text("certificate")?;
+fn certificate_at(pass: &PassResult, host: &Address) -> Option<(Address, Timestamp)> {
+    let name = pass.world.seen.get(host)?.fields.text("certificate")?;
     let address = Address::new(host.provider.clone(), Kind::Certificate, name);
-    let ends = certificates::ends(&picture.world.seen.get(&address)?.fields)?;
+    let ends = certificates::ends(&pass.world.seen.get(&address)?.fields)?;
     Some((address, ends))
 }
 
@@ -289,13 +289,13 @@ fn has_hidden_host(row: &ServiceStatus) -> bool {
     row.resources.iter().any(|one| one.address.kind.has_host_names() && one.sync == Sync::Unknown)
 }
 
-fn certificate_end(picture: &PassResult, row: &ServiceStatus) -> Option<Timestamp> {
-    certificate_of(picture, row).map(|(_, ends)| ends)
+fn certificate_end(pass: &PassResult, row: &ServiceStatus) -> Option<Timestamp> {
+    certificate_of(pass, row).map(|(_, ends)| ends)
 }
 
 impl Ring {
-    fn of_service(picture: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> Self {
-        match certificate_end(picture, row) {
+    fn of_service(pass: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> Self {
+        match certificate_end(pass, row) {
             Some(ends) => Self::new(ends, now, words),
             None if has_hidden_host(row) => Self { label: words.get("ring-unknown"), ..Self::none(words) },
             None => Self::none(words),
@@ -303,8 +303,8 @@ impl Ring {
     }
 
     /// Of a proxied name; `None`: it has no certificate.
-    pub fn of_host(picture: &PassResult, host: &Address, now: Timestamp, words: Words) -> Option<Self> {
-        certificate_at(picture, host).map(|(_, ends)| Self::new(ends, now, words))
+    pub fn of_host(pass: &PassResult, host: &Address, now: Timestamp, words: Words) -> Option<Self> {
+        certificate_at(pass, host).map(|(_, ends)| Self::new(ends, now, words))
     }
 
     /// Without a certificate.
@@ -358,43 +358,38 @@ impl Tile {
 }
 
 /// The tiles above the list.
-pub fn tiles(
-    picture: &PassResult,
-    all: &BTreeMap<&String, &ServiceStatus>,
-    needs: &[String],
-    words: Words,
-) -> Vec<Tile> {
+pub fn tiles(pass: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, needs: &[String], words: Words) -> Vec<Tile> {
     if all.is_empty() {
         return Vec::new();
     }
-    vec![healthy(picture, all, words), needs_you(needs, words), certificates(picture, all, words), open(picture, words)]
+    vec![healthy(pass, all, words), needs_you(needs, words), certificates(pass, all, words), open(pass, words)]
 }
 
 /// The place of a service that goes on while the guard holds its delete.
 const HELD: usize = 1;
 
 /// The class of a segment; the best first.
-fn segment(picture: &PassResult, row: &ServiceStatus, words: Words) -> (usize, &'static str) {
-    let (sync, health) = view_model::states(picture, row, words);
+fn segment(pass: &PassResult, row: &ServiceStatus, words: Words) -> (usize, &'static str) {
+    let (sync, health) = view_model::states(pass, row, words);
     let tone = if row.health != Health::Healthy || health.tone == "off" { health.tone } else { sync.tone };
     let is_held = row.health == Health::Healthy && row.code.is_some_and(guards::is_one);
     match tone {
         "ok" => (0, "ta"),
         "warn" if is_held => (HELD, "tw"),
         // As while an update waits for its end.
-        "warn" if !picture.changes_of(&row.name).any(status::is_drift) => (2, "tw"),
+        "warn" if !pass.changes_of(&row.name).any(status::is_drift) => (2, "tw"),
         "warn" => (3, "tw"),
         "go" => (4, "tg"),
         "off" => (5, "to"),
         "dim" => (6, "tn"),
-        _ if conditions::serves_still(picture, row) => (7, "tx"),
-        _ if picture.broken.contains_key(&row.name) && row.resources.is_empty() => (8, "tx"),
+        _ if conditions::serves_still(pass, row) => (7, "tx"),
+        _ if pass.broken.contains_key(&row.name) && row.resources.is_empty() => (8, "tx"),
         _ => (9, "tx"),
     }
 }
 
-fn healthy(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
-    let mut segments: Vec<(usize, &'static str)> = all.values().map(|row| segment(picture, row, words)).collect();
+fn healthy(pass: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
+    let mut segments: Vec<(usize, &'static str)> = all.values().map(|row| segment(pass, row, words)).collect();
     segments.sort_unstable();
     let well = segments.iter().filter(|(place, _)| *place <= HELD).count();
     let parts = [
@@ -480,15 +475,15 @@ fn needs_you(needs: &[String], words: Words) -> Tile {
     }
 }
 
-fn certificates(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
-    let soon = service_list::matching(picture, Only::Expiring);
-    let ends = all.values().filter_map(|row| Some((certificate_of(picture, row)?, row)));
+fn certificates(pass: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
+    let soon = service_list::matching(pass, Only::Expiring);
+    let ends = all.values().filter_map(|row| Some((certificate_of(pass, row)?, row)));
     let first = ends.min_by_key(|((_, ends), _)| *ends);
     let is_hidden = first.is_none() && all.values().any(|row| has_hidden_host(row));
     let detail = match &first {
         Some(((_, ends), row)) => {
             let name = row.domains.first().unwrap_or(&row.name);
-            let days = ((*ends - picture.at).0 / Millis::minutes(24 * 60).0).max(0).to_string();
+            let days = ((*ends - pass.at).0 / Millis::minutes(24 * 60).0).max(0).to_string();
             words.with_all("tile-next-certificate", &[("name", name), ("days", &days)])
         }
         None if is_hidden => words.get("tile-unknown"),
@@ -502,18 +497,18 @@ fn certificates(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, w
         value: if is_hidden { "–".to_owned() } else { soon.len().to_string() },
         of: String::new(),
         bar: Vec::new(),
-        ring: first.map(|((_, ends), _)| Ring::new(ends, picture.at, words)),
+        ring: first.map(|((_, ends), _)| Ring::new(ends, pass.at, words)),
         detail,
     }
 }
 
-fn open(picture: &PassResult, words: Words) -> Tile {
-    let found = exposure::of_all(picture);
+fn open(pass: &PassResult, words: Words) -> Tile {
+    let found = exposure::of_all(pass);
     let lost: Vec<String> =
         found.iter().filter(|(_, found)| found.is_lost()).map(|(row, _)| row.name.clone()).collect();
     let unknown = found.iter().filter(|(_, found)| found.observed == Observed::Unknown).count();
     let is_hidden = unknown > 0 && unknown == found.len();
-    let open = service_list::matching(picture, Only::Open).len();
+    let open = service_list::matching(pass, Only::Open).len();
     Tile {
         class: if lost.is_empty() { "" } else { " warn" },
         href: "/?only=open",

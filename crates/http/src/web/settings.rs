@@ -112,10 +112,10 @@ impl ProviderRow {
 /// `GET /settings/providers`
 async fn providers(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
     let (visitor, _) = authorize(&web, &headers, "/settings/providers", Role::Viewer).await?;
-    let (picture, _) = web.handle.last_pass();
+    let (pass, _) = web.handle.last_pass();
     let words = visitor.words;
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-    let rows = report::status_json(&picture, None)["providers"].as_array().cloned().unwrap_or_default();
+    let rows = report::status_json(&pass, None)["providers"].as_array().cloned().unwrap_or_default();
     let providers = rows.iter().map(|row| {
         let (tone, key) = match row["state"].as_str() {
             Some("up") => ("ok", "provider-up"),
@@ -132,7 +132,7 @@ async fn providers(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
             hint: text(&row["error"]["hints"][0]["text"]),
         }
     });
-    let site = picture.context.as_ref().map(|context| context.site.clone());
+    let site = pass.context.as_ref().map(|context| context.site.clone());
     let hosts = site.iter().flat_map(|site| &site.hosts).map(|(name, host)| {
         let address = |address: &PublicAddress| match address {
             PublicAddress::Ip(address) => address.to_string(),

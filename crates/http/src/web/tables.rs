@@ -318,8 +318,8 @@ impl PoolDiagram {
 pub async fn network(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<FormFields>) -> Response {
     let visitor = RequestContext::new(&headers, &web).await;
     let words = visitor.words;
-    let (picture, _) = web.handle.last_pass();
-    let (pools, rows) = subnets::diagrams(&picture);
+    let (pass, _) = web.handle.last_pass();
+    let (pools, rows) = subnets::diagrams(&pass);
     let has_hosts = rows.iter().map(|row| &row.host).collect::<BTreeSet<_>>().len() > 1;
     let asked = fields.get("page").and_then(|page| page.parse().ok()).unwrap_or(1);
     let (page_number, pager) = network_pager(asked, rows.len(), words);
@@ -370,16 +370,16 @@ struct CertificateLine {
 pub async fn certificates(State(web): State<Web>, headers: HeaderMap) -> Response {
     let visitor = RequestContext::new(&headers, &web).await;
     let words = visitor.words;
-    let (picture, _) = web.handle.last_pass();
+    let (pass, _) = web.handle.last_pass();
     let now = web.handle.now();
-    let budgets = certificates::budgets(&picture);
-    let reports = certificates::reports(&picture);
+    let budgets = certificates::budgets(&pass);
+    let reports = certificates::reports(&pass);
     let here = "/certificates".to_owned();
     let frame = PageFrame::new(&web, &visitor, "certificates", words.get("certificates-title"), here).await;
     let rows = reports.into_iter().map(|report| CertificateLine {
         ring: report.ends.map_or_else(|| Ring::none(words), |ends| Ring::new(ends, now, words)),
         days: report.ends.map(|ends| ((ends - now).0 / Millis::minutes(24 * 60).0).clamp(0, 90)),
-        used_by: report.used_by.iter().map(|name| (name.clone(), picture.statuses().contains_key(name))).collect(),
+        used_by: report.used_by.iter().map(|name| (name.clone(), pass.statuses().contains_key(name))).collect(),
         report,
     });
     let rows: Vec<CertificateLine> = rows.collect();
@@ -388,7 +388,7 @@ pub async fn certificates(State(web): State<Web>, headers: HeaderMap) -> Respons
         words.with_all("certificates-budget", &[("left", &left), ("of", &of), ("domain", &budget.domain)])
     };
     page(&Certificates {
-        tiles: if rows.is_empty() { Vec::new() } else { certificate_tiles(&picture, &rows, budgets.first(), words) },
+        tiles: if rows.is_empty() { Vec::new() } else { certificate_tiles(&pass, &rows, budgets.first(), words) },
         budgets: budgets.iter().map(budget_text).collect(),
         certificates: rows,
         frame,
@@ -396,12 +396,12 @@ pub async fn certificates(State(web): State<Web>, headers: HeaderMap) -> Respons
 }
 
 fn certificate_tiles(
-    picture: &PassResult,
+    pass: &PassResult,
     rows: &[CertificateLine],
     budget: Option<&OrderBudget>,
     words: Words,
 ) -> Vec<Tile> {
-    let plain = service_list::matching(picture, Only::NoTls);
+    let plain = service_list::matching(pass, Only::NoTls);
     let names: Vec<String> = plain.iter().map(|row| row.name.clone()).collect();
     let first = rows.iter().filter(|row| row.days.is_some()).min_by_key(|row| row.days);
     let next = first.map(|row| {

@@ -56,11 +56,11 @@ impl Timeline {
     pub async fn load(web: &Web, words: Words) -> Option<Self> {
         let now = web.handle.now();
         let from = Timestamp(now.0 - SPAN.0);
-        let (picture, _) = web.handle.last_pass();
+        let (pass, _) = web.handle.last_pass();
         let filter = EventFilter { since: from, limit: EVENTS_MAX, ..EventFilter::default() };
         let events = web.handle.ledger().events_of(&filter).await.unwrap_or_default();
         let mut lanes: BTreeMap<ProviderId, BTreeMap<i64, Bucket>> =
-            picture.context.as_ref()?.providers.keys().map(|id| (id.clone(), BTreeMap::new())).collect();
+            pass.context.as_ref()?.providers.keys().map(|id| (id.clone(), BTreeMap::new())).collect();
         for (_, event) in events {
             let has_failed = event.kind == "failed";
             let is_of_run = event.run > 0 && event.is_attempt();

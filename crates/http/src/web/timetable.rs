@@ -78,11 +78,11 @@ pub struct HourCell {
 
 impl WeekForm {
     /// Of a server as it is.
-    pub fn new(picture: &PassResult, row: &InstanceRow, now: Timestamp, words: Words) -> Self {
+    pub fn new(pass: &PassResult, row: &InstanceRow, now: Timestamp, words: Words) -> Self {
         let table = instance_view::timetable(row);
         let week = table.and_then(Timetable::week);
         let zone = table.map_or_else(own_zone, |table| table.timezone().to_owned());
-        let written = written_holidays(picture, row);
+        let written = written_holidays(pass, row);
         let holidays = match (table.map(Timetable::holidays), &written) {
             (Some(Holidays::France), _) => "FR",
             (Some(Holidays::Dates(_)), Some(file)) => file,
@@ -107,7 +107,7 @@ impl WeekForm {
             ticks: table.map(|table| ticks(table, now, words)).unwrap_or_default(),
             hours,
             is_unpainted: table.is_some() && week.is_none(),
-            file: target(picture, row).0,
+            file: target(pass, row).0,
             zone,
         }
     }
@@ -164,17 +164,17 @@ fn days(week: &Week, now: Timestamp, zone: &str, words: Words) -> Vec<WeekDay> {
 }
 
 /// The file of a server's manifest with its text, or of the one that would be written; and the manifest's name.
-fn target(picture: &PassResult, row: &InstanceRow) -> (String, Option<String>, String) {
+fn target(pass: &PassResult, row: &InstanceRow) -> (String, Option<String>, String) {
     if let Some(managed) = &row.manifest
-        && let Some((file, text)) = edit_manifest::file_of(picture, &managed.service)
+        && let Some((file, text)) = edit_manifest::file_of(pass, &managed.service)
     {
         return (file, Some(text), managed.service.clone());
     }
-    let mut taken: BTreeSet<String> = picture.services.keys().chain(picture.broken.keys()).cloned().collect();
-    let path = |name: &str| format!("{}/{name}.yaml", picture.source.label);
+    let mut taken: BTreeSet<String> = pass.services.keys().chain(pass.broken.keys()).cloned().collect();
+    let path = |name: &str| format!("{}/{name}.yaml", pass.source.label);
     loop {
         let name = instance_text::manifest_name(row, &taken);
-        if !picture.source.files.iter().any(|(file, _)| *file == path(&name)) {
+        if !pass.source.files.iter().any(|(file, _)| *file == path(&name)) {
             return (path(&name), None, name);
         }
         taken.insert(name);
@@ -182,8 +182,8 @@ fn target(picture: &PassResult, row: &InstanceRow) -> (String, Option<String>, S
 }
 
 /// What stands at `holidays` in the manifest.
-fn written_holidays(picture: &PassResult, row: &InstanceRow) -> Option<String> {
-    let (_, text, name) = target(picture, row);
+fn written_holidays(pass: &PassResult, row: &InstanceRow) -> Option<String> {
+    let (_, text, name) = target(pass, row);
     let text = text?;
     let (_, document) = document_of(&text, &name)?;
     let at = document.find("holidays:")? + "holidays:".len();
@@ -287,8 +287,8 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(picture: &PassResult, row: &InstanceRow, painted: &Painted, removes: bool, words: Words) -> Self {
-        let (file, there, name) = target(picture, row);
+    fn new(pass: &PassResult, row: &InstanceRow, painted: &Painted, removes: bool, words: Words) -> Self {
+        let (file, there, name) = target(pass, row);
         let base = there.clone().unwrap_or_else(|| instance_text::manifest(row, &name));
         let rule = if removes { Some("power: unmanaged\n".to_owned()) } else { painted.yaml() };
         let remark = |key: &str| {
@@ -315,11 +315,11 @@ pub async fn save(
 ) -> PageOutcome {
     let back = instance_view::path(&name);
     let doer = authorize_form(&web, &headers, &fields, Role::Editor, &back).await?;
-    let (picture, words) = (web.handle.last_pass().0, doer.visitor.words);
-    let row = found(&web, &doer.visitor, &picture, &name).await?;
+    let (pass, words) = (web.handle.last_pass().0, doer.visitor.words);
+    let row = found(&web, &doer.visitor, &pass, &name).await?;
     let removes = fields.get("rule").is_some_and(|rule| rule == "unmanaged");
     let painted = Painted::new(&fields);
-    let mut draft = Draft::new(&picture, &row, &painted, removes, words);
+    let mut draft = Draft::new(&pass, &row, &painted, removes, words);
     let not_shelved = row.not_shelved.as_ref().filter(|_| !removes && painted.off_as == OffAs::Shelve.as_str());
     let not_shelved = not_shelved.map(|why| ManifestRemark::new(why.message.clone(), why.code, &why.hints));
     draft.problem = draft.problem.or(not_shelved);

@@ -146,13 +146,13 @@ fn column(kind: Kind) -> Option<usize> {
 }
 
 /// The drawing of a service.
-pub fn draw(picture: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> Drawing {
-    let table = NodeTable::new(picture, row);
+pub fn draw(pass: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> Drawing {
+    let table = NodeTable::new(pass, row);
     let hops = table.hops();
     let titles = [("svc-dns", "globe"), ("svc-proxy", "shield"), ("svc-containers", "box"), ("svc-volumes", "disk")];
     let column = |(at, (title, mark)): (usize, (&str, &'static str))| {
         let all = &table.columns[at];
-        let nodes = all.iter().take(NODES_MAX).map(|resource| node(picture, row, resource, (now, words))).collect();
+        let nodes = all.iter().take(NODES_MAX).map(|resource| node(pass, row, resource, (now, words))).collect();
         let leads = hops.get(at).map(leads_on).unwrap_or_default();
         Column { title: words.get(title), mark, leads, nodes, more: all.len().saturating_sub(NODES_MAX) }
     };
@@ -176,20 +176,20 @@ fn leads_on(hops: &HopTable) -> &'static str {
 
 /// The resources of each column, in drawing order.
 struct NodeTable<'a> {
-    picture: &'a PassResult,
+    pass: &'a PassResult,
     manifest: Option<&'a Service>,
     columns: [Vec<&'a ResourceStatus>; 4],
 }
 
 impl<'a> NodeTable<'a> {
-    fn new(picture: &'a PassResult, row: &'a ServiceStatus) -> Self {
+    fn new(pass: &'a PassResult, row: &'a ServiceStatus) -> Self {
         let mut columns: [Vec<&ResourceStatus>; 4] = Default::default();
-        for resource in row.resources.iter().filter(|resource| !is_gone(picture, row, resource)) {
+        for resource in row.resources.iter().filter(|resource| !is_gone(pass, row, resource)) {
             if let Some(at) = column(resource.address.kind) {
                 columns[at].push(resource);
             }
         }
-        let mut table = Self { picture, manifest: picture.services.get(&row.name), columns };
+        let mut table = Self { pass, manifest: pass.services.get(&row.name), columns };
         // Related nodes stand side by side: names by their host, volumes by the containers that mount them.
         let mut records = std::mem::take(&mut table.columns[0]);
         records.sort_by_key(|record| table.host_of_record(record).unwrap_or(usize::MAX));
@@ -291,7 +291,7 @@ impl<'a> NodeTable<'a> {
         let is_drift = host.change.as_deref().is_some_and(status::is_drift);
         for to in keys.flat_map(|key| self.containers(key)).filter(|to| !leads.contains(to)) {
             let container = self.columns[2][to];
-            if !self.picture.wants.map.contains_key(&container.address) {
+            if !self.pass.wants.map.contains_key(&container.address) {
                 continue;
             }
             let is_moving = host.change.as_deref().is_some_and(|change| change.refusal().is_none()) && !is_drift;
@@ -307,29 +307,29 @@ impl<'a> NodeTable<'a> {
     }
 
     fn dead_end(&self, host: &ResourceStatus, container: &ResourceStatus) -> Option<&DeadEnd> {
-        self.picture.dead_ends.get(&host.address).filter(|end| end.container == container.address)
+        self.pass.dead_ends.get(&host.address).filter(|end| end.container == container.address)
     }
 
     /// Whether a host leads, or is to be led, to a port of a container at which nothing listens.
     fn is_dead(&self, host: &ResourceStatus, container: &ResourceStatus, is_led: bool) -> bool {
         let end = self.dead_end(host, container);
-        end.is_some_and(|end| end.is_led == is_led && !end.is_fresh(self.picture.at))
+        end.is_some_and(|end| end.is_led == is_led && !end.is_fresh(self.pass.at))
     }
 
     fn is_off(&self, host: &ResourceStatus) -> bool {
-        self.picture.world.seen.get(&host.address).is_some_and(|seen| seen.fields.flag("enabled") == Some(false))
+        self.pass.world.seen.get(&host.address).is_some_and(|seen| seen.fields.flag("enabled") == Some(false))
     }
 
     /// Whether requests do not reach NPM's host. A host that leads to a dead end is reached.
     fn is_down(&self, host: &ResourceStatus) -> bool {
-        let is_reached = self.picture.dead_ends.contains_key(&host.address);
+        let is_reached = self.pass.dead_ends.contains_key(&host.address);
         self.is_off(host) || has_failed(host) && !is_reached
     }
 
     /// The containers to which a host leads in NPM now.
     fn leads_to(&self, host: &ResourceStatus) -> BTreeSet<usize> {
         let all = self.columns[2].iter().enumerate();
-        let leads = |container: &Address| upstream_probe::leads_to(self.picture, &host.address, container);
+        let leads = |container: &Address| upstream_probe::leads_to(self.pass, &host.address, container);
         all.filter(|(_, container)| leads(&container.address)).map(|(at, _)| at).collect()
     }
 
@@ -359,7 +359,7 @@ impl<'a> NodeTable<'a> {
             None => words.with(
                 "pic-elsewhere",
                 "where",
-                &upstream_probe::place_of(self.picture, &from.address).unwrap_or_default(),
+                &upstream_probe::place_of(self.pass, &from.address).unwrap_or_default(),
             ),
         }
     }
@@ -379,11 +379,11 @@ fn is_hidden(resource: &ResourceStatus) -> bool {
 }
 
 /// Whether a container was deleted again while another one of its service stands, as a candidate is that failed.
-fn is_gone(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus) -> bool {
-    let is_there = |address: &Address| picture.world.seen.contains_key(address);
+fn is_gone(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus) -> bool {
+    let is_there = |address: &Address| pass.world.seen.contains_key(address);
     let address = &resource.address;
-    let heir = picture.wants.heir(address);
-    let is_other = |other: &Address| other != address && picture.wants.heir(other) == heir;
+    let heir = pass.wants.heir(address);
+    let is_other = |other: &Address| other != address && pass.wants.heir(other) == heir;
     let mut others = row.resources.iter().filter(|other| is_other(&other.address));
     let is_candidate = address.kind == Kind::Container && !resource.to_come && !is_hidden(resource);
     is_candidate && !is_there(address) && others.any(|other| is_there(&other.address))
@@ -399,7 +399,7 @@ fn has_failed(resource: &ResourceStatus) -> bool {
 }
 
 fn node(
-    picture: &PassResult,
+    pass: &PassResult,
     row: &ServiceStatus,
     resource: &ResourceStatus,
     (now, words): (Timestamp, Words),
@@ -408,11 +408,11 @@ fn node(
     let (sync, health) = (Shown::sync(resource.sync, words), Shown::health(resource.health, words));
     // A working resource shows its drift.
     let state = if resource.health == Health::Healthy { &sync } else { &health };
-    let badge = badge(picture, row, resource, words);
+    let badge = badge(pass, row, resource, words);
     // The deletion of a replaced container is no drift.
     let tone = if resource.health == Health::Healthy && !badge.is_empty() { "ok" } else { state.tone };
-    let drains = picture.wants.drains.get(address);
-    let mut lines = facts(picture, row, resource, words);
+    let drains = pass.wants.drains.get(address);
+    let mut lines = facts(pass, row, resource, words);
     let (tone, word) = if resource.to_come {
         lines.push(NodeLine::plain(next_step_text(resource, words)));
         ("yet", words.get("pic-yet"))
@@ -428,8 +428,8 @@ fn node(
         }
         (tone, state.word.clone())
     };
-    let ring = (address.kind == Kind::ProxyHost && picture.world.seen.contains_key(address))
-        .then(|| Ring::of_host(picture, address, now, words))
+    let ring = (address.kind == Kind::ProxyHost && pass.world.seen.contains_key(address))
+        .then(|| Ring::of_host(pass, address, now, words))
         .flatten();
     let is_new = badge == words.get("pic-new");
     // Of two generations each has a page.
@@ -464,10 +464,10 @@ fn line_class(tone: &str) -> &'static str {
 }
 
 /// What is known of a resource beside its state.
-fn facts(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> Vec<NodeLine> {
+fn facts(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> Vec<NodeLine> {
     let address = &resource.address;
     let kind = |label: &str| NodeLine::plain(words.kind(label));
-    let Some(fields) = fields_of(picture, address) else { return vec![kind(&address.kind.label())] };
+    let Some(fields) = fields_of(pass, address) else { return vec![kind(&address.kind.label())] };
     if address.kind == Kind::Record {
         let kind = address.name.rsplit('/').next().unwrap_or_default();
         let ttl = fields.get("ttl").and_then(Value::as_int).map(|seconds| view_model::span(Millis::seconds(seconds)));
@@ -476,43 +476,43 @@ fn facts(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, w
         let server = NodeLine::plain(format!("{ttl}{}", address.provider.title()));
         vec![NodeLine::mono(format!("{kind} {values}")), server]
     } else if address.kind == Kind::ProxyHost {
-        host_facts(picture, row, resource, words)
+        host_facts(pass, row, resource, words)
     } else if address.kind == Kind::Container {
         let image = NodeLine::mono(fields.text("image").map(view_model::short_image).unwrap_or_default());
-        let at = fields.text("address").filter(|_| picture.world.seen.contains_key(address));
+        let at = fields.text("address").filter(|_| pass.world.seen.contains_key(address));
         let job = resource.job.as_ref().map(|_| kind("job"));
         job.into_iter().chain([image]).chain(at.map(NodeLine::mono)).collect()
     } else if address.kind == Kind::Volume {
-        mounts_text(picture, row, address).map(NodeLine::mono).into_iter().collect()
+        mounts_text(pass, row, address).map(NodeLine::mono).into_iter().collect()
     } else {
         vec![kind(&address.kind.label())]
     }
 }
 
 /// What was observed of a resource, else what is wanted.
-fn fields_of<'a>(picture: &'a PassResult, address: &Address) -> Option<&'a Fields> {
-    let seen = picture.world.seen.get(address).map(|seen| &seen.fields);
-    seen.or_else(|| picture.wants.map.get(address).map(|want| &want.fields))
+fn fields_of<'a>(pass: &'a PassResult, address: &Address) -> Option<&'a Fields> {
+    let seen = pass.world.seen.get(address).map(|seen| &seen.fields);
+    seen.or_else(|| pass.wants.map.get(address).map(|want| &want.fields))
 }
 
 /// Who is let in, how, and where it leads.
-fn host_facts(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> Vec<NodeLine> {
+fn host_facts(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> Vec<NodeLine> {
     let address = &resource.address;
     let mut lines = Vec::new();
-    let of_host = exposure::of_host(picture, row, &address.name);
+    let of_host = exposure::of_host(pass, row, &address.name);
     if let Some(access) = of_host.map(|found| service_rows::access_line(&found, words)) {
         let class = if access.is_off { " warn" } else { "" };
         lines.push(NodeLine { icon: access.icon, class, text: Counted::plain(access.text) });
     }
     let options = [("force_https", "pic-force-https"), ("http2", "pic-http2"), ("hsts", "pic-hsts")];
-    let has = |field: &str| fields_of(picture, address).and_then(|fields| fields.flag(field)) == Some(true);
-    let is_secure = fields_of(picture, address).is_some_and(|fields| fields.text("certificate").is_some());
+    let has = |field: &str| fields_of(pass, address).and_then(|fields| fields.flag(field)) == Some(true);
+    let is_secure = fields_of(pass, address).is_some_and(|fields| fields.text("certificate").is_some());
     let options = options.into_iter().filter(|(field, _)| is_secure && has(field)).map(|(_, key)| words.get(key));
     let options = options.collect::<Vec<_>>().join(", ");
     lines.push(NodeLine::plain(if is_secure { options } else { words.get("pic-plain") }));
     lines.retain(|line| !line.text.text.is_empty());
     let is_drift = resource.change.as_deref().is_some_and(status::is_drift);
-    if let Some(place) = upstream_probe::place_of(picture, address) {
+    if let Some(place) = upstream_probe::place_of(pass, address) {
         let class = if is_drift { " mono warn" } else { " mono" };
         lines.push(NodeLine { class, ..NodeLine::plain(format!("→ {place}")) });
     }
@@ -520,8 +520,8 @@ fn host_facts(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStat
 }
 
 /// Where a volume is mounted.
-fn mounts_text(picture: &PassResult, row: &ServiceStatus, volume: &Address) -> Option<String> {
-    let manifest = picture.services.get(&row.name)?;
+fn mounts_text(pass: &PassResult, row: &ServiceStatus, volume: &Address) -> Option<String> {
+    let manifest = pass.services.get(&row.name)?;
     let is_it = |name: &String| volume.name == *name || volume.name == format!("{}_{name}", manifest.name);
     let mounts = manifest.containers.values().flat_map(|container| &container.mounts);
     let targets = mounts.filter(|mount| matches!(&mount.source, MountSource::Volume(name) if is_it(name)));
@@ -530,21 +530,21 @@ fn mounts_text(picture: &PassResult, row: &ServiceStatus, volume: &Address) -> O
 }
 
 /// Which of two generations of a container it is: where hosts lead, tells which one serves.
-fn badge(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> String {
+fn badge(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> String {
     let address = &resource.address;
-    let heir = picture.wants.heir(address);
-    let is_other = |other: &Address| other != address && picture.wants.heir(other) == heir;
+    let heir = pass.wants.heir(address);
+    let is_other = |other: &Address| other != address && pass.wants.heir(other) == heir;
     let mut others = row.resources.iter().filter(|other| is_other(&other.address));
-    let is_alone = others.all(|other| is_gone(picture, row, other));
-    if is_alone || address.kind != Kind::Container || is_gone(picture, row, resource) {
+    let is_alone = others.all(|other| is_gone(pass, row, other));
+    if is_alone || address.kind != Kind::Container || is_gone(pass, row, resource) {
         return String::new();
     }
-    let is_led_to = |other: &ResourceStatus| upstream_probe::leads_to(picture, &other.address, address);
+    let is_led_to = |other: &ResourceStatus| upstream_probe::leads_to(pass, &other.address, address);
     let mut hosts = row.resources.iter().filter(|other| other.address.kind.traits().forwards);
-    let is_wanted = picture.wants.map.get(address).is_some_and(|want| !want.keep_only);
+    let is_wanted = pass.wants.map.get(address).is_some_and(|want| !want.keep_only);
     let key = if hosts.any(is_led_to) {
         "pic-serving"
-    } else if picture.wants.drains.contains_key(address) {
+    } else if pass.wants.drains.contains_key(address) {
         "pic-draining"
     } else if is_wanted {
         "pic-new"

@@ -70,7 +70,7 @@ impl StateMark {
 }
 
 /// The two states of a service; suspended ones show that they are, and so do deleted ones with data left.
-pub fn states(picture: &PassResult, row: &ServiceStatus, words: Words) -> (StateMark, StateMark) {
+pub fn states(pass: &PassResult, row: &ServiceStatus, words: Words) -> (StateMark, StateMark) {
     if row.deleted {
         let state = StateMark::new(
             "gone",
@@ -83,7 +83,7 @@ pub fn states(picture: &PassResult, row: &ServiceStatus, words: Words) -> (State
         );
         return (state.clone(), state);
     }
-    let health = match picture.facts.suspended.contains_key(&row.name) {
+    let health = match pass.facts.suspended.contains_key(&row.name) {
         true => StateMark::suspended(words),
         false => StateMark::health(row.health, words),
     };
@@ -266,8 +266,8 @@ pub fn event_mark(event: &Event) -> &'static str {
 
 /// The image of a service's main container, without its registry: `immich-app/immich-server:v1.120`. Of two containers of an
 /// update, that of the one that serves; of a suspended service, that of what is there.
-pub fn image_of(picture: &PassResult, service: &str) -> Option<String> {
-    let manifest = picture.services.get(service)?;
+pub fn image_of(pass: &PassResult, service: &str) -> Option<String> {
+    let manifest = pass.services.get(service)?;
     let routed = manifest.routes.iter().flat_map(|route| route.targets()).find_map(|target| match target {
         Target::Container { key, .. } => manifest.containers.get_key_value(key),
         Target::Url { .. } | Target::Instance { .. } => None,
@@ -275,13 +275,13 @@ pub fn image_of(picture: &PassResult, service: &str) -> Option<String> {
     let (key, container) = routed.or_else(|| manifest.containers.iter().next())?;
     let name = manifest.address_name(key);
     let is_its = |address: &&Address| address.kind == Kind::Container && address.name == name;
-    let hosts = picture.statuses().get(service)?.resources.iter().map(|one| &one.address);
+    let hosts = pass.statuses().get(service)?.resources.iter().map(|one| &one.address);
     let hosts: Vec<&Address> = hosts.filter(|address| address.kind.traits().forwards).collect();
-    let serves = |address: &&Address| hosts.iter().any(|host| upstream_probe::leads_to(picture, host, address));
-    let seen = || picture.world.seen.keys().filter(is_its);
-    let is_suspended = picture.facts.suspended.contains_key(service);
+    let serves = |address: &&Address| hosts.iter().any(|host| upstream_probe::leads_to(pass, host, address));
+    let seen = || pass.world.seen.keys().filter(is_its);
+    let is_suspended = pass.facts.suspended.contains_key(service);
     let shown = seen().find(serves).or_else(|| seen().next().filter(|_| is_suspended));
-    let image = shown.and_then(|address| picture.world.seen.get(address)?.fields.text("image"));
+    let image = shown.and_then(|address| pass.world.seen.get(address)?.fields.text("image"));
     let wanted = Some(container.image.as_str()).filter(|_| !is_suspended);
     image.or(wanted).map(short_image).filter(|image| !image.is_empty())
 }

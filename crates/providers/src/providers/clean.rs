@@ -1,4 +1,4 @@
-//! What vendors say, before it goes into the picture: names, reasons and versions in which nothing is obeyed by a
+//! What vendors say, before it goes into a pass: names, reasons and versions in which nothing is obeyed by a
 //! terminal. Values of fields stay as they are, for they are compared; `plan::render` cleans them where it shows them.
 
 use super::Observation;

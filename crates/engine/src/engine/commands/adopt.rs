@@ -33,13 +33,13 @@ pub struct OwnershipQuery<'a> {
 /// `dry_run`, nothing is written; the text is the same.
 pub async fn adopt(handle: &Handle, asked: OwnershipQuery<'_>, style: Style) -> Option<CommandAnswer> {
     let OwnershipQuery { thing, dry_run, by, timeout_ms } = asked;
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    let (address, seen) = match find_resource(&picture, thing) {
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
+    let (address, seen) = match find_resource(&pass, thing) {
         Ok(found) => found,
         Err(refusal) => return Some(refusal),
     };
     let label = label(&address);
-    let is_pending = picture.facts.released.contains_key(&address);
+    let is_pending = pass.facts.released.contains_key(&address);
     if seen.owner.is_ours() && !is_pending {
         return Some(accepted_answer(format!("{label} is ours already.\n")));
     }
@@ -47,7 +47,7 @@ pub async fn adopt(handle: &Handle, asked: OwnershipQuery<'_>, style: Style) -> 
         let hint = format!("release it there first: amarre release {thing}, with the configuration of {instance}");
         return Some(refused(Code::A0420, &format!("{label} belongs to the instance {instance}"), &hint));
     }
-    let Some(want) = picture.wants.map.get(&address) else {
+    let Some(want) = pass.wants.map.get(&address) else {
         let hint = "write a manifest that wants it, then adopt it: what no manifest wants would be removed";
         return Some(refused(Code::A0420, &format!("no manifest wants {label}"), hint));
     };
@@ -57,7 +57,7 @@ pub async fn adopt(handle: &Handle, asked: OwnershipQuery<'_>, style: Style) -> 
     let named: Fields = named.map(|(name, value)| (name.clone(), value.clone())).collect();
     let fields = named.with(ADOPTED, Value::Bool(true));
     let row = Applied { service: service.clone(), vendor_id: seen.vendor_id.clone(), fields };
-    let differs = differing(&picture, &address, &service, want);
+    let differs = differing(&pass, &address, &service, want);
     if dry_run {
         let text =
             format!("{} {label} comes under Amarre, for {service}: its mark is written.\n", style.sign(Sign::Adopt));
@@ -68,7 +68,7 @@ pub async fn adopt(handle: &Handle, asked: OwnershipQuery<'_>, style: Style) -> 
         return Some(ledger_refused(handle.ledger(), &error, "nothing was changed"));
     }
     let asked = LoopCommand::Mark { address: address.clone(), timeout: Millis(timeout_ms) };
-    let now = handle.request(asked).await?.picture;
+    let now = handle.request(asked).await?.pass;
     if now.world.seen.get(&address).is_none_or(|seen| seen.owner != Owner::Ours) {
         let why = now.failing.get(&address).map(|failing| format!(": {}", failing.error)).unwrap_or_default();
         let text = format!("{label} is ours, for {service}; its mark is not written yet{why}.\n");
@@ -87,8 +87,8 @@ pub async fn release(
     steps: &mpsc::Sender<ProgressStep>,
 ) -> Option<CommandAnswer> {
     let OwnershipQuery { thing, dry_run, by, timeout_ms } = asked;
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    let (address, seen) = match find_resource(&picture, thing) {
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
+    let (address, seen) = match find_resource(&pass, thing) {
         Ok(found) => found,
         Err(refusal) => return Some(refusal),
     };
@@ -96,7 +96,7 @@ pub async fn release(
     if !seen.owner.is_ours() {
         return Some(accepted_answer(format!("{label} is not ours: there is nothing to release.\n")));
     }
-    let applied = picture.facts.applied.get(&address).map(|row| &row.service);
+    let applied = pass.facts.applied.get(&address).map(|row| &row.service);
     let Some(service) = seen.service.as_ref().or(applied).cloned() else {
         return Some(refused(
             Code::A0420,
@@ -106,7 +106,7 @@ pub async fn release(
     };
     if dry_run {
         let mut text = format!("{} {label} would leave Amarre, and stay as it is.\n", style.sign(Sign::Release));
-        text.push_str(&still_wanted(&picture, &address, &service, thing));
+        text.push_str(&still_wanted(&pass, &address, &service, thing));
         return Some(CommandAnswer { document: document(&address, &service), text, exit: 0 });
     }
     let asked = LoopCommand::Release {
@@ -121,7 +121,7 @@ pub async fn release(
     let (reply, _) =
         commands::follow(handle, None, Some(BTreeSet::from([service.clone()])), timeout_ms, (steps, style.language))
             .await?;
-    let now = &reply.picture;
+    let now = &reply.pass;
     if now.world.seen.get(&address).is_some_and(|seen| seen.owner.is_ours()) {
         let text = format!("{label} is released, and still carries our mark: it is taken off with the next run.\n");
         return Some(CommandAnswer { document: document(&address, &service), text, exit: 3 });
@@ -132,8 +132,8 @@ pub async fn release(
 }
 
 /// A note for a released resource that a manifest still wants.
-fn still_wanted(picture: &PassResult, address: &Address, service: &str, thing: &str) -> String {
-    if !picture.wants.map.contains_key(address) {
+fn still_wanted(pass: &PassResult, address: &Address, service: &str, thing: &str) -> String {
+    if !pass.wants.map.contains_key(address) {
         return String::new();
     }
     format!(
@@ -155,9 +155,9 @@ fn label(address: &Address) -> String {
 }
 
 /// The one resource that the address, or an end of it, names; else the answer that says why there is none.
-fn find_resource(picture: &PassResult, thing: &str) -> Result<(Address, Seen), CommandAnswer> {
+fn find_resource(pass: &PassResult, thing: &str) -> Result<(Address, Seen), CommandAnswer> {
     let is_meant = |address: &Address| find_address::matches_address(address, thing);
-    let all: Vec<(&Address, &Seen)> = picture.world.seen.iter().filter(|(address, _)| is_meant(address)).collect();
+    let all: Vec<(&Address, &Seen)> = pass.world.seen.iter().filter(|(address, _)| is_meant(address)).collect();
     let fit: Vec<&(&Address, &Seen)> =
         all.iter().filter(|(address, _)| address.kind.traits().adoption == Adoption::Mark).collect();
     match (fit.as_slice(), all.first()) {
@@ -192,15 +192,15 @@ fn hint_for_kind(kind: Kind) -> &'static str {
 }
 
 /// The fields that differ from the manifest and are left to the next run.
-fn differing(picture: &PassResult, address: &Address, service: &str, want: &Want) -> String {
-    let Some(context) = &picture.context else { return String::new() };
-    let mut world = World::clone(&picture.world);
+fn differing(pass: &PassResult, address: &Address, service: &str, want: &Want) -> String {
+    let Some(context) = &pass.context else { return String::new() };
+    let mut world = World::clone(&pass.world);
     if let Some(seen) = world.seen.get_mut(address) {
         (seen.owner, seen.service) = (Owner::MarkLost, Some(service.to_owned()));
     }
-    let mut facts = picture.facts.clone();
+    let mut facts = pass.facts.clone();
     facts.released.remove(address);
-    let given = PassInput { world: &world, facts: &facts, ..picture.input() };
+    let given = PassInput { world: &world, facts: &facts, ..pass.input() };
     let (_, plan) = context.with_input(given, amarre_core::plan::pass);
     let mut changes = plan.changes.iter().filter(|change| change.address == *address);
     let fields: Vec<&str> =

@@ -26,8 +26,8 @@ pub async fn adopt(
     style: Style,
     steps: &mpsc::Sender<ProgressStep>,
 ) -> Option<CommandAnswer> {
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    let (wanted, unwanted) = unsigned(&picture);
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
+    let (wanted, unwanted) = unsigned(&pass);
     let addresses: Vec<String> = wanted.iter().map(|(address, _, _)| address.to_string()).collect();
     let document = json!({"unsigned": addresses, "count": addresses.len(), "left": unwanted.len()});
     let text = records_text(&wanted, &unwanted, style);
@@ -60,11 +60,11 @@ pub async fn adopt(
 }
 
 /// Splits unsigned records into those that a manifest wants and those that none does. Released records are left out.
-fn unsigned(picture: &PassResult) -> (Vec<WantedRecord<'_>>, Vec<&Address>) {
+fn unsigned(pass: &PassResult) -> (Vec<WantedRecord<'_>>, Vec<&Address>) {
     let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
-    for (address, seen) in picture.world.seen.iter().filter(|(_, seen)| seen.owner == Owner::Unverified) {
-        match picture.wants.map.get(address) {
-            _ if picture.facts.released.contains_key(address) => (),
+    for (address, seen) in pass.world.seen.iter().filter(|(_, seen)| seen.owner == Owner::Unverified) {
+        match pass.wants.map.get(address) {
+            _ if pass.facts.released.contains_key(address) => (),
             Some(want) => wanted.push((address, seen, want.service.as_str())),
             None => unwanted.push(address),
         }

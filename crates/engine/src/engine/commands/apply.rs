@@ -41,7 +41,7 @@ pub async fn apply(
         None => handle.fetch().await,
     }
     if let Some(meant) = agreed.plan {
-        let now = report::plan_json(&handle.request(LoopCommand::Pass).await?.picture);
+        let now = report::plan_json(&handle.request(LoopCommand::Pass).await?.pass);
         if now["digest"] != meant.as_str() {
             return Some(CommandAnswer {
                 exit: 4,
@@ -61,23 +61,23 @@ pub async fn reconcile(
     steps: &mpsc::Sender<ProgressStep>,
 ) -> Option<CommandAnswer> {
     handle.fetch().await;
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    if let Err(refusal) = find_address::may_act(&picture, service.as_deref()) {
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
+    if let Err(refusal) = find_address::may_act(&pass, service.as_deref()) {
         return Some(refusal);
     }
     let only = service.map(|service| BTreeSet::from([service]));
     if let Some(unknown) = unknown_service(handle, only.as_ref()).await? {
         return Some(unknown);
     }
-    if let Some(refusal) = only.iter().flatten().find_map(|service| only_reported(&picture, service)) {
+    if let Some(refusal) = only.iter().flatten().find_map(|service| only_reported(&pass, service)) {
         return Some(refusal);
     }
     converge(handle, None, only, timeout_ms, style, steps).await
 }
 
 /// Refuses to correct a service, if all of it that differs is only reported.
-pub(super) fn only_reported(picture: &PassResult, service: &str) -> Option<CommandAnswer> {
-    let mut refusals = picture.changes_of(service).map(|change| change.refusal().filter(|refusal| refusal.is_report()));
+pub(super) fn only_reported(pass: &PassResult, service: &str) -> Option<CommandAnswer> {
+    let mut refusals = pass.changes_of(service).map(|change| change.refusal().filter(|refusal| refusal.is_report()));
     let first = refusals.next()??;
     let hint = first.hints.first().map(Hint::in_line).unwrap_or_default();
     refusals.all(|other| other.is_some()).then(|| refused(first.code, &first.message.to_string(), &hint))

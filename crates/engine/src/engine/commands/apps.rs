@@ -20,46 +20,46 @@ use amarre_core::model::{Code, GitUrl, SecretName, Service};
 use amarre_core::plan::render::{Sign, Style};
 
 /// All apps.
-pub fn list(picture: &PassResult, style: Style) -> CommandAnswer {
-    let rows = apps::rows(picture);
+pub fn list(pass: &PassResult, style: Style) -> CommandAnswer {
+    let rows = apps::rows(pass);
     CommandAnswer { document: apps::document(&rows), text: apps::table(&rows, style), exit: 0 }
 }
 
-pub fn show(picture: &PassResult, name: &str, style: Style) -> CommandAnswer {
-    match apps::find(picture, name) {
+pub fn show(pass: &PassResult, name: &str, style: Style) -> CommandAnswer {
+    match apps::find(pass, name) {
         Some(row) => CommandAnswer { document: apps::app_document(&row), text: apps::app_text(&row, style), exit: 0 },
-        None => no_app(picture, name),
+        None => no_app(pass, name),
     }
 }
 
 /// Deployments, the newest first: of one app, or of all.
-pub fn deployments(picture: &PassResult, app: Option<&str>, limit: usize, style: Style) -> CommandAnswer {
-    if let Some(app) = app.filter(|app| is_unknown(picture, app)) {
-        return no_app(picture, app);
+pub fn deployments(pass: &PassResult, app: Option<&str>, limit: usize, style: Style) -> CommandAnswer {
+    if let Some(app) = app.filter(|app| is_unknown(pass, app)) {
+        return no_app(pass, app);
     }
-    let rows = deployments::rows(picture, app);
+    let rows = deployments::rows(pass, app);
     let shown = &rows[..rows.len().min(limit)];
-    let document = deployments::document(picture, shown, &DeploymentStats::new(rows.iter().copied()));
-    CommandAnswer { document, text: deployments::table(shown, picture.at, style), exit: 0 }
+    let document = deployments::document(pass, shown, &DeploymentStats::new(rows.iter().copied()));
+    CommandAnswer { document, text: deployments::table(shown, pass.at, style), exit: 0 }
 }
 
 /// What deployments come to: those of one app, or of all.
-pub fn stats(picture: &PassResult, app: Option<&str>) -> CommandAnswer {
-    if let Some(app) = app.filter(|app| is_unknown(picture, app)) {
-        return no_app(picture, app);
+pub fn stats(pass: &PassResult, app: Option<&str>) -> CommandAnswer {
+    if let Some(app) = app.filter(|app| is_unknown(pass, app)) {
+        return no_app(pass, app);
     }
-    let stats = DeploymentStats::new(deployments::rows(picture, app));
+    let stats = DeploymentStats::new(deployments::rows(pass, app));
     let mut document = stats.document();
     document["schema"] = json!("amarre.deployment-stats/v1");
     document["app"] = json!(app);
     CommandAnswer { document, text: deployments::stats_text(&stats), exit: 0 }
 }
 
-pub fn deployment(picture: &PassResult, id: &str, style: Style) -> CommandAnswer {
-    match deployments::find(picture, id) {
+pub fn deployment(pass: &PassResult, id: &str, style: Style) -> CommandAnswer {
+    match deployments::find(pass, id) {
         Some(one) => {
-            let document = deployments::one_document(picture, one);
-            CommandAnswer { document, text: deployments::one_text(picture, one, style), exit: 0 }
+            let document = deployments::one_document(pass, one);
+            CommandAnswer { document, text: deployments::one_text(pass, one, style), exit: 0 }
         }
         None => no_deployment(id),
     }
@@ -67,11 +67,11 @@ pub fn deployment(picture: &PassResult, id: &str, style: Style) -> CommandAnswer
 
 /// The line that a forge takes as the deploy key of an app's repository over ssh; without `url` of the one that its manifest names.
 pub async fn deploy_key(handle: &Handle, app: &str, url: &str) -> CommandAnswer {
-    let picture = handle.last_pass().0;
-    let known = picture.apps.get(app).map(|(source, _)| source.clone()).filter(|_| url.is_empty());
+    let pass = handle.last_pass().0;
+    let known = pass.apps.get(app).map(|(source, _)| source.clone()).filter(|_| url.is_empty());
     let source = match known {
         Some(source) => Ok(source),
-        None if url.is_empty() => return no_app(&picture, app),
+        None if url.is_empty() => return no_app(&pass, app),
         None => GitUrl::parse_strictly(url).map(|url| AppSource::new(app, url)),
     };
     let made = match &source {
@@ -91,12 +91,12 @@ pub async fn deploy_key(handle: &Handle, app: &str, url: &str) -> CommandAnswer 
     }
 }
 
-fn is_unknown(picture: &PassResult, app: &str) -> bool {
-    !picture.apps.contains_key(app) && !picture.deployments.contains_key(app)
+fn is_unknown(pass: &PassResult, app: &str) -> bool {
+    !pass.apps.contains_key(app) && !pass.deployments.contains_key(app)
 }
 
-pub(super) fn no_app(picture: &PassResult, name: &str) -> CommandAnswer {
-    let names: Vec<&str> = picture.apps.keys().map(String::as_str).collect();
+pub(super) fn no_app(pass: &PassResult, name: &str) -> CommandAnswer {
+    let names: Vec<&str> = pass.apps.keys().map(String::as_str).collect();
     let hint = match names.as_slice() {
         [] => "docs/apps.md says how to write one".to_owned(),
         names => format!("there are {}", names.join(", ")),
@@ -113,18 +113,18 @@ pub(super) fn no_deployment(id: &str) -> CommandAnswer {
 pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
     let (args, name) = (asked.args, asked.args.text("app"));
     handle.fetch().await;
-    let is_built = |picture: &PassResult| {
+    let is_built = |pass: &PassResult| {
         let builds = |service: &Service| service.builds().next().is_some();
-        let pulls = args.flag("pull") && picture.services.get(name).is_some_and(builds);
-        if pulls || picture.apps.contains_key(name) { Ok(()) } else { Err(no_app(picture, name)) }
+        let pulls = args.flag("pull") && pass.services.get(name).is_some_and(builds);
+        if pulls || pass.apps.contains_key(name) { Ok(()) } else { Err(no_app(pass, name)) }
     };
-    let (picture, ()) = after_a_look(handle, is_built).await?;
+    let (pass, ()) = after_a_look(handle, is_built).await?;
     let said = match args.flag("pull") {
-        true => builds::move_on(handle, &picture, name).await?,
+        true => builds::move_on(handle, &pass, name).await?,
         false => Vec::new(),
     };
     if let Some(reference) = args.given("ref") {
-        let Some((source, _)) = picture.apps.get(name) else { return Err(Some(no_app(&picture, name))) };
+        let Some((source, _)) = pass.apps.get(name) else { return Err(Some(no_app(&pass, name))) };
         // The id of a commit is one of the branch or tag that is followed.
         let is_commit = reference.len() == 40 && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
         let wanted = match is_commit {
@@ -133,21 +133,21 @@ pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
         };
         let written = git_line(&wanted);
         let message = format!("deploy {reference} of {name}");
-        write_keys(handle, &picture, name, ("git", &written), message, args).await?;
+        write_keys(handle, &pass, name, ("git", &written), message, args).await?;
     }
-    if picture.rollbacks.contains_key(name) {
+    if pass.rollbacks.contains_key(name) {
         // Whoever deploys goes on with the manifest.
         handle.request(LoopCommand::Resume { service: name.to_owned() }).await.ok_or(None)?;
     }
-    let picture = handle.look_only().await.ok_or(None)?.picture;
-    find_address::active_service(&picture, name).map_err(Some)?;
+    let pass = handle.look_only().await.ok_or(None)?.pass;
+    find_address::active_service(&pass, name).map_err(Some)?;
     let retry = LoopCommand::Retry { service: name.to_owned(), creates_again: false };
     if let Some(error) = handle.request(retry).await.ok_or(None)?.error {
         return Err(Some(ledger_refused(handle.ledger(), &error, "nothing was deployed")));
     }
     let style = asked.style;
     let mut answer = converged(handle, name, asked).await?;
-    if let Some(next) = picture.apps.get(name).and_then(|(_, state)| state.limited) {
+    if let Some(next) = pass.apps.get(name).and_then(|(_, state)| state.limited) {
         // What was committed since it was asked last is not deployed yet.
         let note = crate::words::say(&apps::limited_text(next), style.language);
         answer.text = format!("{note}\n{}", answer.text);
@@ -160,13 +160,13 @@ pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
 pub async fn set_stopped(handle: &Handle, asked: Asked<'_>, stopped: bool) -> Result<CommandAnswer, Early> {
     let name = asked.args.text("app");
     handle.fetch().await;
-    let is_app = |picture: &PassResult| match picture.apps.contains_key(name) {
+    let is_app = |pass: &PassResult| match pass.apps.contains_key(name) {
         true => Ok(()),
-        false => Err(no_app(picture, name)),
+        false => Err(no_app(pass, name)),
     };
-    let (picture, ()) = after_a_look(handle, is_app).await?;
+    let (pass, ()) = after_a_look(handle, is_app).await?;
     let (written, verb) = if stopped { ("state: stopped\n", "stop") } else { ("", "start") };
-    write_keys(handle, &picture, name, ("state", written), format!("{verb} {name}"), asked.args).await?;
+    write_keys(handle, &pass, name, ("state", written), format!("{verb} {name}"), asked.args).await?;
     converged(handle, name, asked).await
 }
 
@@ -178,13 +178,13 @@ async fn converged(handle: &Handle, name: &str, asked: Asked<'_>) -> Result<Comm
 /// Writes a key of the manifest of an app, where that changes it.
 async fn write_keys(
     handle: &Handle,
-    picture: &PassResult,
+    pass: &PassResult,
     name: &str,
     (key, written): (&str, &str),
     message: String,
     args: &ActArgs,
 ) -> Result<(), Early> {
-    let Some((file, before)) = edit_manifest::file_of(picture, name) else {
+    let Some((file, before)) = edit_manifest::file_of(pass, name) else {
         let message = format!("the manifest of {name} cannot be read now");
         return Err(Some(refused(Code::A0461, &message, "amarre validate says why")));
     };

@@ -20,23 +20,23 @@ use amarre_core::plan::render::Style;
 use amarre_core::text;
 
 /// What the newest builds of a service did, while they run and afterwards: of an app that of its newest deployment.
-pub async fn log(handle: &Handle, picture: &PassResult, name: &str, style: Style, all: bool) -> CommandAnswer {
-    let images: Vec<&str> = picture.services.get(name).into_iter().flat_map(Service::builds).map(image).collect();
-    let Some(row) = apps::find(picture, name) else {
+pub async fn log(handle: &Handle, pass: &PassResult, name: &str, style: Style, all: bool) -> CommandAnswer {
+    let images: Vec<&str> = pass.services.get(name).into_iter().flat_map(Service::builds).map(image).collect();
+    let Some(row) = apps::find(pass, name) else {
         if images.is_empty() {
-            return no_app(picture, name);
+            return no_app(pass, name);
         }
         let mut found = Vec::new();
         for image in images {
-            found.extend(of_image(handle, picture, name, image).await);
+            found.extend(of_image(handle, pass, name, image).await);
         }
         return if found.is_empty() { no_log(name) } else { answer(handle, &found, style, all) };
     };
     let image = row.build.as_ref().map(image).unwrap_or_default();
     let newest = row.deployment.as_ref().filter(|newest| newest.image == image);
     let found = match newest {
-        Some(newest) => of_deployment(handle, picture, newest).await,
-        None => of_image(handle, picture, name, image).await,
+        Some(newest) => of_deployment(handle, pass, newest).await,
+        None => of_image(handle, pass, name, image).await,
     };
     found.map_or_else(|| no_log(name), |found| answer(handle, &[found], style, all))
 }
@@ -51,9 +51,9 @@ fn no_log(name: &str) -> CommandAnswer {
 }
 
 /// What the build of a deployment did.
-pub async fn deployment_log(handle: &Handle, picture: &PassResult, id: &str, style: Style, all: bool) -> CommandAnswer {
-    let Some(one) = deployments::find(picture, id) else { return no_deployment(id) };
-    match of_deployment(handle, picture, one).await {
+pub async fn deployment_log(handle: &Handle, pass: &PassResult, id: &str, style: Style, all: bool) -> CommandAnswer {
+    let Some(one) = deployments::find(pass, id) else { return no_deployment(id) };
+    match of_deployment(handle, pass, one).await {
         Some(found) => answer(handle, &[found], style, all),
         None => {
             let message = format!("the log of deployment {id} is not kept");
@@ -70,17 +70,17 @@ fn answer(handle: &Handle, found: &[FoundBuild], style: Style, all: bool) -> Com
 }
 
 /// The build of a deployment; `None`: nothing was built for it, or that is not kept.
-pub async fn of_deployment(handle: &Handle, picture: &PassResult, one: &Deployment) -> Option<FoundBuild> {
+pub async fn of_deployment(handle: &Handle, pass: &PassResult, one: &Deployment) -> Option<FoundBuild> {
     one.build_began?;
-    let found = of_image(handle, picture, &one.app, &one.image).await?;
+    let found = of_image(handle, pass, &one.app, &one.image).await?;
     Some(FoundBuild { deployment: Some(one.id), ..found })
 }
 
 /// The newest build of an image: the one that runs, else as it is kept.
-pub async fn of_image(handle: &Handle, picture: &PassResult, service: &str, image: &str) -> Option<FoundBuild> {
-    let live = picture.builders().find_map(|builds| builds.build(image));
+pub async fn of_image(handle: &Handle, pass: &PassResult, service: &str, image: &str) -> Option<FoundBuild> {
+    let live = pass.builders().find_map(|builds| builds.build(image));
     if let Some(build) = live.filter(|build| build.service == service) {
-        let log = build.log.map(|text| picture.scrubber.scrub(text));
+        let log = build.log.map(|text| pass.scrubber.scrub(text));
         let (service, image) = (build.service, build.image);
         return Some(FoundBuild { service, image, deployment: None, began: build.began, ended: build.ended, log });
     }
@@ -90,23 +90,23 @@ pub async fn of_image(handle: &Handle, picture: &PassResult, service: &str, imag
 }
 
 /// Ends the builds of a service, where any run: nothing waits for what they make.
-pub fn cancel(picture: &PassResult, name: &str) {
-    for build in picture.services.get(name).into_iter().flat_map(Service::builds) {
-        picture.builders().for_each(|builds| _ = builds.cancel_build(&build.image));
+pub fn cancel(pass: &PassResult, name: &str) {
+    for build in pass.services.get(name).into_iter().flat_map(Service::builds) {
+        pass.builders().for_each(|builds| _ = builds.cancel_build(&build.image));
     }
 }
 
 /// From now on a service is built from what registries have under the names of its images. Answers what has changed, a sentence
 /// each.
-pub async fn move_on(handle: &Handle, picture: &PassResult, name: &str) -> Result<Vec<Text>, Early> {
-    let Some(service) = picture.services.get(name).filter(|service| service.builds().next().is_some()) else {
-        return Err(Some(no_app(picture, name)));
+pub async fn move_on(handle: &Handle, pass: &PassResult, name: &str) -> Result<Vec<Text>, Early> {
+    let Some(service) = pass.services.get(name).filter(|service| service.builds().next().is_some()) else {
+        return Err(Some(no_app(pass, name)));
     };
-    let context = picture.context.as_ref().ok_or(None)?;
+    let context = pass.context.as_ref().ok_or(None)?;
     let engine = context.site.hosts.get(&service.host).map(|host| host.docker.clone());
     let provider = engine.and_then(|engine| context.providers.get(&engine));
     let Some(images) = provider.and_then(|provider| provider.capabilities().images) else { return Err(None) };
-    let rows = builds::bases(picture, service);
+    let rows = builds::bases(pass, service);
     let (mut moved, mut said) = (BTreeMap::new(), Vec::new());
     for row in rows.iter().filter(|row| !row.image.contains('@')) {
         let digest = match (images.digest(&row.image).await, &row.digest) {

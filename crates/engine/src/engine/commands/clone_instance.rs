@@ -34,10 +34,10 @@ pub async fn clone(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
     let args = asked.args;
     let name = args.texts("instances").concat();
     // What a manifest is written into is the published one.
-    let picture = handle.pass().await?.picture;
-    let outcome = match prepared(&picture, &name, InstanceDeed::Clone, args) {
-        Ok(row) if row.is_made() => in_manifest(handle, &picture, &row, asked).await?,
-        Ok(row) => at_vendor(handle, &picture, &row, asked).await?,
+    let pass = handle.pass().await?.pass;
+    let outcome = match prepared(&pass, &name, InstanceDeed::Clone, args) {
+        Ok(row) if row.is_made() => in_manifest(handle, &pass, &row, asked).await?,
+        Ok(row) => at_vendor(handle, &pass, &row, asked).await?,
         Err(why) => Err(why),
     };
     Some(outcome.unwrap_or_else(|why| why.answer()))
@@ -46,11 +46,11 @@ pub async fn clone(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
 /// What comes of it, or why nothing does; without it Amarre is stopping.
 type Cloned = Option<Result<CommandAnswer, NotAsked>>;
 
-async fn at_vendor(handle: &Handle, picture: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Cloned {
+async fn at_vendor(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Cloned {
     let (args, clone) = (asked.args, asked.args.text(NEW_NAME));
-    let site = picture.context.as_ref().and_then(|context| context.site.clouds.get(&row.cloud));
-    let room = || site.map_or(Ok(()), |site| has_room_for_one(picture, site, row));
-    if let Err(why) = is_free(picture, row, clone).and_then(|()| room()) {
+    let site = pass.context.as_ref().and_then(|context| context.site.clouds.get(&row.cloud));
+    let room = || site.map_or(Ok(()), |site| has_room_for_one(pass, site, row));
+    if let Err(why) = is_free(pass, row, clone).and_then(|()| room()) {
         return Some(Err(why));
     }
     if args.flag("dry_run") {
@@ -73,7 +73,7 @@ async fn at_vendor(handle: &Handle, picture: &PassResult, row: &InstanceRow, ask
 }
 
 /// Whether a server may be called so at this cloud.
-fn is_free(picture: &PassResult, row: &InstanceRow, clone: &str) -> Result<(), NotAsked> {
+fn is_free(pass: &PassResult, row: &InstanceRow, clone: &str) -> Result<(), NotAsked> {
     let is_name = NAME_LENGTHS.contains(&clone.len())
         && clone.starts_with(|first: char| first.is_ascii_alphanumeric())
         && clone.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter))
@@ -83,7 +83,7 @@ fn is_free(picture: &PassResult, row: &InstanceRow, clone: &str) -> Result<(), N
         let hint = text!("4 to 40 of A-Z, a-z, 0-9, `-` and `_`, a letter or a digit first");
         return Err(refusal(Code::A0754, message, hint));
     }
-    let rows = picture.instances();
+    let rows = pass.instances();
     match rows.iter().find(|one| one.cloud == row.cloud && one.vendor_name == clone) {
         None => Ok(()),
         Some(there) => {
@@ -93,8 +93,8 @@ fn is_free(picture: &PassResult, row: &InstanceRow, clone: &str) -> Result<(), N
     }
 }
 
-fn has_room_for_one(picture: &PassResult, site: &CloudSite, row: &InstanceRow) -> Result<(), NotAsked> {
-    let rows = picture.instances();
+fn has_room_for_one(pass: &PassResult, site: &CloudSite, row: &InstanceRow) -> Result<(), NotAsked> {
+    let rows = pass.instances();
     let count = rows.iter().filter(|one| one.cloud == row.cloud && one.is_made()).count() + 1;
     if count > site.limits.instances {
         let message = text!(
@@ -114,17 +114,17 @@ fn has_room_for_one(picture: &PassResult, site: &CloudSite, row: &InstanceRow) -
         let hint = text!("amarre instance show {name} has it read; then ask again", name = row.name.as_str());
         return Err(refusal(Code::A0751, message, hint));
     }
-    has_room(picture, site, row, (&row.size, row.prices.as_ref()))
+    has_room(pass, site, row, (&row.size, row.prices.as_ref()))
 }
 
 /// Of one that a manifest made: what stands in a manifest is what the loop makes.
-async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Cloned {
+async fn in_manifest(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Cloned {
     let (args, clone, service) = (asked.args, asked.args.text(NEW_NAME), row.name.as_str());
     if edit_manifest::is_taken(handle, clone) {
         let message = text!("there is a manifest of the name {clone}", clone);
         return Some(Err(refusal(Code::A0120, message, text!("take another name"))));
     }
-    let read = edit_manifest::file_of(picture, service);
+    let read = edit_manifest::file_of(pass, service);
     let text = read.as_ref().and_then(|(_, text)| {
         let (_, document) = document_of(text, service)?;
         let document = with_own_names(document, service)?;

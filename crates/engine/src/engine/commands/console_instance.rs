@@ -17,12 +17,12 @@ use amarre_core::text;
 pub async fn console(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
     let args = asked.args;
     let name = args.texts("instances").concat();
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    let row = match prepared(&picture, &name, InstanceDeed::Console, args) {
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
+    let row = match prepared(&pass, &name, InstanceDeed::Console, args) {
         Ok(row) => row,
         Err(why) => return Some(why.answer()),
     };
-    let provider = picture.context.as_ref().and_then(|context| context.providers.get(&row.address.provider));
+    let provider = pass.context.as_ref().and_then(|context| context.providers.get(&row.address.provider));
     let consoles = provider.and_then(|provider| provider.capabilities().consoles)?;
     let opened = consoles.console(&row.id).await;
     note(handle, &row, args.text("by"), opened.as_ref().err()).await?;

@@ -33,8 +33,8 @@ pub(super) async fn act_by_name(
         let why = format!("one instance at a time, each by its own name; {undone}");
         return Some(refused(Code::A0465, &why, &format!("name one: {usage}")));
     };
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    let found = prepared(&picture, name, deed, args).and_then(|row| Ok((forecast(&row, args)?, row)));
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
+    let found = prepared(&pass, name, deed, args).and_then(|row| Ok((forecast(&row, args)?, row)));
     let (forecast, row) = match found {
         Ok(found) => found,
         Err(why) => return Some(why.answer()),

@@ -23,9 +23,9 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
     let reply = handle.request(LoopCommand::Pass).await?;
     let names: BTreeSet<String> = if args.flag("all") {
         // A manifest that was broken from the beginning has created nothing.
-        let picture = &reply.picture;
-        let has_made = |name: &&String| !picture.broken.contains_key(*name) || picture.knows(name);
-        picture.statuses().keys().filter(has_made).cloned().collect()
+        let pass = &reply.pass;
+        let has_made = |name: &&String| !pass.broken.contains_key(*name) || pass.knows(name);
+        pass.statuses().keys().filter(has_made).cloned().collect()
     } else {
         args.texts("services").into_iter().collect()
     };
@@ -40,11 +40,11 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
         });
     }
     // Of what is protected, nothing goes: not even its names. With `--all` the plan holds it, and everything else goes.
-    let kept = names.iter().filter(|_| !args.flag("all")).find_map(|name| kept(&reply.picture, name, purge));
+    let kept = names.iter().filter(|_| !args.flag("all")).find_map(|name| kept(&reply.pass, name, purge));
     if let Some(refusal) = kept {
         return Some(refused_by(&refusal, style));
     }
-    let used = used(&reply.picture, &names);
+    let used = used(&reply.pass, &names);
     for service in &names {
         let why = Text::foreign(format!("amarre destroy {service}"));
         let suspension =
@@ -57,14 +57,14 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
     let started = handle.now();
     let (reply, tally) =
         follow(handle, None, Some(names.clone()), args.timeout_ms(), (asked.steps, asked.style.language)).await?;
-    let left = leftovers(&reply.picture, &names, purge, &tally);
+    let left = leftovers(&reply.pass, &names, purge, &tally);
     // An account on a machine that does not answer may still be there.
     let is_its = |gap: &Gap| names.iter().any(|name| gap.place().starts_with(&format!(" {MACHINE_PART} {name}/")));
-    let hidden = reply.picture.plan.gaps.iter().any(|gap| !gap.is_of_machine() || is_its(gap));
+    let hidden = reply.pass.plan.gaps.iter().any(|gap| !gap.is_of_machine() || is_its(gap));
     let took = (handle.now() - started).in_words();
     let (text, exit) = if left.is_empty() && !hidden {
-        let kept = if purge { String::new() } else { kept_text(&reply.picture, &names) };
-        let still = files_left(&reply.picture, &names);
+        let kept = if purge { String::new() } else { kept_text(&reply.pass, &names) };
+        let still = files_left(&reply.pass, &names);
         let all = names.into_iter().collect::<Vec<_>>().join(", ");
         (format!("Destroyed {all} in {took}: {tally}{kept}.\n{used}{still}"), 0)
     } else {
@@ -73,22 +73,22 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
             text.push_str(&format!("{} {}, {}\n", style.sign(Sign::Refuse), refusal.message, refusal.code));
             refusal_body(refusal, style, &mut text);
         }
-        report::problems_text(&reply.picture, handle.now(), style, &mut text);
+        report::problems_text(&reply.pass, handle.now(), style, &mut text);
         text.push_str(&format!("Partly destroyed in {took}: {tally}."));
         text.push_str(if reply.settled { "" } else { " Time is up; the next run goes on from there." });
         text.push_str(&left_text(&left));
         (text, 3)
     };
-    Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
+    Some(CommandAnswer { document: report::status_json(&reply.pass, None), text, exit })
 }
 
 /// What a destroy without `--purge` leaves: `; volumes and certificates are kept`.
-fn kept_text(picture: &PassResult, names: &BTreeSet<String>) -> String {
-    let applied = picture
+fn kept_text(pass: &PassResult, names: &BTreeSet<String>) -> String {
+    let applied = pass
         .facts
         .applied
         .iter()
-        .filter(|(address, row)| names.contains(&row.service) && picture.world.seen.contains_key(*address));
+        .filter(|(address, row)| names.contains(&row.service) && pass.world.seen.contains_key(*address));
     let kinds: BTreeSet<Kind> = applied.map(|(address, _)| address.kind).filter(|kind| kind.is_kept()).collect();
     let words: Vec<String> = kinds.iter().map(|kind| format!("{}s", kind.label())).collect();
     let all = words.join(" and ");
@@ -100,9 +100,9 @@ fn kept_text(picture: &PassResult, names: &BTreeSet<String>) -> String {
 }
 
 /// What is not Amarre's stays, whatever is asked for.
-fn used(picture: &PassResult, names: &BTreeSet<String>) -> String {
-    let is_used = |address: &&Address| picture.world.seen.get(*address).is_some_and(|seen| !seen.owner.is_ours());
-    let data = names.iter().flat_map(|name| picture.wanted_by(name)).filter(|address| address.kind == Kind::Volume);
+fn used(pass: &PassResult, names: &BTreeSet<String>) -> String {
+    let is_used = |address: &&Address| pass.world.seen.get(*address).is_some_and(|seen| !seen.owner.is_ours());
+    let data = names.iter().flat_map(|name| pass.wanted_by(name)).filter(|address| address.kind == Kind::Volume);
     let named: BTreeSet<String> = data.filter(is_used).map(|address| format!("volume {}", address.name)).collect();
     match named.is_empty() {
         true => String::new(),
@@ -114,8 +114,8 @@ fn used(picture: &PassResult, names: &BTreeSet<String>) -> String {
 }
 
 /// What ends it: the files of what was destroyed still ask for it.
-fn files_left(picture: &PassResult, names: &BTreeSet<String>) -> String {
-    let files = names.iter().filter_map(|name| Some((name, &picture.services.get(name)?.origin.file)));
+fn files_left(pass: &PassResult, names: &BTreeSet<String>) -> String {
+    let files = names.iter().filter_map(|name| Some((name, &pass.services.get(name)?.origin.file)));
     match files.collect::<Vec<_>>().as_slice() {
         [] => String::new(),
         [(name, file)] => format!("{file} still asks for it: delete it, or amarre resume {name} makes it again\n"),
@@ -124,9 +124,9 @@ fn files_left(picture: &PassResult, names: &BTreeSet<String>) -> String {
 }
 
 /// Why a service is not destroyed.
-fn kept(picture: &PassResult, service: &str, purge: bool) -> Option<Refusal> {
+fn kept(pass: &PassResult, service: &str, purge: bool) -> Option<Refusal> {
     let of_purge = |input: &Input<'_>| purge.then(|| protect::unpurgeable(input, service)).flatten();
-    picture.with_input(|input| protect::indestructible(input, service).or_else(|| of_purge(input))).flatten()
+    pass.with_input(|input| protect::indestructible(input, service).or_else(|| of_purge(input))).flatten()
 }
 
 fn refused_by(refusal: &Refusal, style: Style) -> CommandAnswer {
@@ -139,18 +139,13 @@ fn refused_by(refusal: &Refusal, style: Style) -> CommandAnswer {
 }
 
 /// What a destroy has left: what is still to be done, and what failed and is still there.
-fn leftovers<'a>(
-    picture: &'a PassResult,
-    names: &BTreeSet<String>,
-    purge: bool,
-    tally: &'a RunTally,
-) -> Vec<&'a Change> {
-    let planned = picture.plan.changes.iter();
-    let is_planned = |address: &Address| picture.plan.changes.iter().any(|change| change.address == *address);
+fn leftovers<'a>(pass: &'a PassResult, names: &BTreeSet<String>, purge: bool, tally: &'a RunTally) -> Vec<&'a Change> {
+    let planned = pass.plan.changes.iter();
+    let is_planned = |address: &Address| pass.plan.changes.iter().any(|change| change.address == *address);
     // Without `--purge` a certificate stays whatever became of its writes.
     let is_left = |change: &&Change| {
         let was_to_go = purge || change.verb == Verb::Delete;
-        was_to_go && picture.world.seen.contains_key(&change.address) && !is_planned(&change.address)
+        was_to_go && pass.world.seen.contains_key(&change.address) && !is_planned(&change.address)
     };
     let failed = tally.failed.values().filter(is_left);
     planned.chain(failed).filter(|change| names.contains(&change.service)).collect()

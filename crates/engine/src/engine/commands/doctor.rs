@@ -121,13 +121,13 @@ pub fn document(findings: &[Finding]) -> Json {
 }
 
 /// The set-up of a running daemon, from what its last pass observed.
-pub async fn running(picture: &PassResult, now: Timestamp) -> Vec<Finding> {
-    let Some(context) = &picture.context else {
+pub async fn running(pass: &PassResult, now: Timestamp) -> Vec<Finding> {
+    let Some(context) = &pass.context else {
         return vec![Finding::know("configuration", None, "the first look is in progress")];
     };
     let providers: Vec<Arc<dyn Provider>> = context.providers.values().cloned().collect();
-    let (site, services, facts) = (&context.site, &picture.services, &picture.facts);
-    let known = Some(&*picture.world);
+    let (site, services, facts) = (&context.site, &pass.services, &pass.facts);
+    let known = Some(&*pass.world);
     examine(&ExamInput { site, providers: &providers, services, facts, known, now }).await
 }
 

@@ -87,9 +87,9 @@ pub struct FileChange {
 }
 
 /// The file that holds a service's manifest, and its text.
-pub fn file_of(picture: &PassResult, name: &str) -> Option<(String, String)> {
-    let file = &picture.services.get(name)?.origin.file;
-    let found = picture.source.files.iter().find(|(path, _)| path == file);
+pub fn file_of(pass: &PassResult, name: &str) -> Option<(String, String)> {
+    let file = &pass.services.get(name)?.origin.file;
+    let found = pass.source.files.iter().find(|(path, _)| path == file);
     found.map(|(path, text)| (path.clone(), text.clone()))
 }
 
@@ -111,8 +111,8 @@ pub enum Holds {
 
 /// What a file holds for the service `name`. The file name decides only while the manifest in it is not good: a
 /// manifest that states another name belongs to another service.
-pub fn file_holds(picture: &PassResult, (file, text): (&str, &str), name: &str) -> Holds {
-    let mut good = picture.services.values().filter(|service| service.origin.file == file);
+pub fn file_holds(pass: &PassResult, (file, text): (&str, &str), name: &str) -> Holds {
+    let mut good = pass.services.values().filter(|service| service.origin.file == file);
     let names = manifest::names_in(text);
     let is_other = |known: &String| known != name;
     if names.len() > 1 || names.iter().flatten().any(is_other) || good.clone().any(|service| is_other(&service.name)) {
@@ -128,14 +128,14 @@ pub fn file_holds(picture: &PassResult, (file, text): (&str, &str), name: &str) 
 /// Whether a manifest of this name exists, good or not, or a file where it would stand. A deleted service that left
 /// only data may be created again.
 pub fn is_taken(handle: &Handle, name: &str) -> bool {
-    let ((picture, _), file) = (handle.last_pass(), handle.path_of(name));
-    let has_file = picture.source.files.iter().any(|(path, _)| *path == file);
-    picture.services.contains_key(name) || picture.broken.contains_key(name) || (!name.is_empty() && has_file)
+    let ((pass, _), file) = (handle.last_pass(), handle.path_of(name));
+    let has_file = pass.source.files.iter().any(|(path, _)| *path == file);
+    pass.services.contains_key(name) || pass.broken.contains_key(name) || (!name.is_empty() && has_file)
 }
 
 /// The source with one file changed.
-fn snapshot_with(picture: &PassResult, path: &str, text: Option<&str>) -> Snapshot {
-    let mut snapshot = picture.source.clone();
+fn snapshot_with(pass: &PassResult, path: &str, text: Option<&str>) -> Snapshot {
+    let mut snapshot = pass.source.clone();
     snapshot.files.retain(|(known, _)| known != path);
     snapshot.files.extend(text.map(|text| (path.to_owned(), text.to_owned())));
     snapshot.files.sort();
@@ -155,9 +155,9 @@ pub async fn draft(
     promised: Vec<String>,
     is_own: bool,
 ) -> Option<ManifestDraft> {
-    let (picture, _) = handle.last_pass();
-    let after = handle.preview(snapshot_with(&picture, path, Some(text)), promised, is_own).await?.picture;
-    let known: BTreeSet<(Code, &Text)> = picture.diagnostics.iter().map(|old| (old.code, &old.message)).collect();
+    let (pass, _) = handle.last_pass();
+    let after = handle.preview(snapshot_with(&pass, path, Some(text)), promised, is_own).await?.pass;
+    let known: BTreeSet<(Code, &Text)> = pass.diagnostics.iter().map(|old| (old.code, &old.message)).collect();
     let errors = after.diagnostics.iter().filter(|found| found.severity == Severity::Error);
     // Errors that the change causes in other files are reported, too.
     let errors = errors.filter(|found| found.file == path || !known.contains(&(found.code, &found.message)));
@@ -173,14 +173,14 @@ pub async fn draft(
         })
         .collect();
     settle.extend(after.source_error.clone().map(ManifestRemark::from));
-    let in_file = |picture: &PassResult| -> BTreeSet<String> {
-        let services = picture.services.values().filter(|service| service.origin.file == path);
+    let in_file = |pass: &PassResult| -> BTreeSet<String> {
+        let services = pass.services.values().filter(|service| service.origin.file == path);
         services.map(|service| service.name.clone()).collect()
     };
     let names = in_file(&after);
     let mut mine = names.clone();
     // Changes of other services that the edit causes are listed, too.
-    mine.extend(in_file(&picture));
+    mine.extend(in_file(&pass));
     mine.insert(named.to_owned());
     // For an unreadable manifest the plan follows its last good text, which says nothing about this text.
     let planned = mine.iter().filter(|name| !after.broken.contains_key(*name));
@@ -203,7 +203,7 @@ pub async fn draft(
 
 /// Forecasts the deletion of a file; `None`: the loop has ended.
 pub async fn draft_without(handle: &Handle, path: &str) -> Option<Arc<PassResult>> {
-    Some(handle.preview(snapshot_with(&handle.last_pass().0, path, None), Vec::new(), false).await?.picture)
+    Some(handle.preview(snapshot_with(&handle.last_pass().0, path, None), Vec::new(), false).await?.pass)
 }
 
 /// Writes a change to the source, and waits for the pass that reads it.
@@ -226,9 +226,9 @@ pub async fn write(handle: &Handle, change: FileChange) -> Result<(), ManifestRe
 }
 
 /// All diagnostics of the last pass.
-pub fn validated(picture: &PassResult) -> Json {
-    let good = picture.services.keys().filter(|name| !picture.broken.contains_key(*name)).count();
-    validation(&report::revision_json(picture), good, picture.broken.keys(), &picture.diagnostics)
+pub fn validated(pass: &PassResult) -> Json {
+    let good = pass.services.keys().filter(|name| !pass.broken.contains_key(*name)).count();
+    validation(&report::revision_json(pass), good, pass.broken.keys(), &pass.diagnostics)
 }
 
 /// The diagnostics of a revision, `amarre.validate/v1`.

@@ -132,17 +132,17 @@ async fn unknown_name(handle: &Handle, of: &EventsOf) -> Option<CommandAnswer> {
     if handle.ledger().events_of(&any).await.is_ok_and(|found| !found.is_empty()) {
         return None;
     }
-    let picture = find_address::last_pass_or_new(handle).await?;
-    let is_thing = !named.is_empty() && !find_address::matching_addresses(&picture, named).is_empty();
+    let pass = find_address::last_pass_or_new(handle).await?;
+    let is_thing = !named.is_empty() && !find_address::matching_addresses(&pass, named).is_empty();
     let name = if named.is_empty() { service } else { named };
-    if is_thing || picture.statuses().contains_key(name) {
+    if is_thing || pass.statuses().contains_key(name) {
         return None;
     }
     // An account for some services is not told whether others exist.
     Some(if named.is_empty() {
         no_such(&format!("there is no service {name}"))
     } else {
-        find_address::no_service(&picture, name)
+        find_address::no_service(&pass, name)
     })
 }
 

@@ -30,24 +30,24 @@ struct FieldRow {
 
 /// Explains a resource by its address, the end of it, or an IP address that it has; or a service by its name.
 pub async fn explain(handle: &Handle, thing: &str, style: Style) -> Option<CommandAnswer> {
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
     let found = match thing.parse() {
-        Ok(ip) => explain_service::having(&picture, ip),
-        Err(_) => find_address::matching_addresses(&picture, thing),
+        Ok(ip) => explain_service::having(&pass, ip),
+        Err(_) => find_address::matching_addresses(&pass, thing),
     };
-    let address = match (found.as_slice(), picture.statuses().get(thing)) {
+    let address = match (found.as_slice(), pass.statuses().get(thing)) {
         ([address], _) => address,
-        (_, Some(row)) => return Some(explain_service::service(&picture, row, style)),
-        ([], None) => return Some(explain_service::nothing(&picture, thing)),
+        (_, Some(row)) => return Some(explain_service::service(&pass, row, style)),
+        ([], None) => return Some(explain_service::nothing(&pass, thing)),
         (several, None) => return Some(find_address::ambiguous_match(thing, several)),
     };
     let base = address.base().to_string();
     let filter = EventFilter { of: &base, limit: 1_000, ..EventFilter::default() };
     let events = handle.ledger().events_of(&filter).await.unwrap_or_default();
     let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
-    let facts = facts(&picture, address, &events);
-    let fields = fields(&picture, address);
-    let mut text = head(&picture, address, style);
+    let facts = facts(&pass, address, &events);
+    let fields = fields(&pass, address);
+    let mut text = head(&pass, address, style);
     text.push('\n');
     for (about, said) in &facts {
         text.push_str(&format!("  {about:<18}{said}\n"));
@@ -64,7 +64,7 @@ pub async fn explain(handle: &Handle, thing: &str, style: Style) -> Option<Comma
             text.push_str(&format!("  {field:first$}{value:second$}{gap}{from}\n"));
         }
     }
-    let next = next_step(&picture, address);
+    let next = next_step(&pass, address);
     text.push_str(&format!("\n  next   {next}\n"));
     let facts: serde_json::Map<String, Json> =
         facts.into_iter().map(|(about, said)| (about.replace(' ', "_"), json!(said))).collect();
@@ -77,13 +77,13 @@ pub async fn explain(handle: &Handle, thing: &str, style: Style) -> Option<Comma
 }
 
 /// `npm.main/proxy-host/cloud.example.org   id 17   OutOfSync`
-fn head(picture: &PassResult, address: &Address, style: Style) -> String {
-    let seen = picture.world.seen.get(address);
+fn head(pass: &PassResult, address: &Address, style: Style) -> String {
+    let seen = pass.world.seen.get(address);
     let id = seen.map(|seen| seen.vendor_id.chars().take(12).collect::<String>()).unwrap_or_default();
-    let sync = match (change(picture, address), seen, picture.world.gap(address)) {
+    let sync = match (change(pass, address), seen, pass.world.gap(address)) {
         (_, _, Some(_)) => "Unknown",
         (Some(_), _, _) => "OutOfSync",
-        (None, Some(_), None) if is_foreign(picture, address) => "not managed",
+        (None, Some(_), None) if is_foreign(pass, address) => "not managed",
         (None, Some(_), _) => "Synced",
         (None, None, _) => "Missing",
     };
@@ -91,30 +91,30 @@ fn head(picture: &PassResult, address: &Address, style: Style) -> String {
     format!("{}   {id}{sync}\n", style.paint(Tone::Bold, &address.base().to_string()))
 }
 
-fn change<'a>(picture: &'a PassResult, address: &Address) -> Option<&'a Change> {
-    picture.plan.changes.iter().find(|change| change.address == *address)
+fn change<'a>(pass: &'a PassResult, address: &Address) -> Option<&'a Change> {
+    pass.plan.changes.iter().find(|change| change.address == *address)
 }
 
 /// Whether Amarre does not manage the resource.
-fn is_foreign(picture: &PassResult, address: &Address) -> bool {
-    let is_ours = picture.world.seen.get(address).is_some_and(|seen| seen.owner.is_ours());
-    !is_ours && !picture.wants.map.contains_key(address)
+fn is_foreign(pass: &PassResult, address: &Address) -> bool {
+    let is_ours = pass.world.seen.get(address).is_some_and(|seen| seen.owner.is_ours());
+    !is_ours && !pass.wants.map.contains_key(address)
 }
 
-fn facts(picture: &PassResult, address: &Address, events: &[Event]) -> Vec<Fact> {
-    let want = picture.wants.map.get(address);
+fn facts(pass: &PassResult, address: &Address, events: &[Event]) -> Vec<Fact> {
+    let want = pass.wants.map.get(address);
     let mut facts = Vec::new();
     match want {
         Some(want) => {
             let said = |input: &Input<'_>| provenance::origin_of(input, address, want).clone();
-            let origin = picture.with_input(said).unwrap_or_else(|| want.origin.clone());
+            let origin = pass.with_input(said).unwrap_or_else(|| want.origin.clone());
             facts.push(("why it is there", format!("{}, {}:{}", want.service, origin.file, origin.line)));
-            facts.extend(explain_service::wanted_by(picture, &origin.file));
+            facts.extend(explain_service::wanted_by(pass, &origin.file));
         }
         None => facts.push(("why it is there", "no manifest wants it".to_owned())),
     }
     let last = |kind: &str| events.iter().find(|event| event.kind == kind);
-    let at = |event: &Event| format!("{} in run {}", wait_text::time(event.at, picture.at), event.run);
+    let at = |event: &Event| format!("{} in run {}", wait_text::time(event.at, pass.at), event.run);
     let made = last("created").map(at);
     let written = last("updated").filter(|event| last("created").is_none_or(|made| made.at <= event.at)).map(at);
     match (made, written) {
@@ -123,16 +123,16 @@ fn facts(picture: &PassResult, address: &Address, events: &[Event]) -> Vec<Fact>
         (None, Some(written)) => facts.push(("last written", written)),
         (None, None) => (),
     }
-    if let Some(seen) = picture.world.seen.get(address) {
-        facts.push(("owned by", owner(picture, address, seen)));
+    if let Some(seen) = pass.world.seen.get(address) {
+        facts.push(("owned by", owner(pass, address, seen)));
     }
     let needs = want.map(|want| want.needs.iter().map(|need| label(&need.on)).collect::<Vec<_>>()).unwrap_or_default();
-    let users = picture.wants.map.iter().filter(|(_, other)| other.needs.iter().any(|need| need.on == *address));
+    let users = pass.wants.map.iter().filter(|(_, other)| other.needs.iter().any(|need| need.on == *address));
     let users: Vec<String> = users.map(|(user, _)| label(user)).collect();
     facts.push(("needs", label_text(needs)));
     facts.push(("needed by", label_text(users)));
-    if let Some(seen) = picture.world.seen.get(address).filter(|_| address.kind == Kind::Certificate) {
-        facts.push(("lasts", certificate::in_words(&seen.fields, picture.at).to_string()));
+    if let Some(seen) = pass.world.seen.get(address).filter(|_| address.kind == Kind::Certificate) {
+        facts.push(("lasts", certificate::in_words(&seen.fields, pass.at).to_string()));
     }
     facts
 }
@@ -148,9 +148,9 @@ fn label(address: &Address) -> String {
 }
 
 /// The owner, and the proof of ownership.
-fn owner(picture: &PassResult, address: &Address, seen: &Seen) -> String {
-    let instance = picture.context.as_ref().map(|context| context.site.instance.as_str()).unwrap_or_default();
-    let is_known = picture.facts.applied.contains_key(address);
+fn owner(pass: &PassResult, address: &Address, seen: &Seen) -> String {
+    let instance = pass.context.as_ref().map(|context| context.site.instance.as_str()).unwrap_or_default();
+    let is_known = pass.facts.applied.contains_key(address);
     match (&seen.owner, is_known) {
         (Owner::Ours, true) => format!("this Amarre ({instance}): ledger and mark agree"),
         (Owner::Ours, false) => format!("this Amarre ({instance}): by its mark; the ledger does not know it yet"),
@@ -161,16 +161,16 @@ fn owner(picture: &PassResult, address: &Address, seen: &Seen) -> String {
                 "not known: its mark names this Amarre ({instance}), and no key of ours signed it; it is never deleted"
             )
         }
-        (Owner::Foreign, _) if picture.wants.map.contains_key(address) => "not us: it is used as it is".to_owned(),
+        (Owner::Foreign, _) if pass.wants.map.contains_key(address) => "not us: it is used as it is".to_owned(),
         (Owner::Foreign, _) => "not us".to_owned(),
     }
 }
 
 /// Each field with the origin of its value.
-fn fields(picture: &PassResult, address: &Address) -> Vec<FieldRow> {
-    let schema = picture.with_input(|input| input.schema(address)).flatten();
+fn fields(pass: &PassResult, address: &Address) -> Vec<FieldRow> {
+    let schema = pass.with_input(|input| input.schema(address)).flatten();
     let known = schema.map(|schema| schema.fields).unwrap_or_default();
-    let (want, seen) = (picture.wants.map.get(address), picture.world.seen.get(address));
+    let (want, seen) = (pass.wants.map.get(address), pass.world.seen.get(address));
     let row = |known: &Field| {
         let name = known.name;
         let wanted = want.and_then(|want| want.fields.get(name));
@@ -188,7 +188,7 @@ fn fields(picture: &PassResult, address: &Address) -> Vec<FieldRow> {
             true => "(sensitive)".to_owned(),
             false => shortened(&how(name, Some(value))),
         };
-        let from = origin(picture, address, want, known);
+        let from = origin(pass, address, want, known);
         Some(FieldRow { name, value: shown(lines::value), whole: shown(lines::whole_value), from })
     };
     known.iter().filter(|field| field.rule != Rule::Observed).filter_map(row).collect()
@@ -202,13 +202,13 @@ fn shortened(value: &str) -> String {
     }
 }
 
-fn origin(picture: &PassResult, address: &Address, want: Option<&Want>, known: &Field) -> String {
+fn origin(pass: &PassResult, address: &Address, want: Option<&Want>, known: &Field) -> String {
     let name = known.name;
     let Some(want) = want else { return "as it is".to_owned() };
-    let is_ignored = picture.with_input(|input| protect::ignores(input, &want.service, address.kind, name));
+    let is_ignored = pass.with_input(|input| protect::ignores(input, &want.service, address.kind, name));
     let Some(wanted) = want.fields.get(name) else { return "not managed: left as it is".to_owned() };
     let top = |field: &str| field.split('.').next() == Some(name);
-    let differs = change(picture, address).filter(|change| change.diff.iter().any(|diff| top(&diff.field)));
+    let differs = change(pass, address).filter(|change| change.diff.iter().any(|diff| top(&diff.field)));
     match (wanted, differs) {
         _ if is_ignored == Some(true) => "left to others: `reconcile.ignore`".to_owned(),
         (_, Some(change)) => {
@@ -225,7 +225,7 @@ fn origin(picture: &PassResult, address: &Address, want: Option<&Want>, known: &
                 FieldSource::Config(key) => format!("amarre.yaml: {key}"),
                 FieldSource::Default => "the default".to_owned(),
             };
-            picture.with_input(said).unwrap_or_default()
+            pass.with_input(said).unwrap_or_default()
         }
     }
 }
@@ -237,11 +237,11 @@ fn is_default(known: &Field, wanted: &Value) -> bool {
 }
 
 /// The next change of the resource.
-fn next_step(picture: &PassResult, address: &Address) -> String {
-    let Some(change) = change(picture, address) else {
-        return match picture.world.gap(address) {
+fn next_step(pass: &PassResult, address: &Address) -> String {
+    let Some(change) = change(pass, address) else {
+        return match pass.world.gap(address) {
             Some(gap) => format!("nothing while it cannot be seen: {}", gap.message),
-            None if is_foreign(picture, address) => "nothing: it is not ours, and no manifest wants it".to_owned(),
+            None if is_foreign(pass, address) => "nothing: it is not ours, and no manifest wants it".to_owned(),
             None => "nothing: it is as wanted".to_owned(),
         };
     };
@@ -251,13 +251,13 @@ fn next_step(picture: &PassResult, address: &Address) -> String {
         _ => "it is put right",
     };
     match &change.gate {
-        Gate::Now if picture.consented => format!("{what} with the next run"),
+        Gate::Now if pass.consented => format!("{what} with the next run"),
         Gate::Now => format!("{what} with amarre apply"),
         Gate::After(needs) => {
-            let first = needs.first().map(|need| status::need_text(picture, need)).unwrap_or_default();
+            let first = needs.first().map(|need| status::need_text(pass, need)).unwrap_or_default();
             format!("{what} after {first}")
         }
-        Gate::Until { at, .. } => format!("{what} at {}", wait_text::time(*at, picture.at)),
+        Gate::Until { at, .. } => format!("{what} at {}", wait_text::time(*at, pass.at)),
         Gate::Held(refusal) => format!("nothing by itself: {}, {}", refusal.message, refusal.code),
     }
 }

@@ -13,31 +13,31 @@ use amarre_core::model::{Address, Code, Kind};
 use amarre_core::plan::render::{Style, Tone};
 
 /// The commit that last touched a manifest's file, where it is known.
-pub fn wanted_by(picture: &PassResult, file: &str) -> Option<(&'static str, String)> {
-    let commit = picture.facts.history.changed.get(file)?;
-    let at = wait_text::time(commit.at, picture.at);
+pub fn wanted_by(pass: &PassResult, file: &str) -> Option<(&'static str, String)> {
+    let commit = pass.facts.history.changed.get(file)?;
+    let at = wait_text::time(commit.at, pass.at);
     Some(("who wanted it", format!("{} \"{}\" ({}, {at})", commit.short(), commit.subject, commit.author)))
 }
 
 /// A service with its resources: what it is, who wants it, and which line asks for each resource.
-pub fn service(picture: &PassResult, row: &ServiceStatus, style: Style) -> CommandAnswer {
+pub fn service(pass: &PassResult, row: &ServiceStatus, style: Style) -> CommandAnswer {
     let mut facts = Vec::new();
-    match picture.services.get(&row.name) {
+    match pass.services.get(&row.name) {
         Some(manifest) => {
             let (kind, origin) = (manifest.kind.word(), &manifest.origin);
             facts.push(("what it is", format!("{kind} on host {}", row.host)));
             facts.push(("why it is there", format!("{}:{}", origin.file, origin.line)));
-            facts.extend(wanted_by(picture, &origin.file));
+            facts.extend(wanted_by(pass, &origin.file));
         }
         None => facts.push(("why it is there", "no manifest wants it".to_owned())),
     }
     if !row.urls.is_empty() {
         facts.push(("answers at", row.urls.join(", ")));
     }
-    let resources: Vec<[String; 3]> = row.resources.iter().map(|one| resource(picture, one)).collect();
+    let resources: Vec<[String; 3]> = row.resources.iter().map(|one| resource(pass, one)).collect();
     let next = match row.what_now.is_empty() {
         true => "nothing: it is as wanted".to_owned(),
-        false => row.status_line_at(picture.at).to_string(),
+        false => row.status_line_at(pass.at).to_string(),
     };
     let state = format!("{}, {}", row.sync.word(), row.health.word());
     let mut text = format!("{}   {state}\n\n", style.paint(Tone::Bold, &row.name));
@@ -66,8 +66,8 @@ pub fn service(picture: &PassResult, row: &ServiceStatus, style: Style) -> Comma
 }
 
 /// Its address, its state, and the line that asks for it.
-fn resource(picture: &PassResult, one: &ResourceStatus) -> [String; 3] {
-    let from = match picture.wants.map.get(&one.address) {
+fn resource(pass: &PassResult, one: &ResourceStatus) -> [String; 3] {
+    let from = match pass.wants.map.get(&one.address) {
         Some(want) => format!("{}:{}", want.origin.file, want.origin.line),
         None => "no manifest wants it".to_owned(),
     };
@@ -76,9 +76,9 @@ fn resource(picture: &PassResult, one: &ResourceStatus) -> [String; 3] {
 }
 
 /// What has an IP address: containers, attachments and records, else the smallest network that it is in.
-pub fn having(picture: &PassResult, ip: IpAddr) -> Vec<Address> {
+pub fn having(pass: &PassResult, ip: IpAddr) -> Vec<Address> {
     let is_it = |text: &str| text.split('/').next().and_then(|text| text.parse::<IpAddr>().ok()) == Some(ip);
-    let seen = || picture.world.seen.iter();
+    let seen = || pass.world.seen.iter();
     let having = seen().filter(|(_, seen)| {
         seen.fields.text("address").is_some_and(is_it) || seen.fields.strings("values").into_iter().any(is_it)
     });
@@ -95,13 +95,13 @@ pub fn having(picture: &PassResult, ip: IpAddr) -> Vec<Address> {
 }
 
 /// Why nothing is called so.
-pub fn nothing(picture: &PassResult, thing: &str) -> CommandAnswer {
+pub fn nothing(pass: &PassResult, thing: &str) -> CommandAnswer {
     if thing.parse::<IpAddr>().is_ok() {
         let hint = "amarre subnets lists the subnets, and who has which address in them";
         return refused(Code::A1002, &format!("nothing that Amarre sees has the address {thing}"), hint);
     }
     let certificate = thing.rsplit_once('/').filter(|(kind, _)| kind.ends_with(Kind::Certificate.word()));
-    let routes = picture.services.values().flat_map(|service| service.routes.iter().map(move |route| (service, route)));
+    let routes = pass.services.values().flat_map(|service| service.routes.iter().map(move |route| (service, route)));
     let found = certificate.and_then(|(_, domain)| {
         routes
             .into_iter()

@@ -10,11 +10,11 @@ use amarre_core::model::{Address, Code};
 
 /// Addresses, present or wanted, that end with the text, without their generations. A whole address with its generation is that
 /// one alone. A server is found by the name of its manifest, too.
-pub fn matching_addresses(picture: &PassResult, thing: &str) -> Vec<Address> {
-    if let Some(instance) = picture.services.get(thing).and_then(|service| service.instance.as_ref()) {
+pub fn matching_addresses(pass: &PassResult, thing: &str) -> Vec<Address> {
+    if let Some(instance) = pass.services.get(thing).and_then(|service| service.instance.as_ref()) {
         return vec![instance.address.clone()];
     }
-    let all = picture.world.seen.keys().chain(picture.wants.map.keys()).chain(picture.facts.applied.keys());
+    let all = pass.world.seen.keys().chain(pass.wants.map.keys()).chain(pass.facts.applied.keys());
     if let Some(exact) = all.clone().find(|address| address.generation.is_some() && address.to_string() == thing) {
         return vec![exact.clone()];
     }
@@ -22,14 +22,13 @@ pub fn matching_addresses(picture: &PassResult, thing: &str) -> Vec<Address> {
     found.sort();
     found.dedup();
     // What was deleted long ago is meant only where nothing else is called so.
-    let is_left =
-        |address: &Address| picture.world.seen.contains_key(address) || picture.wants.map.contains_key(address);
+    let is_left = |address: &Address| pass.world.seen.contains_key(address) || pass.wants.map.contains_key(address);
     if found.iter().any(is_left) {
         found.retain(is_left);
     }
     // Of several generations of one container, the effective one.
     let bases: Vec<Address> = found.iter().map(Address::base).collect();
-    let is_in_force = |address: &Address| picture.wants.map.get(address).is_some_and(|want| !want.keep_only);
+    let is_in_force = |address: &Address| pass.wants.map.get(address).is_some_and(|want| !want.keep_only);
     let has_better = |address: &Address| {
         let same = found.iter().zip(&bases).filter(|(_, base)| **base == address.base());
         !is_in_force(address) && same.into_iter().any(|(other, _)| is_in_force(other))
@@ -46,44 +45,44 @@ pub fn matches_address(address: &Address, thing: &str) -> bool {
 
 /// The last pass; runs one if there is none yet.
 pub async fn last_pass_or_new(handle: &Handle) -> Option<Arc<PassResult>> {
-    let (picture, _) = handle.last_pass();
-    match picture.context {
-        Some(_) => Some(picture),
-        None => Some(handle.request(LoopCommand::Pass).await?.picture),
+    let (pass, _) = handle.last_pass();
+    match pass.context {
+        Some(_) => Some(pass),
+        None => Some(handle.request(LoopCommand::Pass).await?.pass),
     }
 }
 
 /// Refuses a service that is not known, and what [`may_act`] refuses.
-pub fn active_service(picture: &PassResult, service: &str) -> Result<(), CommandAnswer> {
-    if !picture.statuses().contains_key(service) {
-        return Err(no_service(picture, service));
+pub fn active_service(pass: &PassResult, service: &str) -> Result<(), CommandAnswer> {
+    if !pass.statuses().contains_key(service) {
+        return Err(no_service(pass, service));
     }
-    may_act(picture, Some(service))
+    may_act(pass, Some(service))
 }
 
 /// Refuses everything before the first consent, and a service that is suspended.
-pub fn may_act(picture: &PassResult, service: Option<&str>) -> Result<(), CommandAnswer> {
-    if !picture.consented {
+pub fn may_act(pass: &PassResult, service: Option<&str>) -> Result<(), CommandAnswer> {
+    if !pass.consented {
         return Err(refused(Code::A0404, "nothing was applied with this ledger yet", "amarre plan, then amarre apply"));
     }
-    match service.filter(|name| picture.facts.suspended.contains_key(*name)) {
+    match service.filter(|name| pass.facts.suspended.contains_key(*name)) {
         Some(name) => Err(refused(Code::A0403, &format!("{name} is suspended"), &format!("amarre resume {name}"))),
         None => Ok(()),
     }
 }
 
 /// No service has this name; the nearest name is suggested.
-pub fn no_service(picture: &PassResult, name: &str) -> CommandAnswer {
+pub fn no_service(pass: &PassResult, name: &str) -> CommandAnswer {
     // Which services there are is in the ledger, too.
-    if let Some(error) = &picture.ledger_error {
+    if let Some(error) = &pass.ledger_error {
         return refused(Code::A0903, &error.message, &error.hint.to_string());
     }
-    refused(Code::A1002, &format!("there is no service {name}"), &service_hint(picture, name))
+    refused(Code::A1002, &format!("there is no service {name}"), &service_hint(pass, name))
 }
 
 /// The nearest service name, or the command that lists them.
-pub fn service_hint(picture: &PassResult, name: &str) -> String {
-    let services = picture.statuses();
+pub fn service_hint(pass: &PassResult, name: &str) -> String {
+    let services = pass.statuses();
     let known: Vec<&str> = services.keys().map(String::as_str).collect();
     let lists = "amarre status --all lists them";
     nearest(name, &known).map_or_else(|| lists.to_owned(), |near| format!("did you mean {near}? {lists}"))

@@ -46,34 +46,34 @@ pub fn lines() -> (LineSender, mpsc::Receiver<Printing>) {
 
 /// Sends lines until the reader hangs up or the loop ends; `Some` if there is nothing to follow.
 pub async fn follow(mut handle: Handle, of: LogsOf, lines: LineSender) -> Option<CommandAnswer> {
-    let mut picture = handle.last_pass().0;
-    if picture.context.is_none() {
-        picture = handle.request(LoopCommand::Pass).await?.picture;
+    let mut pass = handle.last_pass().0;
+    if pass.context.is_none() {
+        pass = handle.request(LoopCommand::Pass).await?.pass;
     }
     // A container that started again is followed again.
     let mut known: BTreeSet<(Address, Option<i64>)> = BTreeSet::new();
     let mut followed = FuturesUnordered::new();
     loop {
         let is_first = known.is_empty();
-        for (address, seen) in logs::selected_containers(&picture, of.name.as_deref()) {
+        for (address, seen) in logs::selected_containers(&pass, of.name.as_deref()) {
             let started = seen.fields.get("started_at_ms").and_then(Value::as_int);
             if known.insert((address.clone(), started)) {
                 let tail = if is_first { of.tail() } else { logs::LINES_MAX as usize };
                 let since = started.filter(|_| !is_first).map(Timestamp);
-                let ask = LogQuery { since, ..logs::log_query(&picture, address, tail) };
-                followed.push(follow_one(picture.clone(), address.clone(), seen.clone(), ask, lines.clone()));
+                let ask = LogQuery { since, ..logs::log_query(&pass, address, tail) };
+                followed.push(follow_one(pass.clone(), address.clone(), seen.clone(), ask, lines.clone()));
             }
         }
         if known.is_empty() {
-            return Some(logs::no_logs(&picture, &of));
+            return Some(logs::no_logs(&pass, &of));
         }
-        picture = tokio::select! {
+        pass = tokio::select! {
             () = lines.closed() => return None,
             Some(()) = followed.next() => {
                 tokio::time::sleep(PAUSE).await;
-                handle.request(LoopCommand::Pass).await?.picture
+                handle.request(LoopCommand::Pass).await?.pass
             }
-            () = tokio::time::sleep(LOOK_EVERY), if followed.is_empty() => handle.request(LoopCommand::Pass).await?.picture,
+            () = tokio::time::sleep(LOOK_EVERY), if followed.is_empty() => handle.request(LoopCommand::Pass).await?.pass,
             goes_on = handle.changed() => {
                 if !goes_on {
                     return None;
@@ -85,10 +85,10 @@ pub async fn follow(mut handle: Handle, of: LogsOf, lines: LineSender) -> Option
 }
 
 /// Follows one container to its end.
-async fn follow_one(picture: Arc<PassResult>, address: Address, seen: Seen, ask: LogQuery, lines: LineSender) {
+async fn follow_one(pass: Arc<PassResult>, address: Address, seen: Seen, ask: LogQuery, lines: LineSender) {
     let (container, generation) = (address.name.clone(), address.generation.clone());
     let service = seen.service.clone().unwrap_or_default();
-    let provider = picture.context.as_ref().and_then(|context| context.providers.get(&address.provider));
+    let provider = pass.context.as_ref().and_then(|context| context.providers.get(&address.provider));
     let Some(logs) = provider.and_then(|provider| provider.capabilities().logs) else { return };
     let (raw, mut read) = mpsc::channel::<String>(1);
     let printing = |line| Printing {
@@ -100,7 +100,7 @@ async fn follow_one(picture: Arc<PassResult>, address: Address, seen: Seen, ask:
     let reading = logs.follow(&address, &seen, &ask, raw);
     let passing_on = async {
         while let Some(line) = read.recv().await {
-            if lines.send(printing(failure_log::scrub_line(&line, &picture.scrubber))).await.is_err() {
+            if lines.send(printing(failure_log::scrub_line(&line, &pass.scrubber))).await.is_err() {
                 // Dropping the receiver ends the reading.
                 break;
             }

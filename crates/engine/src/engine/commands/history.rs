@@ -126,17 +126,17 @@ async fn versions(handle: &Handle, name: &str) -> Result<CommandAnswer, StoreErr
     let Some(reply) = handle.request(LoopCommand::Pass).await else {
         return Ok(refused(Code::A0904, "Amarre is stopping", "amarre status"));
     };
-    let picture = reply.picture;
+    let pass = reply.pass;
     let good = handle.ledger().good_manifests(name).await?;
-    if good.is_empty() && !picture.statuses().contains_key(name) {
-        return Ok(find_address::no_service(&picture, name));
+    if good.is_empty() && !pass.statuses().contains_key(name) {
+        return Ok(find_address::no_service(&pass, name));
     }
     let now = handle.now();
     let is_there = |generations: &str| {
         let mut addresses = generations.split(',').filter_map(|text| text.trim().parse().ok());
-        addresses.all(|address: Address| picture.world.seen.contains_key(&address))
+        addresses.all(|address: Address| pass.world.seen.contains_key(&address))
     };
-    let back_at = picture.rollbacks.get(name).map(|rollback| &rollback.generations);
+    let back_at = pass.rollbacks.get(name).map(|rollback| &rollback.generations);
     let there = || good.iter().map(|good| &good.generations).filter(|generations| is_there(generations));
     // While the old container drains, two versions are there.
     let now_at = there().find(|generations| Some(*generations) == back_at).or_else(|| there().next());
@@ -144,7 +144,7 @@ async fn versions(handle: &Handle, name: &str) -> Result<CommandAnswer, StoreErr
     let mut text = String::new();
     for good in good.iter().rev() {
         let is_now = Some(&good.generations) == now_at;
-        let images = images(handle, &picture, name, good).await;
+        let images = images(handle, &pass, name, good).await;
         text.push_str(&format!(
             "{:<5}{:<9}{:<17}{}\n",
             if is_now { "now" } else { "" },
@@ -166,8 +166,8 @@ async fn versions(handle: &Handle, name: &str) -> Result<CommandAnswer, StoreErr
 }
 
 /// The images of a good version, if its manifest can still be read.
-async fn images(handle: &Handle, picture: &PassResult, name: &str, good: &GoodManifest) -> Vec<String> {
-    let Some(context) = &picture.context else { return Vec::new() };
+async fn images(handle: &Handle, pass: &PassResult, name: &str, good: &GoodManifest) -> Vec<String> {
+    let Some(context) = &pass.context else { return Vec::new() };
     let service = rollback::read_good(handle, &context.site, name, good).await;
     let containers = service.map(|service| service.containers).unwrap_or_default();
     containers.into_values().map(|container| container.image).collect()

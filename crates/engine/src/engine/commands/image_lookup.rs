@@ -32,13 +32,13 @@ pub struct ImageAnswers(Mutex<BTreeMap<(String, String), (Timestamp, ImageAnswer
 
 impl ImageAnswers {
     /// Asks the engine of a host, or returns the cached answer.
-    pub async fn look_up(&self, picture: &PassResult, host: &str, reference: &str, now: Timestamp) -> ImageAnswer {
+    pub async fn look_up(&self, pass: &PassResult, host: &str, reference: &str, now: Timestamp) -> ImageAnswer {
         let key = (host.to_owned(), reference.to_owned());
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some((_, known)) = kept.filter(|(at, _)| now - *at < KEPT) {
             return known;
         }
-        let images = picture.context.as_ref().and_then(|context| {
+        let images = pass.context.as_ref().and_then(|context| {
             let docker = &context.site.hosts.get(host)?.docker;
             context.providers.get(docker)?.capabilities().images
         });

@@ -19,15 +19,15 @@ use amarre_core::model::{Address, Code, Timestamp};
 use amarre_core::plan::render::Style;
 
 /// The list, as text and document.
-pub fn list(picture: &PassResult, of: &InstancesOf, wide: bool, style: Style) -> CommandAnswer {
-    let rows = of.select(picture);
-    let document = instances::document(picture, &rows, 0..rows.len());
-    let clouds = picture.context.as_ref().map_or(0, |context| context.site.clouds.len());
+pub fn list(pass: &PassResult, of: &InstancesOf, wide: bool, style: Style) -> CommandAnswer {
+    let rows = of.select(pass);
+    let document = instances::document(pass, &rows, 0..rows.len());
+    let clouds = pass.context.as_ref().map_or(0, |context| context.site.clouds.len());
     if clouds == 0 {
         let text = "No cloud is configured.\n  hint: amarre init --cloud ovh, or `clouds: {try: {simulated: true}}` to try without an account\n";
         return CommandAnswer { document, text: text.to_owned(), exit: 0 };
     }
-    let known = picture.context.iter().flat_map(|context| context.site.clouds.keys()).map(String::as_str);
+    let known = pass.context.iter().flat_map(|context| context.site.clouds.keys()).map(String::as_str);
     let known: Vec<&str> = known.collect();
     if !of.cloud.is_empty() && !known.contains(&of.cloud.as_str()) {
         let cloud = &of.cloud;
@@ -50,8 +50,8 @@ pub fn list(picture: &PassResult, of: &InstancesOf, wide: bool, style: Style) ->
 
 /// Reads the prices of every cloud, where that is due; the next look shows them. What cannot be read is not shown.
 pub async fn read_prices(handle: Handle) {
-    let (picture, _) = handle.last_pass();
-    let Some(context) = picture.context.clone() else { return };
+    let (pass, _) = handle.last_pass();
+    let Some(context) = pass.context.clone() else { return };
     let (priced, now) = (context.providers.values(), handle.now());
     let priced = priced.filter_map(|provider| provider.capabilities().prices);
     for outcome in join_all(priced.map(|prices| prices.read_prices(now))).await {
@@ -80,8 +80,8 @@ pub enum RawList {
 
 /// The list of a cloud as its vendor gives it.
 pub async fn raw_list(handle: &Handle, cloud: &str) -> RawList {
-    let (picture, _) = handle.last_pass();
-    let Some(context) = picture.context.clone() else {
+    let (pass, _) = handle.last_pass();
+    let Some(context) = pass.context.clone() else {
         let message = "nothing was looked at yet".to_owned();
         return RawList::Failed { code: Code::A0904, message, hint: "ask again in a moment".to_owned() };
     };
@@ -100,8 +100,8 @@ pub async fn raw_list(handle: &Handle, cloud: &str) -> RawList {
 }
 
 /// One server, as text and document.
-pub async fn show(ledger: &Ledger, picture: &PassResult, name: &str, style: Style) -> CommandAnswer {
-    let row = match instances::find(picture, name) {
+pub async fn show(ledger: &Ledger, pass: &PassResult, name: &str, style: Style) -> CommandAnswer {
+    let row = match instances::find(pass, name) {
         Ok(row) => row,
         Err(hint) => return refused(Code::A1002, &format!("there is no instance {name}"), &hint),
     };
@@ -122,8 +122,8 @@ pub const LOG_LINES: u32 = 50;
 const LOG_LINES_MAX: u32 = 500;
 
 /// The log of one server: the last `lines` of it.
-pub async fn logs(ledger: &Ledger, picture: &PassResult, name: &str, lines: u32, style: Style) -> CommandAnswer {
-    let row = match instances::find(picture, name) {
+pub async fn logs(ledger: &Ledger, pass: &PassResult, name: &str, lines: u32, style: Style) -> CommandAnswer {
+    let row = match instances::find(pass, name) {
         Ok(row) => row,
         Err(hint) => return refused(Code::A1002, &format!("there is no instance {name}"), &hint),
     };
@@ -149,8 +149,8 @@ const EVENTS_SHOWN: u32 = 20;
 const TICKS_SHOWN: usize = 10;
 
 /// The next ticks of a server's timetable.
-pub fn schedule(picture: &PassResult, now: Timestamp, name: &str, style: Style) -> CommandAnswer {
-    let row = match instances::find(picture, name) {
+pub fn schedule(pass: &PassResult, now: Timestamp, name: &str, style: Style) -> CommandAnswer {
+    let row = match instances::find(pass, name) {
         Ok(row) => row,
         Err(hint) => return refused(Code::A1002, &format!("there is no instance {name}"), &hint),
     };
@@ -175,9 +175,9 @@ pub fn schedule(picture: &PassResult, now: Timestamp, name: &str, style: Style) 
 }
 
 /// Manifests of the servers that have none, with which nothing changes: their power stays unmanaged.
-pub fn manifests(picture: &PassResult, of: &InstancesOf) -> CommandAnswer {
-    let rows = of.select(picture);
-    let taken: BTreeSet<String> = picture.services.keys().cloned().collect();
+pub fn manifests(pass: &PassResult, of: &InstancesOf) -> CommandAnswer {
+    let rows = of.select(pass);
+    let taken: BTreeSet<String> = pass.services.keys().cloned().collect();
     let mut names = taken.clone();
     let mut texts = Vec::new();
     for row in rows.iter().filter(|row| row.manifest.is_none()) {

@@ -146,9 +146,9 @@ pub(super) fn refusal(code: Code, message: impl Into<Text>, hint: impl Into<Text
 /// Carries a deed out on each named server, and waits until it shows.
 pub async fn act(handle: &Handle, asked: Asked<'_>, deed: InstanceDeed) -> Option<CommandAnswer> {
     let args = asked.args;
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
     let names = args.texts("instances");
-    let found = names.iter().map(|name| (name.clone(), prepared(&picture, name, deed, args)));
+    let found = names.iter().map(|name| (name.clone(), prepared(&pass, name, deed, args)));
     let found: Vec<(String, Result<InstanceRow, NotAsked>)> = found.collect();
     if let [(_, Err(why))] = found.as_slice() {
         return Some(why.answer());
@@ -178,24 +178,24 @@ pub async fn act(handle: &Handle, asked: Asked<'_>, deed: InstanceDeed) -> Optio
 
 /// The server that is meant, if the deed may be asked of it.
 pub(super) fn prepared(
-    picture: &PassResult,
+    pass: &PassResult,
     name: &str,
     deed: InstanceDeed,
     args: &ActArgs,
 ) -> Result<InstanceRow, NotAsked> {
-    let row = instances::find(picture, name)
+    let row = instances::find(pass, name)
         .map_err(|hint| refusal(Code::A1002, text!("there is no instance {name}", name), hint))?;
-    may_be_done(picture, &row, name, deed, args).map(|()| row)
+    may_be_done(pass, &row, name, deed, args).map(|()| row)
 }
 
 /// Why a deed may not be asked of a server: for the buttons of its page.
-pub fn why_not(picture: &PassResult, row: &InstanceRow, deed: InstanceDeed) -> Option<(Code, Text)> {
+pub fn why_not(pass: &PassResult, row: &InstanceRow, deed: InstanceDeed) -> Option<(Code, Text)> {
     let name = if row.is_made() || !deed.reshapes() { row.name.clone() } else { row.by_id() };
-    may_be_done(picture, row, &name, deed, &ActArgs::default()).err().map(|refusal| (refusal.code, refusal.message))
+    may_be_done(pass, row, &name, deed, &ActArgs::default()).err().map(|refusal| (refusal.code, refusal.message))
 }
 
 fn may_be_done(
-    picture: &PassResult,
+    pass: &PassResult,
     row: &InstanceRow,
     name: &str,
     deed: InstanceDeed,
@@ -228,11 +228,11 @@ fn may_be_done(
             text!("no manifest manages the power of {name}, so nothing holds until a time", name = row.shown_name());
         return Err(refusal(Code::A0464, message, "leave out --until and --skip-next"));
     }
-    super::pool_server::allows(picture, row, deed)?;
+    super::pool_server::allows(pass, row, deed)?;
     if deed == InstanceDeed::Delete {
         delete_instance::is_not_a_manifests(row)?;
     }
-    let provider = picture.context.as_ref().and_then(|context| context.providers.get(&row.address.provider));
+    let provider = pass.context.as_ref().and_then(|context| context.providers.get(&row.address.provider));
     let is_offered = provider.map(|provider| provider.capabilities()).is_some_and(|can| {
         let is_action = can.actions.is_some_and(|can| can.words(row.address.kind).contains(&word));
         // Of one that a manifest made, it is the manifest that changes.
@@ -245,7 +245,7 @@ fn may_be_done(
         let message = text!("{cloud} does not offer `{word}`", cloud = row.address.provider.title(), word);
         return Err(refusal(Code::A0461, message, "docs/instances.md says what each cloud offers"));
     }
-    may_ask(picture, row, name, deed)?;
+    may_ask(pass, row, name, deed)?;
     fits(row, deed)?;
     match args.given(snapshot_instance::SNAPSHOT_NAME).filter(|_| deed == InstanceDeed::Snapshot) {
         Some(snapshot) => snapshot_instance::is_name(snapshot),
@@ -268,12 +268,12 @@ fn not_made(row: &InstanceRow) -> NotAsked {
 }
 
 /// Whether people may ask this of a server that no manifest made.
-fn may_ask(picture: &PassResult, row: &InstanceRow, name: &str, deed: InstanceDeed) -> Result<(), NotAsked> {
+fn may_ask(pass: &PassResult, row: &InstanceRow, name: &str, deed: InstanceDeed) -> Result<(), NotAsked> {
     let is_managed = row.manifest.is_some();
     if row.is_made() || is_managed && !deed.reshapes() {
         return Ok(());
     }
-    let site = picture.context.as_ref().map(|context| &context.site);
+    let site = pass.context.as_ref().map(|context| &context.site);
     let cloud = site.and_then(|site| site.clouds.get(&row.cloud));
     let actions = cloud.map_or(CloudActions::None, |cloud| cloud.actions);
     let is_open = match actions {
@@ -426,8 +426,8 @@ async fn is_switched(handle: &Handle, name: &str, power: Option<Power>, timeout:
     let mut handle = handle.clone();
     let switched = async {
         loop {
-            let picture = handle.last_pass().0;
-            if instances::find(&picture, name).is_ok_and(|row| is_at(&row, power)) {
+            let pass = handle.last_pass().0;
+            if instances::find(&pass, name).is_ok_and(|row| is_at(&row, power)) {
                 return true;
             }
             if !handle.changed().await {
@@ -477,18 +477,18 @@ pub(super) async fn perform(
         return Some(Ok((deed, Some(state))));
     }
     let snapshot = given.filter(|_| deed == InstanceDeed::Snapshot);
-    Some(outcome((row, deed, snapshot), &reply.picture, (handle.now() - started).in_words()))
+    Some(outcome((row, deed, snapshot), &reply.pass, (handle.now() - started).in_words()))
 }
 
 /// What came of a deed that was handed to the loop, by the look after it. `snapshot`: the name of the one that was to be taken.
 fn outcome(
     (row, deed, snapshot): (&InstanceRow, InstanceDeed, Option<String>),
-    picture: &PassResult,
+    pass: &PassResult,
     took: String,
 ) -> DeedOutcome {
     let name = row.shown_name();
-    let state = picture.actions.get(&row.address).cloned();
-    let seen = instances::find(picture, &row.name).ok().map(|row| row.state);
+    let state = pass.actions.get(&row.address).cloned();
+    let seen = instances::find(pass, &row.name).ok().map(|row| row.state);
     let now = seen.unwrap_or(InstanceState::Unknown).text();
     let is_gone = seen.is_none() && deed == InstanceDeed::Delete;
     let deed = deed.text();

@@ -60,18 +60,18 @@ struct Printed {
 
 /// Reads the logs; `None` when the loop has ended.
 pub async fn logs(handle: &Handle, of: &LogsOf) -> Option<CommandAnswer> {
-    let (mut picture, _) = handle.last_pass();
-    if picture.context.is_none() {
-        picture = handle.request(LoopCommand::Pass).await?.picture;
+    let (mut pass, _) = handle.last_pass();
+    if pass.context.is_none() {
+        pass = handle.request(LoopCommand::Pass).await?.pass;
     }
     let lines = of.tail();
     let printed = if of.last_failed {
-        failed_logs(&picture, of.name.as_deref(), lines, handle.now())
+        failed_logs(&pass, of.name.as_deref(), lines, handle.now())
     } else {
-        running_logs(&picture, of.name.as_deref(), lines).await
+        running_logs(&pass, of.name.as_deref(), lines).await
     };
     if printed.is_empty() {
-        return Some(no_logs(&picture, of));
+        return Some(no_logs(&pass, of));
     }
     let documents: Vec<&Json> = printed.iter().map(|one| &one.document).collect();
     let document = json!({"schema": "amarre.logs/v1", "containers": documents});
@@ -89,9 +89,9 @@ fn text(printed: &Printed, has_heading: bool) -> String {
 }
 
 /// The recorded output of failed containers, by container.
-fn failed_logs(picture: &PassResult, name: Option<&str>, lines: usize, now: Timestamp) -> Vec<Printed> {
+fn failed_logs(pass: &PassResult, name: Option<&str>, lines: usize, now: Timestamp) -> Vec<Printed> {
     let asked = |container: &Address, service: &str| name.is_none_or(|name| matches_name(container, service, name));
-    let failures = picture.last_failures.values().filter(|failure| asked(&failure.container, &failure.service));
+    let failures = pass.last_failures.values().filter(|failure| asked(&failure.container, &failure.service));
     let printed = failures.map(|failure| {
         let at = wait_text::time(failure.at, now);
         let mut document = wait_text::failure_json(failure);
@@ -109,20 +109,20 @@ fn failed_logs(picture: &PassResult, name: Option<&str>, lines: usize, now: Time
 }
 
 /// The output of running containers, read from their engines.
-async fn running_logs(picture: &PassResult, name: Option<&str>, lines: usize) -> Vec<Printed> {
+async fn running_logs(pass: &PassResult, name: Option<&str>, lines: usize) -> Vec<Printed> {
     let mut reads = Vec::new();
-    for (address, seen) in selected_containers(picture, name) {
-        reads.push(read(picture, address, seen, lines).boxed());
+    for (address, seen) in selected_containers(pass, name) {
+        reads.push(read(pass, address, seen, lines).boxed());
     }
     futures_util::stream::iter(reads).buffered(READS_IN_FLIGHT).collect().await
 }
 
 /// The owned containers that the name selects.
 pub(crate) fn selected_containers<'a>(
-    picture: &'a PassResult,
+    pass: &'a PassResult,
     name: Option<&'a str>,
 ) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
-    picture.world.seen.iter().filter(move |(address, seen)| {
+    pass.world.seen.iter().filter(move |(address, seen)| {
         let service = seen.service.as_deref().unwrap_or_default();
         let is_asked =
             name.is_none_or(|name| matches_name(address, service, name) || seen.fields.text("name") == Some(name));
@@ -131,15 +131,15 @@ pub(crate) fn selected_containers<'a>(
 }
 
 /// The provider's query, without secrets.
-pub(crate) fn log_query(picture: &PassResult, address: &Address, lines: usize) -> LogQuery {
-    let fields = picture.wants.map.get(address).map(|want| &want.fields);
-    let fields = fields.or_else(|| picture.facts.applied.get(address).map(|row| &row.fields));
+pub(crate) fn log_query(pass: &PassResult, address: &Address, lines: usize) -> LogQuery {
+    let fields = pass.wants.map.get(address).map(|want| &want.fields);
+    let fields = fields.or_else(|| pass.facts.applied.get(address).map(|row| &row.fields));
     LogQuery { lines, hidden: fields.map(failure_log::secret_variables).unwrap_or_default(), since: None }
 }
 
-async fn read(picture: &PassResult, address: &Address, seen: &Seen, lines: usize) -> Printed {
-    let ask = log_query(picture, address, lines);
-    let provider = picture.context.as_ref().and_then(|context| context.providers.get(&address.provider));
+async fn read(pass: &PassResult, address: &Address, seen: &Seen, lines: usize) -> Printed {
+    let ask = log_query(pass, address, lines);
+    let provider = pass.context.as_ref().and_then(|context| context.providers.get(&address.provider));
     let answer = match provider.map(|provider| provider.capabilities().logs) {
         Some(Some(logs)) => {
             logs.logs(address, seen, &ask).await.map_err(|error| (error.message.to_string(), error.hint.to_string()))
@@ -148,9 +148,7 @@ async fn read(picture: &PassResult, address: &Address, seen: &Seen, lines: usize
         None => Err((format!("{} is not configured any more", address.provider), String::new())),
     };
     let (lines, note) = match answer {
-        Ok(lines) => {
-            (lines.iter().map(|line| failure_log::scrub_line(line, &picture.scrubber)).collect(), String::new())
-        }
+        Ok(lines) => (lines.iter().map(|line| failure_log::scrub_line(line, &pass.scrubber)).collect(), String::new()),
         Err((message, hint)) if hint.is_empty() => (Vec::new(), message),
         Err((message, hint)) => (Vec::new(), format!("{message}; {hint}")),
     };
@@ -174,7 +172,7 @@ fn matches_name(container: &Address, service: &str, name: &str) -> bool {
 }
 
 /// Why there is nothing to show.
-pub(crate) fn no_logs(picture: &PassResult, of: &LogsOf) -> CommandAnswer {
+pub(crate) fn no_logs(pass: &PassResult, of: &LogsOf) -> CommandAnswer {
     let Some(name) = &of.name else {
         let what = if of.last_failed { "no container has failed" } else { "no container of ours is there" };
         return CommandAnswer {
@@ -183,16 +181,16 @@ pub(crate) fn no_logs(picture: &PassResult, of: &LogsOf) -> CommandAnswer {
             exit: 0,
         };
     };
-    let is_service = picture.statuses().contains_key(name);
+    let is_service = pass.statuses().contains_key(name);
     let of_wants = |(address, want): (&Address, &amarre_core::model::Want)| {
         address.kind == Kind::Container && matches_name(address, &want.service, name)
     };
-    let is_known = is_service || picture.wants.map.iter().any(of_wants);
+    let is_known = is_service || pass.wants.map.iter().any(of_wants);
     match (is_known, of.last_failed) {
         (false, _) => refused(
             Code::A1002,
             &format!("there is no service or container {name}"),
-            &find_address::service_hint(picture, name),
+            &find_address::service_hint(pass, name),
         ),
         (true, true) => {
             let hint = format!("amarre logs {name} shows what is there now");

@@ -152,31 +152,31 @@ pub async fn plan(handle: &Handle, reference: Option<&str>, style: Style, form: 
             }
         },
     };
-    let picture = &reply.picture;
-    let answer = plan_answer(picture, style);
+    let pass = &reply.pass;
+    let answer = plan_answer(pass, style);
     let text = match form {
-        PlanForm::Markdown => report::plan_markdown(picture),
+        PlanForm::Markdown => report::plan_markdown(pass),
         PlanForm::Whole if reference.is_none() => answer.text,
-        PlanForm::Whole | PlanForm::Asks => report::plan_text_before(picture, NextStep::Elsewhere, style),
+        PlanForm::Whole | PlanForm::Asks => report::plan_text_before(pass, NextStep::Elsewhere, style),
     };
     Some(CommandAnswer { text, ..answer })
 }
 
 /// The taken subnets, and the free ones.
 pub async fn subnets(handle: &Handle, style: Style) -> Option<CommandAnswer> {
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    Some(CommandAnswer { document: subnets::document(&picture), text: subnets::text(&picture, style), exit: 0 })
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
+    Some(CommandAnswer { document: subnets::document(&pass), text: subnets::text(&pass, style), exit: 0 })
 }
 
 /// The plan of a pass. The exit code is that of `--detailed-exitcode`: 0 nothing to do, 2 changes, 1 an error or a
 /// needed resource that could not be observed, 4 held by the guard.
-pub fn plan_answer(picture: &PassResult, style: Style) -> CommandAnswer {
-    let document = report::plan_json(picture);
-    let text = report::plan_text(picture, style);
-    let broken = picture.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+pub fn plan_answer(pass: &PassResult, style: Style) -> CommandAnswer {
+    let document = report::plan_json(pass);
+    let text = report::plan_text(pass, style);
+    let broken = pass.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     let is_left = |change: &Change| change.refusal().is_some_and(|refusal| refusal.is_left());
-    let has_changes = picture.plan.changes.iter().any(|change| !is_left(change));
-    let is_wrong = broken || picture.source_error.is_some() || picture.ledger_error.is_some();
+    let has_changes = pass.plan.changes.iter().any(|change| !is_left(change));
+    let is_wrong = broken || pass.source_error.is_some() || pass.ledger_error.is_some();
     let is_partial = document["gaps"].as_array().is_some_and(|gaps| gaps.iter().any(|gap| gap["needed"] == true));
     let exit = match (is_wrong || is_partial, document["guard"].is_null(), has_changes) {
         (true, _, _) => 1,
@@ -204,8 +204,8 @@ pub(super) async fn converge(
     let (reply, tally) = follow(handle, confirm_deletes, only.clone(), timeout_ms, (steps, style.language)).await?;
     let took = handle.now() - started;
     let ended = report::RunEnd { only: only.as_ref(), settled: reply.settled, goes_on: handle.goes_on(), took };
-    let (text, exit) = report::verdict(&reply.picture, ended, &tally, handle.now(), style);
-    Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
+    let (text, exit) = report::verdict(&reply.pass, ended, &tally, handle.now(), style);
+    Some(CommandAnswer { document: report::status_json(&reply.pass, None), text, exit })
 }
 
 /// Applies, and forwards every step until the answer is there.
@@ -267,9 +267,9 @@ fn waiting(
     said: &mut BTreeMap<String, Text>,
     language: Language,
 ) -> Vec<ProgressStep> {
-    let (picture, _) = handle.last_pass();
+    let (pass, _) = handle.last_pass();
     let mut steps = Vec::new();
-    for (service, row) in picture.statuses() {
+    for (service, row) in pass.statuses() {
         let asked = only.is_none_or(|only| only.contains(service));
         // A running change reports its own end.
         let waits = row.waiting.is_some() && !row.what_now.is_empty();
@@ -313,8 +313,8 @@ async fn forward_step(handle: &Handle, progress: &Progress, tally: &mut RunTally
     let _ = steps.send(step(&handle.last_pass().0, progress)).await;
 }
 
-fn step(picture: &PassResult, progress: &Progress) -> ProgressStep {
-    let seen = |address: &Address| picture.world.seen.get(address).map(|seen| &seen.fields);
+fn step(pass: &PassResult, progress: &Progress) -> ProgressStep {
+    let seen = |address: &Address| pass.world.seen.get(address).map(|seen| &seen.fields);
     let (action, kind, name, detail) = match &progress.step {
         LaneStep::Change(change) => change_words(change, seen(&change.address), progress),
         LaneStep::Action(action) => {
@@ -361,15 +361,15 @@ fn change_words(change: &Change, seen: Option<&Fields>, progress: &Progress) -> 
 async fn unknown_service(handle: &Handle, names: Option<&BTreeSet<String>>) -> Option<Option<CommandAnswer>> {
     let Some(names) = names else { return Some(None) };
     let reply = handle.request(LoopCommand::Pass).await?;
-    let known = reply.picture.statuses();
+    let known = reply.pass.statuses();
     let seen = |name: &str| {
-        reply.picture.world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_deref() == Some(name))
+        reply.pass.world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_deref() == Some(name))
     };
     Some(
         names
             .iter()
             .find(|name| !known.contains_key(*name) && !seen(name))
-            .map(|name| find_address::no_service(&reply.picture, name)),
+            .map(|name| find_address::no_service(&reply.pass, name)),
     )
 }
 
@@ -378,10 +378,10 @@ fn reply_answer(handle: &Handle, reply: &Reply, service: &str, text: String) -> 
         Some(error) if handle.ledger().full_disk().is_some() => {
             ledger_refused(handle.ledger(), error, "nothing was changed")
         }
-        Some(error) if reply.picture.statuses().contains_key(service) => {
+        Some(error) if reply.pass.statuses().contains_key(service) => {
             refused(Code::A1002, error, &format!("amarre status {service} says what is with it"))
         }
-        Some(error) => refused(Code::A1002, error, &find_address::service_hint(&reply.picture, service)),
+        Some(error) => refused(Code::A1002, error, &find_address::service_hint(&reply.pass, service)),
         None => CommandAnswer { document: json!({"ok": true}), text, exit: 0 },
     }
 }

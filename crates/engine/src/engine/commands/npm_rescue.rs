@@ -70,8 +70,8 @@ pub async fn rescue(
     by: &str,
     style: Style,
 ) -> Option<CommandAnswer> {
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    let Some(context) = &picture.context else {
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
+    let Some(context) = &pass.context else {
         return Some(refused(Code::A0614, "nothing is known of NPM yet", "amarre doctor says what is in the way"));
     };
     let mut npms: Vec<&ProviderId> =

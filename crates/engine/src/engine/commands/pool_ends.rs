@@ -35,7 +35,7 @@ pub async fn leave(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, E
 /// Ends what is on machines, has them cleaned, and looks at them again at once.
 pub async fn reprovision(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
     let (args, pool) = (asked.args, asked.args.text("pool"));
-    let (picture, row) = looked_up(handle, pool).await?;
+    let (pass, row) = looked_up(handle, pool).await?;
     let names: Vec<String> = machines(&row, args)?.into_iter().map(|(name, _)| name).collect();
     let rows: Vec<&MachineRow> = row.machines.iter().filter(|one| names.contains(&one.name)).collect();
     if args.flag("dry_run") {
@@ -48,7 +48,7 @@ pub async fn reprovision(handle: &Handle, asked: Asked<'_>) -> Result<CommandAns
     change(handle, PoolChange::End { pool: pool.to_owned(), ids }).await?;
     // What failed there before is tried now, not after its pause.
     handle.request(LoopCommand::Retry { service: pool.to_owned(), creates_again: false }).await.ok_or(None)?;
-    if let Some(reach) = reach(&picture) {
+    if let Some(reach) = reach(&pass) {
         names.iter().for_each(|name| reach.look_again(pool, name));
     }
     handle.pass().await.ok_or(None)?;

@@ -52,12 +52,12 @@ pub async fn register(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer
     let (args, pool) = (asked.args, asked.args.text("pool"));
     // What is written is the newest text.
     handle.fetch().await;
-    let (picture, row) = looked_up(handle, pool).await?;
+    let (pass, row) = looked_up(handle, pool).await?;
     let machines = new_machines(pool, args).and_then(|machines| none_is_there(&row, machines)).map_err(Some)?;
-    let edit = PoolEdit::adding(&picture, &row, &machines).map_err(Some)?;
+    let edit = PoolEdit::adding(&pass, &row, &machines).map_err(Some)?;
     edit.check(handle, &machines).await.ok_or(None)?.map_err(Some)?;
     for one in &machines {
-        let is_left = has_accounts(&picture, pool, &one.name);
+        let is_left = has_accounts(&pass, pool, &one.name);
         let forgetting = PoolChange::Forget { pool: pool.to_owned(), machine: one.name.clone(), is_left };
         change(handle, forgetting).await?;
     }
@@ -250,12 +250,12 @@ struct PoolEdit {
 
 impl PoolEdit {
     fn new(
-        picture: &PassResult,
+        pass: &PassResult,
         row: &PoolRow,
         meant: Pool,
         edit: impl FnOnce(&str, &str) -> Option<String>,
     ) -> Result<Self, CommandAnswer> {
-        let Some((file, before)) = edit_manifest::file_of(picture, &row.name) else {
+        let Some((file, before)) = edit_manifest::file_of(pass, &row.name) else {
             let message = format!("the manifest of {} cannot be read now", row.name);
             return Err(refused(Code::A0461, &message, "amarre validate says why"));
         };
@@ -265,17 +265,17 @@ impl PoolEdit {
         }
     }
 
-    fn adding(picture: &PassResult, row: &PoolRow, machines: &[NewMachine]) -> Result<Self, CommandAnswer> {
+    fn adding(pass: &PassResult, row: &PoolRow, machines: &[NewMachine]) -> Result<Self, CommandAnswer> {
         let lines: Vec<String> = machines.iter().map(NewMachine::yaml).collect();
         let mut meant = row.pool.clone();
         meant.machines.extend(machines.iter().map(|one| (one.name.clone(), one.machine())));
-        Self::new(picture, row, meant, |_, text| with_machines(text, &row.name, &lines))
+        Self::new(pass, row, meant, |_, text| with_machines(text, &row.name, &lines))
     }
 
-    fn removing(picture: &PassResult, row: &PoolRow, names: &BTreeSet<String>) -> Result<Self, CommandAnswer> {
+    fn removing(pass: &PassResult, row: &PoolRow, names: &BTreeSet<String>) -> Result<Self, CommandAnswer> {
         let mut meant = row.pool.clone();
         meant.machines.retain(|name, _| !names.contains(name));
-        Self::new(picture, row, meant, |file, text| {
+        Self::new(pass, row, meant, |file, text| {
             let own = row.pool.machines.iter().filter(|(_, machine)| machine.origin.file == file);
             let mut own: Vec<(&String, &Origin)> = own.map(|(name, machine)| (name, &machine.origin)).collect();
             own.sort_by_key(|(_, origin)| (origin.line, origin.column));
@@ -383,8 +383,8 @@ fn forget(handle: &Handle, kept: &[SecretName]) {
 }
 
 /// Whether accounts of Amarre's are on a machine, as far as is known.
-pub(super) fn has_accounts(picture: &PassResult, pool: &str, machine: &str) -> bool {
-    let known = picture.facts.applied.keys().chain(picture.world.seen.keys());
+pub(super) fn has_accounts(pass: &PassResult, pool: &str, machine: &str) -> bool {
+    let known = pass.facts.applied.keys().chain(pass.world.seen.keys());
     known
         .filter(|address| address.kind == amarre_core::model::Kind::Account)
         .filter_map(machine_of)
@@ -396,11 +396,11 @@ pub async fn unregister(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnsw
     let (args, pool) = (asked.args, asked.args.text("pool"));
     // What is written is the newest text.
     handle.fetch().await;
-    let (picture, row) = looked_up(handle, pool).await?;
-    let named = not_in_a_list(&picture, &row, machines(&row, args)?).map_err(Some)?;
+    let (pass, row) = looked_up(handle, pool).await?;
+    let named = not_in_a_list(&pass, &row, machines(&row, args)?).map_err(Some)?;
     // From here on they are given out no more.
     let is_shut = |name: &&String| {
-        let known = picture.facts.pools.get(pool).and_then(|facts| facts.machines.get(*name));
+        let known = pass.facts.pools.get(pool).and_then(|facts| facts.machines.get(*name));
         known.is_some_and(|known| known.disabled.is_some())
     };
     let shut: Vec<String> = named.iter().filter(|name| !is_shut(name)).cloned().collect();
@@ -408,8 +408,8 @@ pub async fn unregister(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnsw
     if args.flag("drain") {
         drained(handle, pool, &named, Millis(args.timeout_ms())).await;
     }
-    let (picture, row) = looked_up(handle, pool).await?;
-    let taken = taken_out(handle, (&picture, &row), &named, asked).await;
+    let (pass, row) = looked_up(handle, pool).await?;
+    let taken = taken_out(handle, (&pass, &row), &named, asked).await;
     // With `drain` they stay out of service: whoever asks again finds them free some time.
     if matches!(taken, Err(Some(_))) && !args.flag("drain") {
         set_disabled(handle, pool, &shut, None).await?;
@@ -419,11 +419,11 @@ pub async fn unregister(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnsw
 
 /// The machines of a request; those that stand in a file of machines are taken out there, by hand.
 fn not_in_a_list(
-    picture: &PassResult,
+    pass: &PassResult,
     row: &PoolRow,
     named: Vec<(String, Machine)>,
 ) -> Result<BTreeSet<String>, CommandAnswer> {
-    let file = picture.services.get(&row.name).map(|service| service.origin.file.as_str()).unwrap_or_default();
+    let file = pass.services.get(&row.name).map(|service| service.origin.file.as_str()).unwrap_or_default();
     if let Some((name, machine)) = named.iter().find(|(_, machine)| machine.is_made()) {
         let key = if machine.is_container { "service" } else { "instance" };
         let hint = "the last ones go with a smaller `count`, once nobody has them";
@@ -466,7 +466,7 @@ async fn drained(handle: &Handle, pool: &str, named: &BTreeSet<String>, timeout:
 /// Writes the manifest without them.
 async fn taken_out(
     handle: &Handle,
-    (picture, row): (&PassResult, &PoolRow),
+    (pass, row): (&PassResult, &PoolRow),
     named: &BTreeSet<String>,
     asked: Asked<'_>,
 ) -> Result<CommandAnswer, Early> {
@@ -480,14 +480,14 @@ async fn taken_out(
         };
         return Err(Some(refused(Code::A0765, &message, &hint)));
     }
-    let edit = PoolEdit::removing(picture, row, named).map_err(Some)?;
+    let edit = PoolEdit::removing(pass, row, named).map_err(Some)?;
     edit.check(handle, &[]).await.ok_or(None)?.map_err(Some)?;
     let names: Vec<&str> = named.iter().map(String::as_str).collect();
     let message = format!("unregister {} from {pool}", names.join(", "));
     if let Err(why) = edit_manifest::write(handle, edit.change(args, message)).await {
         return Err(Some(remark(&why)));
     }
-    let left: Vec<&str> = names.iter().copied().filter(|name| has_accounts(picture, pool, name)).collect();
+    let left: Vec<&str> = names.iter().copied().filter(|name| has_accounts(pass, pool, name)).collect();
     forget_machines(handle, row, &edit.meant, &left, &names).await;
     let mut text = format!("{} out of {pool}, by {}.\n", names.join(", "), edit.file);
     for name in &left {

@@ -8,8 +8,8 @@ use amarre_core::model::reservations::Reservation;
 use amarre_core::text;
 
 /// Whether its pool leaves room for it; of every other server, yes.
-pub(super) fn allows(picture: &PassResult, row: &InstanceRow, deed: InstanceDeed) -> Result<(), NotAsked> {
-    let Some(pool) = pool_of(picture, row) else { return Ok(()) };
+pub(super) fn allows(pass: &PassResult, row: &InstanceRow, deed: InstanceDeed) -> Result<(), NotAsked> {
+    let Some(pool) = pool_of(pass, row) else { return Ok(()) };
     let name = row.name.as_str();
     match deed {
         InstanceDeed::Resize | InstanceDeed::Clone => {
@@ -19,7 +19,7 @@ pub(super) fn allows(picture: &PassResult, row: &InstanceRow, deed: InstanceDeed
         }
         InstanceDeed::Delete => {
             let message = text!("pool {pool} made {name}, so this does not delete it", pool, name);
-            let hint = match picture.services.contains_key(pool) {
+            let hint = match pass.services.contains_key(pool) {
                 true => {
                     format!("with `reconcile: {{protect: false}}` in {pool}, a smaller `count` deletes the last ones")
                 }
@@ -28,7 +28,7 @@ pub(super) fn allows(picture: &PassResult, row: &InstanceRow, deed: InstanceDeed
             Err(refusal(Code::A0464, message, hint))
         }
         InstanceDeed::Rebuild => {
-            let holder = picture.facts.pools.get(pool).and_then(|facts| facts.holder(&row.address.name));
+            let holder = pass.facts.pools.get(pool).and_then(|facts| facts.holder(&row.address.name));
             match holder.map(Reservation::label) {
                 Some(reservation) => {
                     let hint = format!("amarre pool release {pool} {reservation} --others");
@@ -50,8 +50,8 @@ pub(super) fn allows(picture: &PassResult, row: &InstanceRow, deed: InstanceDeed
 }
 
 /// The pool that makes it, or made it.
-fn pool_of<'a>(picture: &'a PassResult, row: &'a InstanceRow) -> Option<&'a String> {
+fn pool_of<'a>(pass: &'a PassResult, row: &'a InstanceRow) -> Option<&'a String> {
     let said = row.manifest.as_ref().map(|managed| &managed.service);
-    let service = said.or_else(|| picture.facts.applied.get(&row.address).map(|applied| &applied.service))?;
+    let service = said.or_else(|| pass.facts.applied.get(&row.address).map(|applied| &applied.service))?;
     (row.is_made() && *service != row.address.name).then_some(service)
 }

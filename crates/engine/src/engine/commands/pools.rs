@@ -30,24 +30,24 @@ pub const FINGERPRINTS: &str = "fingerprints";
 const HISTORY_MAX: usize = 200;
 
 /// All pools.
-pub fn list(picture: &PassResult, style: Style) -> CommandAnswer {
-    let rows = pools::rows(picture);
+pub fn list(pass: &PassResult, style: Style) -> CommandAnswer {
+    let rows = pools::rows(pass);
     CommandAnswer { document: pools::document(&rows), text: pools::table(&rows, style), exit: 0 }
 }
 
-pub fn show(picture: &PassResult, name: &str, style: Style) -> CommandAnswer {
-    match pools::find(picture, name) {
+pub fn show(pass: &PassResult, name: &str, style: Style) -> CommandAnswer {
+    match pools::find(pass, name) {
         Some(row) => {
             CommandAnswer { document: pools::pool_document(&row), text: pools::pool_text(&row, style), exit: 0 }
         }
-        None => no_pool(picture, name),
+        None => no_pool(pass, name),
     }
 }
 
 /// Who had which machines of a pool.
-pub async fn history(ledger: &Ledger, picture: &PassResult, name: &str, style: Style) -> CommandAnswer {
-    if pools::find(picture, name).is_none() {
-        return no_pool(picture, name);
+pub async fn history(ledger: &Ledger, pass: &PassResult, name: &str, style: Style) -> CommandAnswer {
+    if pools::find(pass, name).is_none() {
+        return no_pool(pass, name);
     }
     match ledger.past_reservations(name, HISTORY_MAX).await {
         Ok(all) => {
@@ -59,8 +59,8 @@ pub async fn history(ledger: &Ledger, picture: &PassResult, name: &str, style: S
     }
 }
 
-pub(super) fn no_pool(picture: &PassResult, name: &str) -> CommandAnswer {
-    let names: Vec<String> = pools::rows(picture).into_iter().map(|row| row.name).collect();
+pub(super) fn no_pool(pass: &PassResult, name: &str) -> CommandAnswer {
+    let names: Vec<String> = pools::rows(pass).into_iter().map(|row| row.name).collect();
     let hint = match names.as_slice() {
         [] => "docs/pools.md says how to write one".to_owned(),
         names => format!("there are {}", names.join(", ")),
@@ -69,13 +69,13 @@ pub(super) fn no_pool(picture: &PassResult, name: &str) -> CommandAnswer {
 }
 
 /// The provider of all machines.
-pub(super) fn reach(picture: &PassResult) -> Option<&dyn ReachMachines> {
-    picture.context.as_ref()?.providers.get(&provider())?.capabilities().machines
+pub(super) fn reach(pass: &PassResult) -> Option<&dyn ReachMachines> {
+    pass.context.as_ref()?.providers.get(&provider())?.capabilities().machines
 }
 
 /// The line that lets Amarre into machines.
-pub async fn key(picture: &PassResult) -> CommandAnswer {
-    let Some(reach) = reach(picture) else {
+pub async fn key(pass: &PassResult) -> CommandAnswer {
+    let Some(reach) = reach(pass) else {
         return refused(Code::A0765, "amarre.yaml has no `pools`", "write `pools: {}` there");
     };
     match reach.public_key(true).await.map(Option::unwrap_or_default) {
@@ -98,7 +98,7 @@ pub async fn answer_of(verb: impl Future<Output = Result<CommandAnswer, Early>>)
 
 /// A pool, after a look.
 pub(super) async fn looked_up(handle: &Handle, name: &str) -> Result<(Arc<PassResult>, PoolRow), Early> {
-    after_a_look(handle, |picture| pools::find(picture, name).ok_or_else(|| no_pool(picture, name))).await
+    after_a_look(handle, |pass| pools::find(pass, name).ok_or_else(|| no_pool(pass, name))).await
 }
 
 /// What a look finds, or what is said where it is not there.
@@ -106,9 +106,9 @@ pub(super) async fn after_a_look<T>(
     handle: &Handle,
     find: impl FnOnce(&PassResult) -> Result<T, CommandAnswer>,
 ) -> Result<(Arc<PassResult>, T), Early> {
-    let picture = handle.pass().await.ok_or(None)?.picture;
-    let found = find(&picture).map_err(Some)?;
-    Ok((picture, found))
+    let pass = handle.pass().await.ok_or(None)?.pass;
+    let found = find(&pass).map_err(Some)?;
+    Ok((pass, found))
 }
 
 /// What came of a change of a pool.
@@ -116,7 +116,7 @@ pub(super) async fn change(handle: &Handle, change: PoolChange) -> Result<Arc<Pa
     let pool = change.pool().to_owned();
     let reply = handle.shown(LoopCommand::ChangePool(Box::new(change))).await.ok_or(None)?;
     match reply.error {
-        None => Ok(reply.picture),
+        None => Ok(reply.pass),
         Some(why) => Err(Some(refused(Code::A0765, &why, &format!("amarre pool show {pool} says what there is")))),
     }
 }
@@ -127,11 +127,11 @@ pub async fn reserve(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer,
     let (_, row) = looked_up(handle, name).await?;
     let drafts = ReservationDraft::all(&row, args, handle.now())?;
     let wanted = drafts.iter().map(ReservationDraft::wanted).collect::<Result<Vec<_>, Early>>()?;
-    let picture = change(handle, PoolChange::Reserve { pool: name.to_owned(), wanted }).await?;
+    let pass = change(handle, PoolChange::Reserve { pool: name.to_owned(), wanted }).await?;
     let deadline = Instant::now() + Millis(args.timeout_ms()).to_duration();
     let mut answers = Vec::new();
     for draft in &drafts {
-        match answer(handle, (name, &picture), draft, (deadline, asked.style.language)).await {
+        match answer(handle, (name, &pass), draft, (deadline, asked.style.language)).await {
             // What became of one takes no password from the others: each is shown this once.
             Ok(answer) | Err(Some(answer)) => answers.push(answer),
             Err(None) => return Err(None),
@@ -154,16 +154,16 @@ fn together(name: &str, mut answers: Vec<CommandAnswer>) -> CommandAnswer {
 /// What became of one reservation that was asked for.
 async fn answer(
     handle: &Handle,
-    (name, picture): (&str, &PassResult),
+    (name, pass): (&str, &PassResult),
     draft: &ReservationDraft,
     (deadline, language): (Instant, Language),
 ) -> Result<CommandAnswer, Early> {
     let hint = format!("amarre pool show {name} says what there is");
-    let Some(id) = find_one(picture, name, |one| draft.is_of(one)).map(|row| row.reservation.id) else {
+    let Some(id) = find_one(pass, name, |one| draft.is_of(one)).map(|row| row.reservation.id) else {
         return Err(Some(refused(Code::A0765, "the reservation could not be read back", &hint)));
     };
     if let Some(row) = ready(handle, name, id, deadline).await {
-        return begun(&row, (name, picture), draft.made.as_ref(), language).ok_or(None);
+        return begun(&row, (name, pass), draft.made.as_ref(), language).ok_or(None);
     }
     let past = handle.ledger().past_reservations(name, HISTORY_MAX).await.unwrap_or_default();
     let end = past.iter().find(|one| one.id == id).and_then(|one| match &one.state {
@@ -174,8 +174,8 @@ async fn answer(
     Err(Some(refused(Code::A0765, &format!("r{id} is over: {why}"), &hint)))
 }
 
-fn find_one(picture: &PassResult, pool: &str, is_it: impl Fn(&Reservation) -> bool) -> Option<ReservationRow> {
-    let row = pools::find(picture, pool)?;
+fn find_one(pass: &PassResult, pool: &str, is_it: impl Fn(&Reservation) -> bool) -> Option<ReservationRow> {
+    let row = pools::find(pass, pool)?;
     row.reservations.into_iter().find(|one| is_it(&one.reservation))
 }
 
@@ -198,11 +198,11 @@ async fn ready(handle: &Handle, pool: &str, id: u64, deadline: Instant) -> Optio
 /// The answer to who reserved.
 fn begun(
     row: &ReservationRow,
-    (pool, picture): (&str, &PassResult),
+    (pool, pass): (&str, &PassResult),
     password: Option<&Secret>,
     language: Language,
 ) -> Option<CommandAnswer> {
-    let machines_of = &picture.services.get(pool)?.pool.as_ref()?.machines;
+    let machines_of = &pass.services.get(pool)?.pool.as_ref()?.machines;
     let one = &row.reservation;
     let mut document = pools::reservation_document(row);
     document["schema"] = json!("amarre.reservation/v1");
@@ -234,7 +234,7 @@ fn begun(
         }
         (ReservationState::Open | ReservationState::Over { .. }, _) => format!("{} waits.\n", one.label()),
     };
-    if !picture.acts {
+    if !pass.acts {
         text.push_str("Amarre only plans here: `amarre run`, or `amarre apply`, gives machines out.\n");
     }
     if let Some(password) = password {
@@ -325,14 +325,14 @@ pub(super) struct MachineLeft {
     is_stuck: bool,
 }
 
-fn left_over(picture: &PassResult, pool: &str, over: &[Reservation]) -> Vec<MachineLeft> {
+fn left_over(pass: &PassResult, pool: &str, over: &[Reservation]) -> Vec<MachineLeft> {
     let accounts = over.iter().flat_map(|one| one.machines().map(move |machine| (machine, &one.user)));
     let left = accounts.filter_map(|(machine, user)| {
         let address = account_address(pool, machine, user);
-        let gap = picture.world.gap(&address).map(|gap| gap.message.to_string());
-        let stuck = gap.or_else(|| Some(picture.failing.get(&address)?.error.message.to_string()));
+        let gap = pass.world.gap(&address).map(|gap| gap.message.to_string());
+        let stuck = gap.or_else(|| Some(pass.failing.get(&address)?.error.message.to_string()));
         let is_stuck = stuck.is_some();
-        let is_there = picture.world.seen.contains_key(&address);
+        let is_there = pass.world.seen.contains_key(&address);
         let why = stuck.or_else(|| is_there.then(|| "it is being removed".to_owned()))?;
         Some(MachineLeft { machine: machine.clone(), why, is_stuck })
     });
@@ -375,8 +375,8 @@ pub async fn extend(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
     let mut text = String::new();
     for one in &found {
         let extending = PoolChange::Extend { pool: name.to_owned(), id: one.id, by };
-        let picture = change(handle, extending).await?;
-        let row = find_one(&picture, name, |known| known.id == one.id).ok_or(None)?;
+        let pass = change(handle, extending).await?;
+        let row = find_one(&pass, name, |known| known.id == one.id).ok_or(None)?;
         let until = row.reservation.until().map(|at| super::report::exact_time(at, asked.style.language));
         text.push_str(&format!("{} until {}.\n", one.label(), until.unwrap_or_default()));
         documents.push(pools::reservation_document(&row));
@@ -388,9 +388,9 @@ pub async fn extend(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
 /// Pins the host key that a machine shows, after a person compared its fingerprint.
 pub async fn trust(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
     let (args, name) = (asked.args, asked.args.text("pool"));
-    let (picture, row) = looked_up(handle, name).await?;
+    let (pass, row) = looked_up(handle, name).await?;
     let machines = machines(&row, args)?;
-    let Some(reach) = reach(&picture) else { return Err(Some(no_pool(&picture, name))) };
+    let Some(reach) = reach(&pass) else { return Err(Some(no_pool(&pass, name))) };
     let expected = args.texts(FINGERPRINTS);
     let mut found = Vec::new();
     for (machine, access) in machines {

@@ -31,10 +31,10 @@ pub async fn resize(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> 
     let args = asked.args;
     let name = args.texts("instances").concat();
     // What a manifest is written into is the published one.
-    let picture = handle.pass().await?.picture;
-    let outcome = match prepared(&picture, &name, InstanceDeed::Resize, args) {
-        Ok(row) if row.is_made() => in_manifest(handle, &picture, &row, asked).await?,
-        Ok(row) => at_vendor(handle, &picture, &row, asked).await?,
+    let pass = handle.pass().await?.pass;
+    let outcome = match prepared(&pass, &name, InstanceDeed::Resize, args) {
+        Ok(row) if row.is_made() => in_manifest(handle, &pass, &row, asked).await?,
+        Ok(row) => at_vendor(handle, &pass, &row, asked).await?,
         Err(why) => Err(why),
     };
     Some(outcome.unwrap_or_else(|why| why.answer()))
@@ -44,13 +44,8 @@ pub async fn resize(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> 
 type Resized = Option<Result<CommandAnswer, NotAsked>>;
 
 /// What its vendor says of the size that is asked for.
-async fn planned(
-    handle: &Handle,
-    picture: &PassResult,
-    row: &InstanceRow,
-    typed: &str,
-) -> Result<ResizePlan, NotAsked> {
-    let provider = picture.context.as_ref().and_then(|context| context.providers.get(&row.address.provider));
+async fn planned(handle: &Handle, pass: &PassResult, row: &InstanceRow, typed: &str) -> Result<ResizePlan, NotAsked> {
+    let provider = pass.context.as_ref().and_then(|context| context.providers.get(&row.address.provider));
     let Some(resizes) = provider.and_then(|provider| provider.capabilities().resizes) else {
         let message = text!("its provider is not configured any more");
         return Err(refusal(Code::A0461, message, "amarre instance list shows what there is"));
@@ -60,17 +55,17 @@ async fn planned(
 }
 
 /// Of one that a manifest did not make.
-async fn at_vendor(handle: &Handle, picture: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Resized {
+async fn at_vendor(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Resized {
     let args = asked.args;
-    let plan = match planned(handle, picture, row, args.text("type")).await {
+    let plan = match planned(handle, pass, row, args.text("type")).await {
         Ok(plan) => plan,
         Err(why) => return Some(Err(why)),
     };
     if plan.steps.is_empty() {
         return Some(Ok(has_it(row, &plan)));
     }
-    let site = picture.context.as_ref().and_then(|context| context.site.clouds.get(&row.cloud));
-    if let Some(Err(why)) = site.map(|site| has_room(picture, site, row, (&plan.size, plan.prices.as_ref()))) {
+    let site = pass.context.as_ref().and_then(|context| context.site.clouds.get(&row.cloud));
+    if let Some(Err(why)) = site.map(|site| has_room(pass, site, row, (&plan.size, plan.prices.as_ref()))) {
         return Some(Err(why));
     }
     if args.flag("dry_run") {
@@ -97,7 +92,7 @@ fn downtime(row: &InstanceRow) -> Text {
 
 /// Whether the limits and the budget of its cloud leave room for a server of this size: beside the servers that Amarre made there.
 pub(super) fn has_room(
-    picture: &PassResult,
+    pass: &PassResult,
     site: &CloudSite,
     row: &InstanceRow,
     (size, prices): (&str, Option<&ServerPrices>),
@@ -111,7 +106,7 @@ pub(super) fn has_room(
         return Err(refusal(Code::A0751, message, hint));
     }
     let Some(budget) = &site.budget else { return Ok(()) };
-    let rows = picture.instances();
+    let rows = pass.instances();
     let made = rows.iter().filter(|one| one.cloud == row.cloud && one.is_made()).map(|one| one.prices.as_ref());
     let in_currency = |prices: Option<&ServerPrices>| prices.filter(|of| of.currency == budget.currency).map(month);
     let sum: Option<i64> = made.chain([prices]).map(in_currency).sum();
@@ -144,9 +139,9 @@ pub(super) fn has_room(
 }
 
 /// Of one that a manifest made: what stands in the manifest is what the loop brings about.
-async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Resized {
+async fn in_manifest(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Resized {
     let args = asked.args;
-    let plan = match planned(handle, picture, row, args.text("type")).await {
+    let plan = match planned(handle, pass, row, args.text("type")).await {
         Ok(plan) => plan,
         Err(why) => return Some(Err(why)),
     };
@@ -155,7 +150,7 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
     if plan.steps.is_empty() && shape.is_some_and(|shape| shape.size == plan.size) {
         return Some(Ok(has_it(row, &plan)));
     }
-    let Some((file, before)) = edit_manifest::file_of(picture, service) else {
+    let Some((file, before)) = edit_manifest::file_of(pass, service) else {
         let message = text!("the manifest of {service} cannot be read now", service);
         return Some(Err(refusal(Code::A0461, message, text!("amarre validate says why"))));
     };

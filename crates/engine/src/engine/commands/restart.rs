@@ -34,8 +34,8 @@ struct RestartTarget<'a> {
 /// Restarts, and waits until all are ready again; with `dry_run` only says what would restart.
 pub async fn restart(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
     let (args, service) = (asked.args, asked.args.text("service"));
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    let found = match containers(&picture, service, args.given("container")) {
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
+    let found = match containers(&pass, service, args.given("container")) {
         Ok(found) => found,
         Err(refusal) => return Some(refusal),
     };
@@ -60,34 +60,34 @@ pub async fn restart(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
     if let Some(error) = reply.error {
         return Some(refused(Code::A0460, &error, &format!("amarre status {service} says what it waits for")));
     }
-    Some(answer(&reply.picture, service, &addresses, handle.now() - started))
+    Some(answer(&reply.pass, service, &addresses, handle.now() - started))
 }
 
 /// The containers to restart, in order; or why none of them is.
 fn containers<'a>(
-    picture: &'a PassResult,
+    pass: &'a PassResult,
     service: &str,
     named: Option<&str>,
 ) -> Result<Vec<RestartTarget<'a>>, CommandAnswer> {
-    find_address::active_service(picture, service)?;
+    find_address::active_service(pass, service)?;
     let status = format!("amarre status {service} shows what is there");
-    let Some(manifest) = picture.services.get(service) else {
+    let Some(manifest) = pass.services.get(service) else {
         return Err(refused(Code::A0461, &format!("{service} has no manifest, so nothing of it runs"), &status));
     };
     if manifest.stopped {
         let message = format!("{service} is stopped by its manifest");
         return Err(refused(Code::A0461, &message, "remove `state: stopped` from the manifest to start it"));
     }
-    let running = running(picture, manifest)?;
+    let running = running(pass, manifest)?;
     let keys = match named {
-        Some(name) => named_keys(picture, manifest, &running, name)?,
-        None => running.keys().filter(|key| !picture.wants.tasks.contains(running[*key].0)).copied().collect(),
+        Some(name) => named_keys(pass, manifest, &running, name)?,
+        None => running.keys().filter(|key| !pass.wants.tasks.contains(running[*key].0)).copied().collect(),
     };
     if keys.is_empty() {
         return Err(refused(Code::A0461, &format!("no container of {service} runs"), &status));
     }
     for key in &keys {
-        spare(picture, service, running[key].0, named.is_some())?;
+        spare(pass, service, running[key].0, named.is_some())?;
     }
     Ok(in_order(manifest, &running, keys))
 }
@@ -95,7 +95,7 @@ fn containers<'a>(
 type Running<'a> = BTreeMap<&'a str, (&'a Address, &'a Seen)>;
 
 /// The containers of a service that run, by key. While an update has two of one, there is nothing to choose.
-fn running<'a>(picture: &'a PassResult, manifest: &'a Service) -> Result<Running<'a>, CommandAnswer> {
+fn running<'a>(pass: &'a PassResult, manifest: &'a Service) -> Result<Running<'a>, CommandAnswer> {
     let mut running = BTreeMap::new();
     for key in manifest.containers.keys() {
         let name = manifest.address_name(key);
@@ -106,7 +106,7 @@ fn running<'a>(picture: &'a PassResult, manifest: &'a Service) -> Result<Running
                 && is_its
                 && seen.fields.flag("running") == Some(true)
         };
-        let mut found = picture.world.seen.iter().filter(is_it);
+        let mut found = pass.world.seen.iter().filter(is_it);
         let first = found.next();
         if found.next().is_some() {
             let message = format!("an update of {name} is under way: two of its containers run");
@@ -120,7 +120,7 @@ fn running<'a>(picture: &'a PassResult, manifest: &'a Service) -> Result<Running
 
 /// The container of a name, and those that restart with it.
 fn named_keys<'a>(
-    picture: &PassResult,
+    pass: &PassResult,
     manifest: &'a Service,
     running: &Running<'a>,
     name: &str,
@@ -138,7 +138,7 @@ fn named_keys<'a>(
     };
     if !running.contains_key(key.as_str()) {
         let base = |address: &&Address| address.name == manifest.address_name(key);
-        let gap = picture.wants.map.keys().find(base).and_then(|address| picture.world.gap(address));
+        let gap = pass.wants.map.keys().find(base).and_then(|address| pass.world.gap(address));
         return Err(match gap {
             Some(gap) => refused(gap.code, &gap.message.to_string(), &gap.hint.to_string()),
             None => {
@@ -165,16 +165,16 @@ fn named_keys<'a>(
 }
 
 /// Refuses the container that Amarre runs in, and NPM's unless a person names it.
-fn spare(picture: &PassResult, service: &str, address: &Address, is_named: bool) -> Result<(), CommandAnswer> {
+fn spare(pass: &PassResult, service: &str, address: &Address, is_named: bool) -> Result<(), CommandAnswer> {
     let name = &address.name;
-    if let Some(gap) = picture.world.gap(address) {
+    if let Some(gap) = pass.world.gap(address) {
         return Err(refused(gap.code, &gap.message.to_string(), &gap.hint.to_string()));
     }
-    if picture.world.own.contains(address) {
+    if pass.world.own.contains(address) {
         let message = format!("container {name} is the one that Amarre runs in");
         return Err(refused(Code::A0508, &message, &format!("from outside Amarre: docker restart {name}")));
     }
-    let mut reserved = picture.world.reserved.get(&address.provider).into_iter().flatten();
+    let mut reserved = pass.world.reserved.get(&address.provider).into_iter().flatten();
     if !is_named && reserved.any(|one| one.by.is_same(address) && !one.is_own && !one.is_beside) {
         let message = format!("container {name} is NPM: no site behind it answers while it restarts");
         return Err(refused(Code::A0462, &message, &format!("if you mean it: amarre restart {service} {name}")));
@@ -233,8 +233,8 @@ fn forecast(service: &str, found: &[RestartTarget<'_>], language: Language) -> C
 }
 
 /// What became of each restart.
-fn answer(picture: &PassResult, service: &str, addresses: &[Address], took: Millis) -> CommandAnswer {
-    let state = |address: &Address| picture.actions.get(address);
+fn answer(pass: &PassResult, service: &str, addresses: &[Address], took: Millis) -> CommandAnswer {
+    let state = |address: &Address| pass.actions.get(address);
     let is_done = |address: &&Address| state(address) == Some(&ActionState::Done);
     if let (Some(ActionState::Failed(error)), [_]) = (addresses.first().and_then(state), addresses) {
         return refused(error.code, &error.message.to_string(), &error.hint.to_string());
@@ -243,9 +243,9 @@ fn answer(picture: &PassResult, service: &str, addresses: &[Address], took: Mill
         addresses.iter().filter(picked).map(|address| lines::name(address, None)).collect::<Vec<_>>().join(", ")
     };
     let is_ready = |address: &&Address| {
-        is_done(address) && picture.world.seen.get(*address).is_some_and(|seen| seen.ready.is_ready())
+        is_done(address) && pass.world.seen.get(*address).is_some_and(|seen| seen.ready.is_ready())
     };
-    let mut document = report::status_json(picture, None);
+    let mut document = report::status_json(pass, None);
     document["actions"] = addresses.iter().map(|address| outcome(address, state(address))).collect();
     if addresses.iter().all(|address| is_ready(&address)) {
         let text = format!("{service} is restarted and ready again after {}: {}.\n", took.in_words(), names(&|_| true));
@@ -253,7 +253,7 @@ fn answer(picture: &PassResult, service: &str, addresses: &[Address], took: Mill
     }
     let mut text = String::new();
     for address in addresses.iter().filter(|address| !is_ready(address)) {
-        text.push_str(&format!("{}\n", unfinished(picture, address)));
+        text.push_str(&format!("{}\n", unfinished(pass, address)));
     }
     let done = names(&is_done);
     if !done.is_empty() {
@@ -264,9 +264,9 @@ fn answer(picture: &PassResult, service: &str, addresses: &[Address], took: Mill
 }
 
 /// Why a container is not restarted, or not ready yet.
-fn unfinished(picture: &PassResult, address: &Address) -> String {
+fn unfinished(pass: &PassResult, address: &Address) -> String {
     let name = &address.name;
-    match picture.actions.get(address) {
+    match pass.actions.get(address) {
         Some(ActionState::Done) => format!("container {name} is restarted and not ready yet"),
         Some(ActionState::Failed(error)) => format!("error[{}]: {}", error.code, error.message),
         Some(ActionState::Unknown) => {

@@ -57,21 +57,21 @@ pub async fn rollback_target(
     service: &str,
     to: Option<&str>,
 ) -> Option<(Arc<PassResult>, Result<RollbackTarget, CommandAnswer>)> {
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    let target = find_service(handle, &picture, service, to).await;
-    Some((picture, target))
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
+    let target = find_service(handle, &pass, service, to).await;
+    Some((pass, target))
 }
 
 /// Forecasts a rollback; does nothing.
 pub async fn would_roll_back(handle: &Handle, service: &str, to: Option<&str>, style: Style) -> Option<CommandAnswer> {
-    let (picture, target) = rollback_target(handle, service, to).await?;
+    let (pass, target) = rollback_target(handle, service, to).await?;
     let target = match target {
         Ok(target) => target,
         Err(refusal) => return Some(refusal),
     };
-    let mut text = head(&picture, service, &target);
+    let mut text = head(&pass, service, &target);
     text.push('\n');
-    text.push_str(&plan(&picture, &target, style));
+    text.push_str(&plan(&pass, &target, style));
     text.push('\n');
     text.push_str(&after_roll_back(service, &target));
     let containers: Vec<_> = target
@@ -109,8 +109,8 @@ pub async fn roll_back(
     let only = Some(BTreeSet::from([service.to_owned()]));
     let (reply, tally) = commands::follow(handle, None, only, timeout_ms, (steps, style.language)).await?;
     let took = handle.now() - started;
-    let is_back = reply.picture.rollbacks.get(service).is_some_and(|rollback| rollback.done);
-    let document = report::status_json(&reply.picture, None);
+    let is_back = reply.pass.rollbacks.get(service).is_some_and(|rollback| rollback.done);
+    let document = report::status_json(&reply.pass, None);
     let version = target.version();
     if is_back {
         let text = format!(
@@ -121,7 +121,7 @@ pub async fn roll_back(
         return Some(CommandAnswer { document, text, exit: 0 });
     }
     let mut text = format!("{service} is not back at {version} yet, after {}: {tally}.\n", took.in_words());
-    let rows = reply.picture.statuses();
+    let rows = reply.pass.statuses();
     if let Some(row) = rows.get(service) {
         text.push_str(&status_lines(row, handle.now(), style));
     }
@@ -131,19 +131,19 @@ pub async fn roll_back(
 
 /// Stops the changes and waits of a service.
 pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> Option<CommandAnswer> {
-    let (mut picture, _) = handle.last_pass();
-    if picture.context.is_none() {
-        picture = handle.request(LoopCommand::Pass).await?.picture;
+    let (mut pass, _) = handle.last_pass();
+    if pass.context.is_none() {
+        pass = handle.request(LoopCommand::Pass).await?.pass;
     }
-    let rows = picture.statuses();
-    let Some(row) = rows.get(service) else { return Some(find_address::no_service(&picture, service)) };
-    if let Some(suspension) = picture.facts.suspended.get(service).filter(|suspension| !suspension.destroy) {
+    let rows = pass.statuses();
+    let Some(row) = rows.get(service) else { return Some(find_address::no_service(&pass, service)) };
+    if let Some(suspension) = pass.facts.suspended.get(service).filter(|suspension| !suspension.destroy) {
         let why = format!("{service} is left alone already: suspended by {}, {}", suspension.by, suspension.why);
         return Some(refused(Code::A0415, &why, &format!("amarre resume {service} takes it up again")));
     }
-    let is_at_work = picture.busy.contains(service);
+    let is_at_work = pass.busy.contains(service);
     let is_planned = |change: &&Change| change.service == service && change.refusal().is_none();
-    if !is_at_work && row.waiting.is_none() && !picture.plan.changes.iter().any(|change| is_planned(&change)) {
+    if !is_at_work && row.waiting.is_none() && !pass.plan.changes.iter().any(|change| is_planned(&change)) {
         let hint = format!("to have it left alone from now on: amarre suspend {service}");
         return Some(refused(Code::A0415, &format!("nothing is being done or waited for with {service}"), &hint));
     }
@@ -159,16 +159,16 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> O
     if let Some(error) = reply.error {
         return Some(ledger_refused(handle.ledger(), &error, "nothing was changed"));
     }
-    builds::cancel(&picture, service);
+    builds::cancel(&pass, service);
     let mut text = format!("{service} is cancelled. It stays as it stands, until amarre resume {service}:\n");
-    let rows = reply.picture.statuses();
+    let rows = reply.pass.statuses();
     if let Some(row) = rows.get(service) {
         text.push_str(&status_lines(row, handle.now(), style));
     }
-    if reply.picture.busy.contains(service) {
+    if reply.pass.busy.contains(service) {
         text.push_str("The call that is on its way is waited for; nothing follows it.\n");
     }
-    Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit: 0 })
+    Some(CommandAnswer { document: report::status_json(&reply.pass, None), text, exit: 0 })
 }
 
 /// Forgets failures and backoffs, and converges the service; where a person says so, it also creates again what may have
@@ -176,11 +176,11 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> O
 pub async fn retry(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
     let (service, creates_again) = (asked.args.text("service"), asked.args.flag("create_again"));
     handle.fetch().await;
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    if let Err(refusal) = find_address::active_service(&picture, service) {
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
+    if let Err(refusal) = find_address::active_service(&pass, service) {
         return Some(refusal);
     }
-    if let Some(refusal) = apply::only_reported(&picture, service) {
+    if let Some(refusal) = apply::only_reported(&pass, service) {
         return Some(refusal);
     }
     let command = LoopCommand::Retry { service: service.to_owned(), creates_again };
@@ -198,15 +198,15 @@ pub async fn retry(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
 /// The version to which a service can be rolled back, or why there is none.
 async fn find_service(
     handle: &Handle,
-    picture: &PassResult,
+    pass: &PassResult,
     service: &str,
     to: Option<&str>,
 ) -> Result<RollbackTarget, CommandAnswer> {
-    if !picture.statuses().contains_key(service) {
-        return Err(find_address::no_service(picture, service));
+    if !pass.statuses().contains_key(service) {
+        return Err(find_address::no_service(pass, service));
     }
     // A version that is named is no guess.
-    if let (Some(rollback), None) = (picture.rollbacks.get(service), to) {
+    if let (Some(rollback), None) = (pass.rollbacks.get(service), to) {
         let why = match rollback.done {
             true => text!("{service} is rolled back", service),
             false => text!("{service} is just being rolled back", service),
@@ -217,7 +217,7 @@ async fn find_service(
         );
         return Err(refused_as(Code::A0416, &why, &hint));
     }
-    match rollback::target(handle, picture, service, to).await {
+    match rollback::target(handle, pass, service, to).await {
         Ok(Some(target)) => Ok(target),
         Ok(None) => {
             let why = match to {
@@ -232,8 +232,8 @@ async fn find_service(
 }
 
 /// `photos   back to 3f2a9c1, when all was well last on 21 Oct 12:04:11`, and each container.
-fn head(picture: &PassResult, service: &str, target: &RollbackTarget) -> String {
-    let at = wait_text::time(target.good.at, picture.at);
+fn head(pass: &PassResult, service: &str, target: &RollbackTarget) -> String {
+    let at = wait_text::time(target.good.at, pass.at);
     let version = target.version();
     let mut out = format!("{service}   back to {version}, with which all was well last at {at}\n");
     for turn in &target.containers {
@@ -255,16 +255,16 @@ pub fn container_text(turn: &ContainerTurn) -> Text {
 
 /// Reads the forecast of a rollback alone; `None` before the first pass.
 pub fn with_forecast<T>(
-    picture: &PassResult,
+    pass: &PassResult,
     target: &RollbackTarget,
     read: impl FnOnce(&Input<'_>, &Forecast) -> T,
 ) -> Option<T> {
-    let (context, service) = (picture.context.as_ref()?, &target.service.name);
-    let mut services = Arc::clone(&picture.services);
+    let (context, service) = (pass.context.as_ref()?, &target.service.name);
+    let mut services = Arc::clone(&pass.services);
     Arc::make_mut(&mut services).insert(service.clone(), target.service.clone());
-    let mut facts = picture.facts.clone();
+    let mut facts = pass.facts.clone();
     facts.suspended.remove(service);
-    let given = PassInput { services: &services, facts: &facts, ..picture.input() };
+    let given = PassInput { services: &services, facts: &facts, ..pass.input() };
     Some(context.with_input(given, |input| {
         let mut forecast = forecast::forecast(input);
         forecast.plan.changes.retain(|change| change.service == *service);
@@ -273,9 +273,9 @@ pub fn with_forecast<T>(
 }
 
 /// The plan of the rollback alone.
-fn plan(picture: &PassResult, target: &RollbackTarget, style: Style) -> String {
+fn plan(pass: &PassResult, target: &RollbackTarget, style: Style) -> String {
     let title = format!("{} @ {}", target.service.name, target.version());
-    with_forecast(picture, target, |input, forecast| {
+    with_forecast(pass, target, |input, forecast| {
         render::text::plan_before(input, forecast, &title, NextStep::Elsewhere, style)
     })
     .unwrap_or_default()

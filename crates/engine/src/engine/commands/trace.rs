@@ -71,8 +71,8 @@ const NAME_BYTES_MAX: usize = 253;
 
 /// Traces a name to the container that serves it.
 pub async fn trace(handle: &Handle, domain: &str, style: Style) -> Option<CommandAnswer> {
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    let Some(context) = picture.context.clone() else {
+    let pass = handle.request(LoopCommand::Pass).await?.pass;
+    let Some(context) = pass.context.clone() else {
         return Some(refused(Code::A0901, "nothing has been looked at yet", "try again in a moment"));
     };
     let domain = domain.trim_end_matches('.').to_lowercase();
@@ -84,29 +84,29 @@ pub async fn trace(handle: &Handle, domain: &str, style: Style) -> Option<Comman
             "as in amarre trace cloud.example.org",
         ));
     }
-    if let Some(service) = picture.services.get(&domain).filter(|_| !domain.contains('.')) {
+    if let Some(service) = pass.services.get(&domain).filter(|_| !domain.contains('.')) {
         let own = service.routes.iter().flat_map(|route| &route.domains).next();
         let hint = own.map_or_else(|| format!("amarre status {domain}"), |own| format!("amarre trace {own}"));
         return Some(refused(Code::A0107, &format!("{domain} is a service, and a domain is followed"), &hint));
     }
     let site = &context.site;
-    let manifest = picture.services.values().find(|service| serves_domain(service, &domain));
-    let of_server = instance_named(&picture, &domain).filter(|_| manifest.is_none());
+    let manifest = pass.services.values().find(|service| serves_domain(service, &domain));
+    let of_server = instance_named(&pass, &domain).filter(|_| manifest.is_none());
     if let Some(row) = of_server {
         let own = row.addresses.iter().filter_map(|address| address.parse().ok()).collect();
-        let (mut steps, _) = names(&picture, &context.providers, &domain, &own).await;
+        let (mut steps, _) = names(&pass, &context.providers, &domain, &own).await;
         steps.push(server(&row));
         return Some(answer(&domain, &steps, None, true, style));
     }
     let host = manifest.and_then(|service| site.host_of(service)).or_else(|| site.hosts.get("default"));
     let own: BTreeSet<IpAddr> =
         host.into_iter().flat_map(|host| host.ips().chain(host.also_at.iter().copied())).collect();
-    let (mut steps, addresses) = names(&picture, &context.providers, &domain, &own).await;
+    let (mut steps, addresses) = names(&pass, &context.providers, &domain, &own).await;
     let target = addresses.first().copied().or_else(|| own.first().copied());
     let mut answered = None;
     let npm = host.and_then(|host| host.npm.as_ref()).map(|npm| &npm.provider);
     let visited = npm.and_then(|npm| context.stage.proxies.get(npm)).copied();
-    if visited.is_some() || npm.is_some_and(|npm| picture.is_simulated(npm)) {
+    if visited.is_some() || npm.is_some_and(|npm| pass.is_simulated(npm)) {
         let found = text!("simulated: no visitor comes to this address, and it is not asked");
         steps.extend(target.map(|ip| TraceStep::open(text!("port"), ip.to_string(), found)));
         if let Some(at) = visited {
@@ -119,11 +119,11 @@ pub async fn trace(handle: &Handle, domain: &str, style: Style) -> Option<Comman
             request(&domain, SocketAddr::new(ip, 80), "http"),
             request(&domain, SocketAddr::new(ip, 443), "https")
         );
-        steps.push(port(&picture, &domain, ip, false, &plain));
-        steps.push(port(&picture, &domain, ip, true, &secure));
+        steps.push(port(&pass, &domain, ip, false, &plain));
+        steps.push(port(&pass, &domain, ip, true, &secure));
         answered = secure.as_ref().ok().or(plain.as_ref().ok()).copied();
     }
-    let (behind, is_managed) = containers_behind(&picture, &context.providers, &domain).await;
+    let (behind, is_managed) = containers_behind(&pass, &context.providers, &domain).await;
     // Whose answer it is that a visitor gets is known where the proxy could be asked; an address that is no container's cannot be.
     let is_known = |step: &TraceStep| step.sign != Sign::Step || step.about == text!("target");
     let is_ours = !behind.is_empty() && behind.iter().all(is_known);
@@ -140,12 +140,12 @@ fn serves_domain(service: &Service, domain: &str) -> bool {
 }
 
 /// The instance of whose addresses a manifest makes records with this name.
-fn instance_named(picture: &PassResult, domain: &str) -> Option<InstanceRow> {
+fn instance_named(pass: &PassResult, domain: &str) -> Option<InstanceRow> {
     let names_it = |service: &&Service| {
         service.instance.as_ref().is_some_and(|instance| instance.domains.iter().any(|name| name == domain))
     };
-    let service = picture.services.values().find(names_it)?;
-    instances::find(picture, &service.name).ok()
+    let service = pass.services.values().find(names_it)?;
+    instances::find(pass, &service.name).ok()
 }
 
 /// What an instance does. What listens on it is its own affair.
@@ -168,25 +168,25 @@ type ProviderMap = BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>;
 
 /// The answers of the zone's servers, and the addresses in them.
 async fn names(
-    picture: &PassResult,
+    pass: &PassResult,
     providers: &ProviderMap,
     domain: &str,
     own: &BTreeSet<IpAddr>,
 ) -> (Vec<TraceStep>, Vec<IpAddr>) {
-    let holder = picture.context.as_ref().and_then(|context| context.site.dns_provider(domain));
-    let zone = holder.and_then(|holder| picture.world.zone_of(holder, domain));
+    let holder = pass.context.as_ref().and_then(|context| context.site.dns_provider(domain));
+    let zone = holder.and_then(|holder| pass.world.zone_of(holder, domain));
     let (Some(holder), Some(zone)) = (holder, zone.map(str::to_owned)) else {
         let said = text!("no zone of the account holds it: its DNS is asked nowhere from here");
         return (vec![TraceStep::open(text!("delegation"), domain, said)], Vec::new());
     };
     let address = Address::new(holder.clone(), Kind::Zone, &zone);
-    let servers: Vec<String> = picture
+    let servers: Vec<String> = pass
         .world
         .seen
         .get(&address)
         .map_or_else(Vec::new, |seen| seen.fields.strings("nameservers").into_iter().map(str::to_owned).collect());
     let heard = match providers.get(holder).and_then(|provider| provider.capabilities().name_servers) {
-        Some(servers_of) => servers_of.resolve(&zone, &servers, domain, picture.at).await,
+        Some(servers_of) => servers_of.resolve(&zone, &servers, domain, pass.at).await,
         None => Vec::new(),
     };
     let names: Vec<&str> = heard.iter().map(|heard| heard.server.as_str()).collect();
@@ -285,18 +285,18 @@ fn answered_step(about: Text, what: String, status: u16, found: Text) -> TraceSt
     if is_served(status) { TraceStep::passed(about, what, found) } else { TraceStep::open(about, what, found) }
 }
 
-fn port(picture: &PassResult, domain: &str, ip: IpAddr, is_secure: bool, asked: &HttpReply) -> TraceStep {
+fn port(pass: &PassResult, domain: &str, ip: IpAddr, is_secure: bool, asked: &HttpReply) -> TraceStep {
     let about = if is_secure { text!("port 443") } else { text!("port 80") };
-    let certificate = host_of(picture, domain).and_then(|(address, seen)| {
+    let certificate = host_of(pass, domain).and_then(|(address, seen)| {
         let name = seen.fields.text("certificate")?;
-        picture.world.seen.get(&Address::new(address.provider.clone(), Kind::Certificate, name))
+        pass.world.seen.get(&Address::new(address.provider.clone(), Kind::Certificate, name))
     });
     match asked {
         Ok((status, took)) => {
             let code = status.to_string();
             let found = match certificate.filter(|_| is_secure) {
                 Some(seen) => {
-                    let lasts = certificate::in_words(&seen.fields, picture.at);
+                    let lasts = certificate::in_words(&seen.fields, pass.at);
                     text!("answers {code}, certificate fits, {lasts}", code, lasts)
                 }
                 None => text!("answers {code}", code),
@@ -323,17 +323,17 @@ fn port(picture: &PassResult, domain: &str, ip: IpAddr, is_secure: bool, asked: 
 }
 
 /// The NPM host that serves a name: by the name itself, else by a wildcard.
-fn host_of<'a>(picture: &'a PassResult, domain: &str) -> Option<(&'a Address, &'a Seen)> {
+fn host_of<'a>(pass: &'a PassResult, domain: &str) -> Option<(&'a Address, &'a Seen)> {
     let wildcard = domain.split_once('.').map(|(_, above)| format!("*.{above}"));
-    let hosts = || picture.world.seen.iter().filter(|(address, _)| address.kind.has_host_names());
+    let hosts = || pass.world.seen.iter().filter(|(address, _)| address.kind.has_host_names());
     let named = |name: &str| hosts().find(|(_, seen)| seen.fields.strings("domains").contains(&name));
     named(domain).or_else(|| named(&wildcard?))
 }
 
 /// The steps behind the ports: NPM's host, its way to the container, the container. Also whether the host is ours.
-async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain: &str) -> (Vec<TraceStep>, bool) {
-    let Some((address, host)) = host_of(picture, domain) else {
-        let gap = picture.world.gaps.iter().find(|gap| gap.provider.is_proxy() && gap.is_whole());
+async fn containers_behind(pass: &PassResult, providers: &ProviderMap, domain: &str) -> (Vec<TraceStep>, bool) {
+    let Some((address, host)) = host_of(pass, domain) else {
+        let gap = pass.world.gaps.iter().find(|gap| gap.provider.is_proxy() && gap.is_whole());
         let step = match gap {
             Some(gap) => TraceStep::open(text!("proxy host"), gap.provider.to_string(), gap.message.clone()),
             None => {
@@ -359,15 +359,15 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
     let (to, port) =
         (fields.text("forward_host").unwrap_or_default(), fields.get("forward_port").and_then(Value::as_int));
     let place = format!("{to}:{}", port.unwrap_or_default());
-    let container = match destination(picture, (address, host), to, &place) {
+    let container = match destination(pass, (address, host), to, &place) {
         Ok(container) => container,
         Err(step) => {
             steps.push(*step);
             return (steps, is_managed);
         }
     };
-    let Some(seen) = picture.world.seen.get(&container) else { return (steps, is_managed) };
-    steps.extend(network(picture, &container, &seen.fields));
+    let Some(seen) = pass.world.seen.get(&container) else { return (steps, is_managed) };
+    steps.extend(network(pass, &container, &seen.fields));
     let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(80);
     let began = Instant::now();
     let probed = match providers.get(&container.provider).and_then(|provider| provider.capabilities().probe) {
@@ -395,20 +395,20 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
 
 /// The container to which a host leads, or what is said of where it leads.
 fn destination(
-    picture: &PassResult,
+    pass: &PassResult,
     (address, host): (&Address, &Seen),
     to: &str,
     place: &str,
 ) -> Result<Address, Box<TraceStep>> {
-    let found = picture.with_input(|input| {
-        let containers = picture.world.seen.iter().filter(|(container, _)| container.kind == Kind::Container);
+    let found = pass.with_input(|input| {
+        let containers = pass.world.seen.iter().filter(|(container, _)| container.kind == Kind::Container);
         let of = |(container, seen): &(&Address, &Seen)| upstreams::lead_to(input, host, &container.provider, seen);
         let found = containers.filter(of).map(|(container, _)| container.clone()).next();
         let missing = || not_there(input, (address, host), place).filter(|_| host.owner.is_ours());
         found.map(Ok).or_else(|| missing().map(|step| Err(Box::new(step))))
     });
     found.flatten().unwrap_or_else(|| {
-        let said = match server_at(picture, to) {
+        let said = match server_at(pass, to) {
             Some(server) => text!("server {server}; not asked", server),
             None => text!("no container that Amarre knows; not asked"),
         };
@@ -434,15 +434,15 @@ fn state_of(container: &Seen) -> Text {
 }
 
 /// The server at a cloud that has an address: `worker (paris)`.
-fn server_at(picture: &PassResult, address: &str) -> Option<String> {
-    let row = picture.instances().iter().find(|row| row.addresses.iter().any(|own| own == address))?;
+fn server_at(pass: &PassResult, address: &str) -> Option<String> {
+    let row = pass.instances().iter().find(|row| row.addresses.iter().any(|own| own == address))?;
     Some(format!("{} ({})", row.shown_name(), row.cloud))
 }
 
 /// Whether NPM is on the container's network, if it has to be.
-fn network(picture: &PassResult, container: &Address, fields: &Fields) -> Option<TraceStep> {
+fn network(pass: &PassResult, container: &Address, fields: &Fields) -> Option<TraceStep> {
     let network = fields.text("network")?;
-    let mut attachments = picture.world.of_kind(&container.provider, Kind::Attachment);
+    let mut attachments = pass.world.of_kind(&container.provider, Kind::Attachment);
     let found = attachments.find(|(address, _)| address.name.starts_with(&format!("{network}/")));
     let own = service_of_network(network).unwrap_or(network);
     match found {
@@ -453,7 +453,7 @@ fn network(picture: &PassResult, container: &Address, fields: &Fields) -> Option
             };
             Some(TraceStep::passed(text!("network"), text!("NPM on {own}", own), found))
         }
-        None if picture
+        None if pass
             .wants
             .map
             .keys()

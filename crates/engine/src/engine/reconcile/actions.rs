@@ -224,10 +224,10 @@ impl Engine {
 
     /// The service whose lane changes a resource; empty where no service does.
     fn service_of(&self, address: &Address) -> String {
-        let picture = &self.picture;
-        let wanted = picture.wants.map.get(address).map(|want| &want.service);
-        let applied = || picture.facts.applied.get(address).map(|row| &row.service);
-        let seen = || picture.world.seen.get(address).filter(|seen| seen.owner.is_ours())?.service.as_ref();
+        let pass = &self.pass;
+        let wanted = pass.wants.map.get(address).map(|want| &want.service);
+        let applied = || pass.facts.applied.get(address).map(|row| &row.service);
+        let seen = || pass.world.seen.get(address).filter(|seen| seen.owner.is_ours())?.service.as_ref();
         wanted.or_else(applied).or_else(seen).cloned().unwrap_or_default()
     }
 
@@ -241,8 +241,8 @@ impl Engine {
             Some(ActionState::Done) if goes_on(address) => false,
             Some(ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed) => false,
             None | Some(ActionState::Failed(_) | ActionState::Unknown | ActionState::Dropped(_)) => true,
-            Some(ActionState::Done) => match self.picture.world.thing(address).map(|seen| &seen.ready) {
-                Some(Readiness::NotYet { .. }) => waits::is_late(&self.picture, address),
+            Some(ActionState::Done) => match self.pass.world.thing(address).map(|seen| &seen.ready) {
+                Some(Readiness::NotYet { .. }) => waits::is_late(&self.pass, address),
                 None | Some(Readiness::Ready | Readiness::Failed { .. }) => true,
             },
         };

@@ -28,14 +28,14 @@ impl Engine {
             .collect();
         self.culprits.retain(|address, _| drift.contains_key(address));
         let were_planned: BTreeSet<Address> =
-            self.picture.plan.changes.iter().map(|change| change.address.clone()).collect();
+            self.pass.plan.changes.iter().map(|change| change.address.clone()).collect();
         let mut asked: BTreeMap<ProviderId, Vec<Difference>> = BTreeMap::new();
         for change in drift.values() {
             let is_known = self.culprits.get(&change.address).is_some_and(|(of, _)| *of == difference(change));
             let Some(row) = self.last_facts.applied.get(&change.address).filter(|_| !is_known) else { continue };
-            let was_well = self.picture.world.seen.contains_key(&change.address);
+            let was_well = self.pass.world.seen.contains_key(&change.address);
             let was_well = was_well && !were_planned.contains(&change.address);
-            let last_well = if was_well { self.picture.at } else { Timestamp::default() };
+            let last_well = if was_well { self.pass.at } else { Timestamp::default() };
             // Nothing that happened before our own last write has caused this.
             let written = self.ledger.written_at(&change.address).await.ok().flatten().unwrap_or_default();
             let touched = Difference {

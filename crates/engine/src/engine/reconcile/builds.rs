@@ -38,11 +38,11 @@ impl Engine {
 
     /// Keeps the builds that have ended since the last pass.
     pub(crate) async fn keep_builds(&mut self) {
-        let picture = self.picture.clone();
+        let pass = self.pass.clone();
         let mut ended = Vec::new();
-        let known: BTreeSet<_> = picture.builders().flat_map(|builds| builds.ended_builds()).collect();
+        let known: BTreeSet<_> = pass.builders().flat_map(|builds| builds.ended_builds()).collect();
         self.builds.kept.retain(|key| known.contains(key));
-        for builds in picture.builders() {
+        for builds in pass.builders() {
             for key in builds.ended_builds() {
                 if !self.builds.kept.contains(&key) {
                     ended.extend(builds.build(&key.0).filter(|build| build.began == key.1));
@@ -52,12 +52,12 @@ impl Engine {
         let now = self.clock.now();
         for build in ended {
             let key = (build.image.clone(), build.began);
-            let log = build.log.map(|text| picture.scrubber.scrub(text));
+            let log = build.log.map(|text| pass.scrubber.scrub(text));
             let fixed = match &log.error {
                 None => self.source.apps().bases().fix(&build.service, &log.bases),
                 Some(_) => BTreeMap::new(),
             };
-            let run = self.run.map_or(picture.run, |run| run.id);
+            let run = self.run.map_or(pass.run, |run| run.id);
             let (began, ended) = (build.began.min(now), build.ended.unwrap_or(now).min(now));
             let kept = KeptBuild { service: build.service, image: build.image, run, began, ended, log };
             match self.ledger.store_build(&kept, &fixed).await {
@@ -77,21 +77,21 @@ impl Engine {
     }
 
     /// Begins to ask registries for the images of which it is time, and forgets those of services that are gone.
-    pub(crate) async fn follow_bases(&self, picture: &PassResult) {
-        if !picture.acts || picture.ledger_error.is_some() {
+    pub(crate) async fn follow_bases(&self, pass: &PassResult) {
+        if !pass.acts || pass.ledger_error.is_some() {
             return;
         }
         let bases = self.source.apps().bases().clone();
         let is_gone = |service: &str| {
-            let is_known = picture.services.contains_key(service) || picture.broken.contains_key(service);
-            let is_left = || picture.statuses().get(service).is_some_and(|row| !row.deleted);
-            picture.is_whole() && !picture.facts.prune_blocked && !is_known && !is_left()
+            let is_known = pass.services.contains_key(service) || pass.broken.contains_key(service);
+            let is_left = || pass.statuses().get(service).is_some_and(|row| !row.deleted);
+            pass.is_whole() && !pass.facts.prune_blocked && !is_known && !is_left()
         };
         let gone = bases.forget(is_gone);
         if let Err(error) = self.ledger.forget_bases(&gone).await {
             tracing::warn!("{error}");
         }
-        let used = picture.services.values().flat_map(|service| used_bases(picture, service)).collect();
+        let used = pass.services.values().flat_map(|service| used_bases(pass, service)).collect();
         let due = bases.due(&used, self.clock.now());
         if due.is_empty() {
             return;
@@ -121,10 +121,10 @@ impl Engine {
 }
 
 /// The images that a service is built from and whose digest is fixed, with the engine that builds it.
-pub fn used_bases<'p>(picture: &'p PassResult, service: &'p Service) -> impl Iterator<Item = (ProviderId, String)> {
-    let site = picture.context.as_ref().map(|context| &context.site);
+pub fn used_bases<'p>(pass: &'p PassResult, service: &'p Service) -> impl Iterator<Item = (ProviderId, String)> {
+    let site = pass.context.as_ref().map(|context| &context.site);
     let engine = site.and_then(|site| Some(site.hosts.get(&service.host)?.docker.clone()));
-    let fixed = picture.bases.fixed.get(&service.name);
+    let fixed = pass.bases.fixed.get(&service.name);
     let images = service.builds().flat_map(|build| &build.bases);
     let images = images.filter(move |image| fixed.is_some_and(|fixed| fixed.contains_key(*image)));
     images.filter_map(move |image| Some((engine.clone()?, image.clone())))

@@ -138,8 +138,8 @@ impl Meters {
         if now.is_whole() {
             self.last_success.store(now.at.0, Ordering::Relaxed);
         }
-        let drifted = |picture: &PassResult| -> BTreeSet<Address> {
-            let drifts = picture.plan.changes.iter().filter(|change| status::is_drift(change));
+        let drifted = |pass: &PassResult| -> BTreeSet<Address> {
+            let drifts = pass.plan.changes.iter().filter(|change| status::is_drift(change));
             drifts.map(|change| change.address.clone()).collect()
         };
         for address in drifted(now).difference(&drifted(before)) {

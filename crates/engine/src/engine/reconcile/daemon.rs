@@ -50,7 +50,7 @@ pub struct Behaviour {
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// The result of the last pass.
-    pub picture: Arc<PassResult>,
+    pub pass: Arc<PassResult>,
     /// Whether everything is settled.
     pub settled: bool,
     /// Why the command was refused.
@@ -75,7 +75,7 @@ fn not_looked_at(manifests: &mut Loaded, failed: Vec<(String, SourceError)>) {
 #[derive(Clone)]
 pub struct Handle {
     commands: mpsc::Sender<Ask>,
-    picture: watch::Receiver<(Arc<PassResult>, Timestamp)>,
+    pass: watch::Receiver<(Arc<PassResult>, Timestamp)>,
     progress: broadcast::Sender<Progress>,
     ledger: Ledger,
     source: Source,
@@ -118,7 +118,7 @@ impl Handle {
     pub async fn look_only(&self) -> Option<Reply> {
         let reply = self.request(LoopCommand::Look).await?;
         let apps = self.source.apps();
-        if !apps.is_fetching() && !apps.is_newer(&reply.picture.source) {
+        if !apps.is_fetching() && !apps.is_newer(&reply.pass.source) {
             return Some(reply);
         }
         self.source.apps().idle().await;
@@ -131,7 +131,7 @@ impl Handle {
         let context = match &self.last_pass().0.context {
             Some(context) => context.clone(),
             // No pass has ended yet.
-            None => self.request(LoopCommand::Pass).await?.picture.context.clone()?,
+            None => self.request(LoopCommand::Pass).await?.pass.context.clone()?,
         };
         let mut snapshot = snapshot;
         let mut loaded = manifest_loader::load_on_thread(self.turns.clone(), &snapshot, &context.site).await;
@@ -165,7 +165,7 @@ impl Handle {
     pub async fn shown(&self, command: LoopCommand) -> Option<Reply> {
         let reply = self.request(command).await?;
         let mut shown = self.clone();
-        while shown.last_pass().0.at < reply.picture.at && shown.changed().await {}
+        while shown.last_pass().0.at < reply.pass.at && shown.changed().await {}
         Some(reply)
     }
 
@@ -249,20 +249,20 @@ impl Handle {
 
     /// The last result, and when the next pass is due.
     pub fn last_pass(&self) -> (Arc<PassResult>, Timestamp) {
-        self.picture.borrow().clone()
+        self.pass.borrow().clone()
     }
 
     /// When the last pass ended, if that is too long ago: more than three intervals.
     pub fn stalled_since(&self) -> Option<Timestamp> {
-        let (picture, _) = self.last_pass();
-        let last = picture.at.max(self.started);
-        let interval = if picture.interval.0 > 0 { picture.interval } else { self.interval };
+        let (pass, _) = self.last_pass();
+        let last = pass.at.max(self.started);
+        let interval = if pass.interval.0 > 0 { pass.interval } else { self.interval };
         (self.now() - last > Millis(interval.0.saturating_mul(3).max(STALLED_LEAST.0))).then_some(last)
     }
 
     /// Waits until a pass has ended; `false` when the loop has ended.
     pub async fn changed(&mut self) -> bool {
-        self.picture.changed().await.is_ok()
+        self.pass.changed().await.is_ok()
     }
 
     /// Subscribes to the progress of lanes.
@@ -317,10 +317,10 @@ struct Daemon {
 /// Makes the handle and the loop. The loop runs until `shutdown`, then finishes the running step of each lane.
 pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Output = ()>, Arc<Notify>) {
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-    let (pictures, picture) = watch::channel((engine.last_pass(), Timestamp::default()));
+    let (pictures, pass) = watch::channel((engine.last_pass(), Timestamp::default()));
     let handle = Handle {
         commands,
-        picture,
+        pass,
         progress: engine.progress.clone(),
         ledger: engine.ledger.clone(),
         source: engine.source.clone(),
@@ -453,8 +453,7 @@ impl Daemon {
         self.due = None;
         self.engine.pass(mode).await;
         self.last_pass_at = self.engine.clock.now();
-        self.weariness =
-            self.weariness.after_pass(self.engine.picture.took, self.last_pass_at, self.engine.lanes.len());
+        self.weariness = self.weariness.after_pass(self.engine.pass.took, self.last_pass_at, self.engine.lanes.len());
         self.answer_waiters();
         if adopts && !self.engine.is_adopting() {
             // The plan held only the mark.
@@ -463,8 +462,8 @@ impl Daemon {
     }
 
     fn answer_waiters(&mut self) {
-        let (settled, now) = (self.engine.picture.at_rest, self.last_pass_at);
-        let picture = self.engine.last_pass();
+        let (settled, now) = (self.engine.pass.at_rest, self.last_pass_at);
+        let pass = self.engine.last_pass();
         let engine = &self.engine;
         let done = |waiter: &mut Waiter| {
             let is_done = match &waiter.until {
@@ -476,14 +475,14 @@ impl Daemon {
         };
         for waiter in self.waiters.extract_if(.., done) {
             // The caller may have hung up; the work is done all the same.
-            let _ = waiter.reply.send(Reply { picture: picture.clone(), settled, error: None });
+            let _ = waiter.reply.send(Reply { pass: pass.clone(), settled, error: None });
         }
         if self.waiters.is_empty() {
             // What a person said of earlier creates stays true, whoever waits: it is said before the apply that uses it.
             let Requests { create_again, mut confirmed, .. } = std::mem::take(&mut self.engine.requests);
             // What a number meant goes to its end, also where no command waits for that.
-            let is_going = |service: &String| picture.statuses().get(service).is_some_and(|row| !row.deleted);
-            confirmed.retain(|name| self.behaviour.acts && !picture.services.contains_key(name) && is_going(name));
+            let is_going = |service: &String| pass.statuses().get(service).is_some_and(|row| !row.deleted);
+            confirmed.retain(|name| self.behaviour.acts && !pass.services.contains_key(name) && is_going(name));
             self.engine.requests = Requests { create_again, confirmed, ..Requests::default() };
             self.acts = self.behaviour.acts;
             self.confirmed_deletes = None;
@@ -493,11 +492,11 @@ impl Daemon {
 
     fn next_wake(&self) -> Timestamp {
         let now = self.engine.clock.now();
-        let mut wishes: Vec<Timestamp> = self.engine.picture.plan.next_look.into_iter().collect();
+        let mut wishes: Vec<Timestamp> = self.engine.pass.plan.next_look.into_iter().collect();
         wishes.extend(self.due);
         wishes.extend(self.waiters.iter().map(|waiter| waiter.deadline));
         let acts = self.acts || self.engine.is_adopting();
-        let is_moving = self.engine.picture.plan.changes.iter().any(amarre_core::model::Change::is_now) && acts;
+        let is_moving = self.engine.pass.plan.changes.iter().any(amarre_core::model::Change::is_now) && acts;
         if is_moving && !self.engine.is_busy() && self.engine.ledger_error.is_none() {
             wishes.push(now + Millis(50));
         }
@@ -519,8 +518,8 @@ impl Daemon {
             LoopCommand::Look => return self.answer_look(reply).await,
             LoopCommand::Preview { snapshot, loaded, promised } => {
                 self.engine.discard_readings();
-                let picture = self.engine.preview((*snapshot, loaded.map(SharedManifests::from)), &promised).await;
-                return answer(reply, picture, None);
+                let pass = self.engine.preview((*snapshot, loaded.map(SharedManifests::from)), &promised).await;
+                return answer(reply, pass, None);
             }
             LoopCommand::Apply { confirmed_deletes, only, timeout } => {
                 self.begin_to_act(confirmed_deletes, only).await;
@@ -558,16 +557,16 @@ impl Daemon {
             LoopCommand::Retry { service, creates_again } => self.retry(&service, creates_again).await,
             LoopCommand::MoveBases { service, moved } => self.engine.move_bases(&service, &moved).await,
             LoopCommand::Adopt { address, row, by } => {
-                let (run, now) = (self.engine.picture.run, self.engine.clock.now());
+                let (run, now) = (self.engine.pass.run, self.engine.clock.now());
                 let adopted = self.engine.ledger.adopt(&address, &row, run, &by, now).await;
                 adopted.err().map(|error| self.engine.ledger.failure_text(&error))
             }
             LoopCommand::Record(event) => {
-                let event = Event { run: self.engine.picture.run, ..*event };
+                let event = Event { run: self.engine.pass.run, ..*event };
                 self.engine.ledger.record(&event).await.err().map(|error| self.engine.ledger.failure_text(&error))
             }
             LoopCommand::Release { address, service, vendor_id, by } => {
-                let (run, now) = (self.engine.picture.run, self.engine.clock.now());
+                let (run, now) = (self.engine.pass.run, self.engine.clock.now());
                 let released = self.engine.ledger.release(&address, (&service, &vendor_id), run, &by, now).await;
                 released.err().map(|error| self.engine.ledger.failure_text(&error))
             }
@@ -581,8 +580,8 @@ impl Daemon {
 
     async fn answer_look(&mut self, reply: oneshot::Sender<Reply>) {
         self.engine.discard_readings();
-        let picture = Box::pin(self.engine.look_only()).await;
-        answer(reply, picture, None);
+        let pass = Box::pin(self.engine.look_only()).await;
+        answer(reply, pass, None);
     }
 
     async fn wait_until(&mut self, until: AwaitedState, timeout: Millis, reply: oneshot::Sender<Reply>) {
@@ -646,11 +645,11 @@ impl Daemon {
     }
 
     async fn suspend(&mut self, service: &str, suspension: &Suspension) -> Option<String> {
-        if self.engine.picture.context.is_none() {
+        if self.engine.pass.context.is_none() {
             self.pass().await;
         }
-        let picture = self.engine.last_pass();
-        if !picture.knows(service) {
+        let pass = self.engine.last_pass();
+        if !pass.knows(service) {
             return Some(format!("there is no service {service}"));
         }
         // What waits for its lane is not to happen to a service that is left alone.
@@ -694,6 +693,6 @@ impl Daemon {
 }
 
 /// The caller may have hung up; the request is carried out all the same.
-fn answer(reply: oneshot::Sender<Reply>, picture: Arc<PassResult>, error: Option<String>) {
-    let _ = reply.send(Reply { settled: picture.at_rest, picture, error });
+fn answer(reply: oneshot::Sender<Reply>, pass: Arc<PassResult>, error: Option<String>) {
+    let _ = reply.send(Reply { settled: pass.at_rest, pass, error });
 }

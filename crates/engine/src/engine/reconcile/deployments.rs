@@ -48,11 +48,11 @@ impl Engine {
     }
 
     /// Records how far deployments are, where the pass acts.
-    pub(crate) async fn follow_deployments(&mut self, picture: &mut PassResult) {
-        if picture.acts
+    pub(crate) async fn follow_deployments(&mut self, pass: &mut PassResult) {
+        if pass.acts
             && self.deployments.is_some()
-            && picture.ledger_error.is_none()
-            && let Err(error) = self.record_deployments(picture).await
+            && pass.ledger_error.is_none()
+            && let Err(error) = self.record_deployments(pass).await
         {
             // Some may have been written: they are read again.
             self.deployments = None;
@@ -60,16 +60,16 @@ impl Engine {
         }
     }
 
-    async fn record_deployments(&mut self, picture: &mut PassResult) -> Result<(), StoreError> {
-        let known = picture.deployments.clone();
-        let is_asked = |app: &&String| picture.only.as_ref().is_none_or(|only| only.contains(*app));
-        let apps: BTreeSet<&String> = picture.apps.keys().chain(known.keys()).filter(is_asked).collect();
+    async fn record_deployments(&mut self, pass: &mut PassResult) -> Result<(), StoreError> {
+        let known = pass.deployments.clone();
+        let is_asked = |app: &&String| pass.only.as_ref().is_none_or(|only| only.contains(*app));
+        let apps: BTreeSet<&String> = pass.apps.keys().chain(known.keys()).filter(is_asked).collect();
         let mut changed = Vec::new();
         for app in apps {
             let own = known.get(app).map(Vec::as_slice).unwrap_or_default();
-            let rows = match finding(picture, app) {
-                Some(found) => moved(app, own, &found, picture.at),
-                None if is_gone(picture, app) => deleted(own, picture.at),
+            let rows = match finding(pass, app) {
+                Some(found) => moved(app, own, &found, pass.at),
+                None if is_gone(pass, app) => deleted(own, pass.at),
                 None => Vec::new(),
             };
             if !rows.is_empty() {
@@ -79,7 +79,7 @@ impl Engine {
         let mut overtaken = Vec::new();
         for (app, rows) in changed {
             let stored = self.ledger.store_deployments(&app, rows).await?;
-            let all = Arc::make_mut(&mut picture.deployments).entry(app).or_default();
+            let all = Arc::make_mut(&mut pass.deployments).entry(app).or_default();
             for one in stored {
                 let before = all.iter().find(|known| known.id == one.id);
                 let was_built = before.is_some_and(|before| before.state == DeploymentState::Provisioning);
@@ -89,7 +89,7 @@ impl Engine {
                 }
                 if before.is_none_or(|before| before.state != one.state) {
                     self.meters.deployed(before, &one);
-                    self.ledger.record(&step(&one, picture.run, picture.at)).await?;
+                    self.ledger.record(&step(&one, pass.run, pass.at)).await?;
                 }
                 match all.iter_mut().find(|known| known.id == one.id) {
                     Some(known) => *known = one,
@@ -98,9 +98,9 @@ impl Engine {
             }
             all.drain(..all.len().saturating_sub(DEPLOYMENTS_KEPT));
         }
-        self.deployments = Some(picture.deployments.clone());
+        self.deployments = Some(pass.deployments.clone());
         for image in overtaken {
-            picture.builders().for_each(|builds| _ = builds.cancel_build(&image));
+            pass.builders().for_each(|builds| _ = builds.cancel_build(&image));
         }
         Ok(())
     }
@@ -108,7 +108,7 @@ impl Engine {
     /// A build that failed for good is not tried again by a process that has not tried it: until something of it changes, or a
     /// person asks.
     pub(crate) fn remember_failed_builds(&mut self, plan: &Plan, now: Timestamp) {
-        let is_first = self.picture.context.is_none() && self.retries.is_unasked();
+        let is_first = self.pass.context.is_none() && self.retries.is_unasked();
         let Some(known) = self.deployments.clone().filter(|_| is_first) else { return };
         for change in plan.changes.iter().filter(|change| builds::is_build(change)) {
             let newest = known.get(&change.service).and_then(|all| all.last());
@@ -131,30 +131,30 @@ fn step(one: &Deployment, run: i64, at: Timestamp) -> Event {
 }
 
 /// What is found of an app; `None`: it is none any more, or nothing is known of it yet.
-fn finding(picture: &PassResult, app: &str) -> Option<AppFinding> {
-    let (_, state) = picture.apps.get(app)?;
-    let target = apps::target(picture, app)?;
-    let effective = picture.services.get(app).and_then(|service| service.build());
+fn finding(pass: &PassResult, app: &str) -> Option<AppFinding> {
+    let (_, state) = pass.apps.get(app)?;
+    let target = apps::target(pass, app)?;
+    let effective = pass.services.get(app).and_then(|service| service.build());
     let effective = effective.filter(|build| target.image != build.image);
     // A commit of which no image is known yet is a newer one.
-    let is_rollback = !target.image.is_empty() && picture.rollbacks.contains_key(app);
+    let is_rollback = !target.image.is_empty() && pass.rollbacks.contains_key(app);
     Some(AppFinding {
         target,
-        stage: apps::stage(picture, app),
+        stage: apps::stage(pass, app),
         is_rollback,
         before: state.before.clone(),
-        instead: effective.map(|build| (build.image.clone(), apps::effective_stage(picture, app))),
+        instead: effective.map(|build| (build.image.clone(), apps::effective_stage(pass, app))),
     })
 }
 
 /// Whether nothing is left of an app that had deployments, or only a service that is not built.
-fn is_gone(picture: &PassResult, app: &str) -> bool {
-    if !picture.is_whole() || picture.facts.prune_blocked {
+fn is_gone(pass: &PassResult, app: &str) -> bool {
+    if !pass.is_whole() || pass.facts.prune_blocked {
         return false;
     }
-    match picture.services.get(app) {
+    match pass.services.get(app) {
         Some(service) => service.app.is_none(),
-        None => picture.statuses().get(app).is_none_or(|row| row.deleted),
+        None => pass.statuses().get(app).is_none_or(|row| row.deleted),
     }
 }
 

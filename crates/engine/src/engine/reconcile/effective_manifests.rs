@@ -49,7 +49,7 @@ impl Engine {
             Some(_) => self.source.read().await.snapshot,
             None => None,
         };
-        read.is_some_and(|snapshot| snapshot.revision != self.picture.source.revision)
+        read.is_some_and(|snapshot| snapshot.revision != self.pass.source.revision)
     }
 
     /// Records and logs what happened to the source.
@@ -58,7 +58,7 @@ impl Engine {
             tracing::warn!("{text}");
             let event = Event {
                 at: self.clock.now(),
-                run: self.picture.run,
+                run: self.pass.run,
                 service: String::new(),
                 address: None,
                 kind: "source".to_owned(),

@@ -68,7 +68,7 @@ impl Engine {
         for (address, why, seen, log) in reads.into_iter().flatten() {
             let before = known.get(&address.base());
             let service = service_of(&address, &seen, wants, facts);
-            failures.push(failure(FailedContainer { address, service, why, seen, log }, before, self.picture.run, now));
+            failures.push(failure(FailedContainer { address, service, why, seen, log }, before, self.pass.run, now));
         }
         if failures.is_empty() {
             return;

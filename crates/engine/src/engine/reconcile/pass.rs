@@ -83,17 +83,17 @@ impl Engine {
         self.note_made_servers().await;
         let (reading, loaded) = Box::pin(self.read_manifests()).await;
         self.record_source_events().await;
-        let mut picture = Box::pin(self.run_pass(reading, loaded, mode)).await;
-        picture.took = self.clock.now() - started;
-        self.meters.phase("total", picture.took);
-        self.meters.compare(&self.picture, &picture);
-        if self.run.is_none() && picture.run == self.picture.run {
-            self.meters.reconciled(if picture.plan.guard.is_some() { "guarded" } else { "unchanged" });
+        let mut pass = Box::pin(self.run_pass(reading, loaded, mode)).await;
+        pass.took = self.clock.now() - started;
+        self.meters.phase("total", pass.took);
+        self.meters.compare(&self.pass, &pass);
+        if self.run.is_none() && pass.run == self.pass.run {
+            self.meters.reconciled(if pass.plan.guard.is_some() { "guarded" } else { "unchanged" });
         }
-        self.note_shares(&picture);
-        Box::pin(self.follow_deployments(&mut picture)).await;
-        Box::pin(self.follow_bases(&picture)).await;
-        self.picture = Arc::new(picture);
+        self.note_shares(&pass);
+        Box::pin(self.follow_deployments(&mut pass)).await;
+        Box::pin(self.follow_bases(&pass)).await;
+        self.pass = Arc::new(pass);
     }
 
     /// A pass of which nothing comes: what it finds waits for the loop's own.
@@ -127,10 +127,10 @@ impl Engine {
     ) -> Arc<PassResult> {
         let kept = (self.health.clone(), self.hops.clone(), self.run.take(), self.culprits.clone());
         self.previews = true;
-        let picture = Box::pin(self.run_pass(reading, loaded, RunMode::PlanOnly)).await;
+        let pass = Box::pin(self.run_pass(reading, loaded, RunMode::PlanOnly)).await;
         self.previews = false;
         (self.health, self.hops, self.run, self.culprits) = kept;
-        Arc::new(picture)
+        Arc::new(pass)
     }
 
     /// Forecasts another revision of the source, with reserved secrets. Nothing is done, and nothing comes of it.
@@ -149,9 +149,9 @@ impl Engine {
             }
         });
         let reading = SourceReading { snapshot: Some(snapshot), error: None };
-        let picture = Box::pin(self.forecast(reading, loaded)).await;
+        let pass = Box::pin(self.forecast(reading, loaded)).await;
         self.secrets = finder;
-        picture
+        pass
     }
 
     /// The manifests of the source; none while it is away.
@@ -229,7 +229,7 @@ impl Engine {
 
     /// Whether the last pass was long ago, or there was none.
     fn was_away(&self, now: Timestamp) -> bool {
-        self.picture.context.is_none() || now - self.picture.at > LOOKS_APART_MAX
+        self.pass.context.is_none() || now - self.pass.at > LOOKS_APART_MAX
     }
 
     /// What the ledger and the manifests say; the world is still that of the last pass.
@@ -262,10 +262,10 @@ impl Engine {
             Ok(unpublished) => unpublished,
             Err(error) => {
                 self.ledger_failed(&error);
-                self.picture.unpublished.iter().map(|(dirty, _)| dirty.clone()).collect()
+                self.pass.unpublished.iter().map(|(dirty, _)| dirty.clone()).collect()
             }
         };
-        let world = Arc::clone(&self.picture.world);
+        let world = Arc::clone(&self.pass.world);
         let requests = self.requests_of(&mode);
         PassState { mode, now, source, source_error, desired, rolling, facts, requests, world, unpublished }
     }
@@ -285,7 +285,7 @@ impl Engine {
         facts.frozen = desired.frozen.clone();
         facts.history = desired.history.clone();
         facts.gone = desired.gone.clone();
-        facts.revision = source.unwrap_or(&self.picture.source).revision.clone();
+        facts.revision = source.unwrap_or(&self.pass.source).revision.clone();
         for under_way in self.under_way.values() {
             facts.promised.extend(under_way.made.clone());
             facts.going.extend(under_way.going.iter().cloned());
@@ -448,9 +448,9 @@ impl Engine {
             RunMode::Act { only, .. } => only,
             RunMode::PlanOnly | RunMode::Asked => None,
         };
-        let mut picture = PassResult {
+        let mut pass = PassResult {
             at: now,
-            source: source.unwrap_or_else(|| self.picture.source.clone()),
+            source: source.unwrap_or_else(|| self.pass.source.clone()),
             source_error,
             services: desired.services,
             gone: desired.gone_services,
@@ -494,14 +494,14 @@ impl Engine {
             interval: self.interval,
             derived: Derived::default(),
         };
-        let mut rows = status::before_waits(&picture);
-        picture.since = state_times(&self.picture, &rows, now);
-        status::add_waits(&picture, &mut rows);
-        picture.derived = std::mem::take(&mut picture.derived).with_statuses(rows);
-        picture.conditions_since = conditions::condition_times(&self.picture, &picture);
-        picture.deploys_since = conditions::deploy_times(&self.picture, &picture);
-        picture.at_rest = self.is_settled(&picture);
-        picture
+        let mut rows = status::before_waits(&pass);
+        pass.since = state_times(&self.pass, &rows, now);
+        status::add_waits(&pass, &mut rows);
+        pass.derived = std::mem::take(&mut pass.derived).with_statuses(rows);
+        pass.conditions_since = conditions::condition_times(&self.pass, &pass);
+        pass.deploys_since = conditions::deploy_times(&self.pass, &pass);
+        pass.at_rest = self.is_settled(&pass);
+        pass
     }
 
     /// The plan with the differences of suspended services, held: shown, not applied.

@@ -67,7 +67,7 @@ impl Engine {
     /// Lets a power hold in place of each server's rule; `None`: the rule holds again.
     pub async fn hold_power(&mut self, holds: Vec<(Address, Option<Override>)>) -> Result<(), StoreError> {
         // As of the last look, which may not have been stored.
-        let (mut power, now) = (self.picture.facts.power.clone(), self.clock.now());
+        let (mut power, now) = (self.pass.facts.power.clone(), self.clock.now());
         for (address, holds) in holds {
             let facts = power.entry(address).or_default();
             (facts.override_, facts.stopped_at) = (holds, None);
@@ -121,7 +121,7 @@ impl Engine {
         let publishes = unpublished.iter().any(|dirty| self.is_publishable(dirty, plan, now));
         let has_work = plan.changes.iter().any(Change::is_now) || publishes || self.actions.has_queued();
         if !acts || !has_work {
-            return self.picture.run;
+            return self.pass.run;
         }
         let revision = source.map_or("", |source| source.revision.as_str());
         match self.ledger.begin_run(revision, now).await {
@@ -131,7 +131,7 @@ impl Engine {
             }
             Err(error) => {
                 self.ledger_failed(&error);
-                self.picture.run
+                self.pass.run
             }
         }
     }
@@ -147,7 +147,7 @@ impl Engine {
             attempts().filter(|event| !event.is_heal()).map(|event| &event.service).collect();
         let has_failed =
             run.failed || events.iter().any(|event| event.is_failure() && touched.contains(&event.service));
-        let of_changed = self.picture.plan.changes.iter().filter(|change| changed.contains(&change.service));
+        let of_changed = self.pass.plan.changes.iter().filter(|change| changed.contains(&change.service));
         let held: Vec<&Refusal> = of_changed.filter_map(Change::trouble).filter(|refusal| !refusal.is_left()).collect();
         let result = match (has_failed, held.iter().any(|refusal| refusal.is_guard()), held.is_empty()) {
             (_, true, _) => "guarded",
@@ -196,7 +196,7 @@ impl Engine {
         let addresses = found.world.inventory.keys().chain(found.world.seen.keys());
         let instances = addresses.filter(|address| address.kind.is_instance());
         let changes = instances.filter_map(|address| {
-            let (from, to) = (status(&self.picture.world, address)?, status(found.world, address)?);
+            let (from, to) = (status(&self.pass.world, address)?, status(found.world, address)?);
             let line = || LogLine {
                 address: address.clone(),
                 at: found.now,
@@ -265,7 +265,7 @@ impl Engine {
         if rows.is_empty() {
             return Ok(false);
         }
-        self.ledger.learn(&rows, self.picture.run, found.now).await?;
+        self.ledger.learn(&rows, self.pass.run, found.now).await?;
         let unpublished = self.maybe_unpublished(&rows, found.world, found.facts);
         for (provider, scope) in &unpublished {
             self.ledger.unpublished_again(provider, scope, found.now).await?;

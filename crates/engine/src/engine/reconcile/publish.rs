@@ -23,7 +23,7 @@ impl Engine {
 
     /// When to check the zones that wait to be published: no event reports the end of a write.
     pub(crate) fn next_publish(&self, now: Timestamp) -> Option<Timestamp> {
-        let zones = self.picture.unpublished.iter();
+        let zones = self.pass.unpublished.iter();
         zones.map(|(dirty, _)| self.backs_off(dirty, now).unwrap_or(now + Millis::seconds(1))).min()
     }
 

@@ -94,8 +94,8 @@ impl Engine {
 
     /// Notes at which address each server of a pool is: what its cloud showed last.
     pub(crate) fn place_servers(&self, desired: &mut DesiredManifests, facts: &Facts) {
-        let world = &self.picture.world;
-        let has_looked = self.picture.context.is_some();
+        let world = &self.pass.world;
+        let has_looked = self.pass.context.is_some();
         if !desired.services.values().any(|service| service.pool.is_some()) {
             return;
         }
@@ -210,7 +210,7 @@ impl Engine {
         }
         let now = self.clock.now();
         // With the first pass of each day.
-        if Day::of(self.picture.at) != Day::of(now) {
+        if Day::of(self.pass.at) != Day::of(now) {
             let kept = self.context.site.reservations_kept;
             self.ledger.forget_reservations(Timestamp(now.0 - kept.0)).await?;
         }
@@ -355,8 +355,8 @@ impl Engine {
 
     /// The machine of another pool that has a host key by its manifest, or by what a person trusted.
     fn other_with_key(&self, known: &BTreeMap<String, PoolFacts>, pool: &str, key: &str) -> Option<String> {
-        let picture = self.last_pass();
-        let others = picture.services.values().filter(|other| other.name != pool);
+        let pass = self.last_pass();
+        let others = pass.services.values().filter(|other| other.name != pool);
         let mut machines =
             others.filter_map(|other| Some((&other.name, other.pool.as_ref()?))).flat_map(|(name, pool)| {
                 pool.machines.iter().map(move |(machine, said)| (name, machine, said.host_key.as_deref()))
@@ -369,8 +369,8 @@ impl Engine {
     }
 
     fn pool_of_manifest(&self, pool: &str) -> Result<Pool, String> {
-        let picture = self.last_pass();
-        let service = picture.services.get(pool).and_then(|service| service.pool.clone());
+        let pass = self.last_pass();
+        let service = pass.services.get(pool).and_then(|service| service.pool.clone());
         service.ok_or_else(|| format!("there is no pool {pool}"))
     }
 

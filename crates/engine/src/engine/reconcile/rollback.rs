@@ -73,7 +73,7 @@ impl Engine {
             Ok(rollbacks) => rollbacks,
             Err(error) => {
                 self.ledger_failed(&error);
-                self.picture.rollbacks.clone()
+                self.pass.rollbacks.clone()
             }
         };
         for (name, rollback) in rollbacks {
@@ -171,7 +171,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let kind = kind.to_owned();
         let event =
-            Event { at, run: self.picture.run, service: service.to_owned(), address: None, kind, text, reason: None };
+            Event { at, run: self.pass.run, service: service.to_owned(), address: None, kind, text, reason: None };
         self.ledger.record(&event).await
     }
 }
@@ -221,29 +221,29 @@ fn wanted_generations(wants: &Wants, name: &str) -> BTreeMap<Address, (Address, 
 /// `None` when there is none. A version whose image name means another image by now cannot be restored.
 pub async fn target(
     handle: &Handle,
-    picture: &PassResult,
+    pass: &PassResult,
     name: &str,
     to: Option<&str>,
 ) -> Result<Option<RollbackTarget>, StoreError> {
-    let (Some(context), Some(now)) = (&picture.context, picture.services.get(name)) else { return Ok(None) };
-    let wanted = wanted_generations(&picture.wants, name);
+    let (Some(context), Some(now)) = (&pass.context, pass.services.get(name)) else { return Ok(None) };
+    let wanted = wanted_generations(&pass.wants, name);
     for good in handle.ledger().good_manifests(name).await? {
         let Some(then) = read_good(handle, &context.site, name, &good).await else { continue };
-        if !to.is_none_or(|to| is_meant(picture, name, (&good, &then), to)) {
+        if !to.is_none_or(|to| is_meant(pass, name, (&good, &then), to)) {
             continue;
         }
         let service = rewind(now, then);
-        let mut services = Arc::clone(&picture.services);
+        let mut services = Arc::clone(&pass.services);
         Arc::make_mut(&mut services).insert(name.to_owned(), service.clone());
-        let mut facts = picture.facts.clone();
+        let mut facts = pass.facts.clone();
         facts.suspended.remove(name);
-        let given = PassInput { services: &services, facts: &facts, ..picture.input() };
+        let given = PassInput { services: &services, facts: &facts, ..pass.input() };
         let wants = context.with_input(given, plan::desired::expand::expand);
         let then = wanted_generations(&wants, name);
         let containers: Vec<ContainerTurn> = then
             .iter()
             .filter(|(base, (address, _))| wanted.get(*base).is_none_or(|(known, _)| known != address))
-            .map(|(base, (address, image))| turn((&wants, &picture.world), wanted.get(base), (base, address, image)))
+            .map(|(base, (address, image))| turn((&wants, &pass.world), wanted.get(base), (base, address, image)))
             .collect();
         if !containers.is_empty() {
             return Ok(Some(RollbackTarget { service, good, containers }));
@@ -269,8 +269,8 @@ fn turn(
 
 /// Whether a version is the one that a person names: the number of a deployment, where the app has such a one, else the
 /// beginning of its revision or commit.
-fn is_meant(picture: &PassResult, name: &str, (good, then): (&GoodManifest, &Service), to: &str) -> bool {
-    let deployed = picture.deployments.get(name).into_iter().flatten();
+fn is_meant(pass: &PassResult, name: &str, (good, then): (&GoodManifest, &Service), to: &str) -> bool {
+    let deployed = pass.deployments.get(name).into_iter().flatten();
     let number: Option<u64> = to.trim_start_matches('#').parse().ok();
     let image = deployed.filter(|one| Some(one.id) == number).map(|one| one.image.as_str()).next();
     match (image, then.build()) {

@@ -50,7 +50,7 @@ impl Engine {
     pub(crate) async fn note_made_servers(&mut self) {
         // A ledger that cannot be read is reported elsewhere, and nothing is written meanwhile.
         let Ok(facts) = self.ledger.facts().await else { return };
-        let made = made_servers(&facts, &self.picture.facts.gone);
+        let made = made_servers(&facts, &self.pass.facts.gone);
         if made == self.context.site.made_servers {
             return;
         }
@@ -67,21 +67,21 @@ impl Engine {
 
     /// What each good manifest takes of the limits of all stays its own; a manifest that was refused for them is judged
     /// again where that changes.
-    pub(crate) fn note_shares(&mut self, picture: &PassResult) {
-        let is_left_alike = picture.facts.gone.keys().eq(self.picture.facts.gone.keys())
-            && picture.facts.frozen == self.picture.facts.frozen;
+    pub(crate) fn note_shares(&mut self, pass: &PassResult) {
+        let is_left_alike =
+            pass.facts.gone.keys().eq(self.pass.facts.gone.keys()) && pass.facts.frozen == self.pass.facts.frozen;
         // Taking 10,000 services apart takes longer than the rest of a quiet pass.
-        if Arc::ptr_eq(&picture.services, &self.picture.services) && is_left_alike {
+        if Arc::ptr_eq(&pass.services, &self.pass.services) && is_left_alike {
             return;
         }
         let before = &self.context.site.shares;
-        let mut shares: BTreeMap<String, Share> = picture
+        let mut shares: BTreeMap<String, Share> = pass
             .services
             .values()
             .map(|service| (service.name.clone(), manifest::share(service, &self.context.site)))
             .collect();
         // What is about to go, or waits for that, is still there.
-        let left = picture.facts.gone.keys().chain(&picture.facts.frozen);
+        let left = pass.facts.gone.keys().chain(&pass.facts.frozen);
         for (name, share) in left.filter_map(|name| Some((name, before.get(name)?))) {
             shares.entry(name.clone()).or_insert_with(|| share.clone());
         }
@@ -90,7 +90,7 @@ impl Engine {
         }
         self.change_site(|site| site.shares = shares);
         let is_judged_by_it = |found: &Diagnostic| [Code::A0162, Code::A0163, Code::A0164].contains(&found.code);
-        if picture.diagnostics.iter().any(is_judged_by_it) {
+        if pass.diagnostics.iter().any(is_judged_by_it) {
             self.loading.forget();
         }
     }

@@ -74,17 +74,17 @@ impl DeadEnd {
 }
 
 /// Whether a host leads to a container, as NPM has it now.
-pub fn leads_to(picture: &PassResult, host: &Address, container: &Address) -> bool {
-    let seen = |address: &Address| picture.world.seen.get(address);
-    let leads = seen(host).zip(seen(container)).and_then(|(there, seen)| {
-        picture.with_input(|input| upstreams::lead_to(input, there, &container.provider, seen))
-    });
+pub fn leads_to(pass: &PassResult, host: &Address, container: &Address) -> bool {
+    let seen = |address: &Address| pass.world.seen.get(address);
+    let leads = seen(host)
+        .zip(seen(container))
+        .and_then(|(there, seen)| pass.with_input(|input| upstreams::lead_to(input, there, &container.provider, seen)));
     leads == Some(true)
 }
 
 /// `172.20.3.2:80`: the upstream of an NPM host, its paths apart.
-pub fn place_of(picture: &PassResult, host: &Address) -> Option<String> {
-    let to = upstreams::all(&picture.world.seen.get(host)?.fields).find(|to| to.path.is_none())?;
+pub fn place_of(pass: &PassResult, host: &Address) -> Option<String> {
+    let to = upstreams::all(&pass.world.seen.get(host)?.fields).find(|to| to.path.is_none())?;
     Some(spelled(to.host, to.port?))
 }
 

@@ -65,20 +65,20 @@ impl AppStage {
 }
 
 /// Every app, by name.
-pub fn rows(picture: &PassResult) -> Vec<AppRow> {
-    picture.apps.iter().map(|(name, (source, state))| row(picture, name, source, state)).collect()
+pub fn rows(pass: &PassResult) -> Vec<AppRow> {
+    pass.apps.iter().map(|(name, (source, state))| row(pass, name, source, state)).collect()
 }
 
-pub fn find(picture: &PassResult, name: &str) -> Option<AppRow> {
-    let (source, state) = picture.apps.get(name)?;
-    Some(row(picture, name, source, state))
+pub fn find(pass: &PassResult, name: &str) -> Option<AppRow> {
+    let (source, state) = pass.apps.get(name)?;
+    Some(row(pass, name, source, state))
 }
 
-fn row(picture: &PassResult, name: &str, source: &AppSource, state: &AppState) -> AppRow {
-    let build = picture.services.get(name).and_then(|service| service.build()).cloned();
-    let deployment = picture.deployments.get(name).and_then(|all| all.last()).cloned();
-    let stage = stage(picture, name);
-    let bases = picture.services.get(name).map(|service| built::bases(picture, service)).unwrap_or_default();
+fn row(pass: &PassResult, name: &str, source: &AppSource, state: &AppState) -> AppRow {
+    let build = pass.services.get(name).and_then(|service| service.build()).cloned();
+    let deployment = pass.deployments.get(name).and_then(|all| all.last()).cloned();
+    let stage = stage(pass, name);
+    let bases = pass.services.get(name).map(|service| built::bases(pass, service)).unwrap_or_default();
     AppRow { name: name.to_owned(), source: source.clone(), state: state.clone(), build, stage, deployment, bases }
 }
 
@@ -103,18 +103,18 @@ impl DeployTarget {
 
 /// Apps whose repository could not be read to its newest commit, with the reason; what was read before stays effective. Of one of which
 /// nothing could be read its own line tells.
-pub fn behind(picture: &PassResult) -> impl Iterator<Item = (&String, &SourceError)> {
-    let effective = picture.apps.iter().filter(|(name, _)| !picture.broken.contains_key(*name));
+pub fn behind(pass: &PassResult) -> impl Iterator<Item = (&String, &SourceError)> {
+    let effective = pass.apps.iter().filter(|(name, _)| !pass.broken.contains_key(*name));
     effective.filter_map(|(name, (_, state))| Some((name, state.error.as_ref()?)))
 }
 
 /// What of an app is to run by now; `None`: its repository is not known yet.
-pub fn target(picture: &PassResult, name: &str) -> Option<DeployTarget> {
-    let (_, state) = picture.apps.get(name)?;
-    let build = picture.services.get(name).and_then(|service| service.build());
+pub fn target(pass: &PassResult, name: &str) -> Option<DeployTarget> {
+    let (_, state) = pass.apps.get(name)?;
+    let build = pass.services.get(name).and_then(|service| service.build());
     let newest = state.commit.as_ref().filter(|newest| build.is_none_or(|build| build.commit.id != newest.id));
     // What stays effective is an earlier one.
-    let is_behind = newest.is_some() && picture.broken.contains_key(name);
+    let is_behind = newest.is_some() && pass.broken.contains_key(name);
     match build.filter(|_| !is_behind) {
         Some(build) => Some(DeployTarget {
             commit: build.commit.clone(),
@@ -126,13 +126,13 @@ pub fn target(picture: &PassResult, name: &str) -> Option<DeployTarget> {
 }
 
 /// How far an app is. A look that does not act tells of what was done before.
-pub fn stage(picture: &PassResult, name: &str) -> AppStage {
-    let fresh = fresh_stage(picture, name);
-    if picture.acts || !fresh.state.is_moving() || picture.broken.contains_key(name) {
+pub fn stage(pass: &PassResult, name: &str) -> AppStage {
+    let fresh = fresh_stage(pass, name);
+    if pass.acts || !fresh.state.is_moving() || pass.broken.contains_key(name) {
         return fresh;
     }
-    let target = target(picture, name);
-    let known = picture.deployments.get(name).and_then(|all| all.last());
+    let target = target(pass, name);
+    let known = pass.deployments.get(name).and_then(|all| all.last());
     match known.filter(|known| target.is_some_and(|target| target.is_of(known))) {
         Some(known) => AppStage::because(known.state, Text::foreign(known.why.clone()), known.code),
         None if fresh.why.is_empty() => {
@@ -142,40 +142,39 @@ pub fn stage(picture: &PassResult, name: &str) -> AppStage {
     }
 }
 
-fn fresh_stage(picture: &PassResult, name: &str) -> AppStage {
-    let Some(why) = picture.broken.get(name) else { return effective_stage(picture, name) };
-    let broken = picture.diagnostics.iter().find(|one| one.service.as_deref() == Some(name) && one.code >= Code::A0770);
+fn fresh_stage(pass: &PassResult, name: &str) -> AppStage {
+    let Some(why) = pass.broken.get(name) else { return effective_stage(pass, name) };
+    let broken = pass.diagnostics.iter().find(|one| one.service.as_deref() == Some(name) && one.code >= Code::A0770);
     let why = broken.map_or_else(|| Text::foreign(why.clone()), |one| one.message.clone());
     AppStage::because(DeploymentState::Pending, why, broken.map(|one| one.code))
 }
 
 /// How far the build is that is effective: of the newest commit, or of the last one that could be read.
-pub fn effective_stage(picture: &PassResult, name: &str) -> AppStage {
-    let suspension = picture.facts.suspended.get(name);
+pub fn effective_stage(pass: &PassResult, name: &str) -> AppStage {
+    let suspension = pass.facts.suspended.get(name);
     if suspension.is_some_and(|suspension| suspension.destroy) {
-        return match picture.statuses().get(name).is_some_and(|row| !row.resources.is_empty() && !row.deleted) {
+        return match pass.statuses().get(name).is_some_and(|row| !row.resources.is_empty() && !row.deleted) {
             true => AppStage::because(DeploymentState::Pending, text!("it is being deleted"), None),
             false => AppStage::plain(DeploymentState::Deleted),
         };
     }
-    let service = picture.services.get(name);
+    let service = pass.services.get(name);
     let Some((service, build)) = service.and_then(|service| Some((service, service.build()?))) else {
         return AppStage::because(DeploymentState::Pending, text!("its repository is not known yet"), None);
     };
     let is_it = |address: &Address| address.kind == Kind::Image && address.name == build.image;
     // What a lane was given is planned no more.
-    if picture.facts.promised.keys().any(is_it) {
+    if pass.facts.promised.keys().any(is_it) {
         return AppStage::plain(DeploymentState::Provisioning);
     }
-    let failing =
-        picture.failing.values().find(|error| builds::is_build(&error.change) && is_it(&error.change.address));
+    let failing = pass.failing.values().find(|error| builds::is_build(&error.change) && is_it(&error.change.address));
     if let Some(error) = failing {
         let why = error.error.message.clone();
         return AppStage::because(DeploymentState::Failed, why, error.error.code);
     }
-    let own = || picture.plan.changes.iter().filter(|change| change.service == name);
+    let own = || pass.plan.changes.iter().filter(|change| change.service == name);
     if let Some(change) = own().find(|change| builds::is_build(change)) {
-        return building(picture, change, suspension.is_some());
+        return building(pass, change, suspension.is_some());
     }
     if service.stopped {
         return AppStage::plain(DeploymentState::Stopped);
@@ -189,13 +188,12 @@ pub fn effective_stage(picture: &PassResult, name: &str) -> AppStage {
             return AppStage::because(state, refusal.message.clone(), refusal.code);
         }
     }
-    let wanted = picture
+    let wanted = pass
         .wants
         .map
         .iter()
         .filter(|(address, want)| address.kind == Kind::Container && want.service == name && !want.keep_only);
-    let ready: Vec<&Readiness> =
-        wanted.filter_map(|(address, _)| Some(&picture.world.seen.get(address)?.ready)).collect();
+    let ready: Vec<&Readiness> = wanted.filter_map(|(address, _)| Some(&pass.world.seen.get(address)?.ready)).collect();
     let failed = ready.iter().find_map(|ready| if let Readiness::Failed { why } = ready { Some(why) } else { None });
     if let Some(why) = failed {
         return AppStage::because(DeploymentState::Failed, why.clone(), None);
@@ -208,12 +206,12 @@ pub fn effective_stage(picture: &PassResult, name: &str) -> AppStage {
 }
 
 /// How far an image is that is to be built.
-fn building(picture: &PassResult, change: &Change, is_suspended: bool) -> AppStage {
+fn building(pass: &PassResult, change: &Change, is_suspended: bool) -> AppStage {
     match &change.gate {
-        Gate::Now if picture.busy.contains(&change.service) => AppStage::plain(DeploymentState::Provisioning),
+        Gate::Now if pass.busy.contains(&change.service) => AppStage::plain(DeploymentState::Provisioning),
         Gate::Now => AppStage::because(DeploymentState::Pending, text!("nothing was done for this commit yet"), None),
         Gate::Until { what: Wait::Builds, .. } => {
-            AppStage::because(DeploymentState::Pending, builds_limit_text(picture), None)
+            AppStage::because(DeploymentState::Pending, builds_limit_text(pass), None)
         }
         Gate::After(_) | Gate::Until { .. } => {
             AppStage::because(DeploymentState::Pending, text!("its build waits for its turn"), None)

@@ -59,27 +59,26 @@ impl Concern<'_> {
 }
 
 /// Everything that needs a person.
-pub fn concerns(picture: &PassResult, now: Timestamp) -> Vec<Concern<'_>> {
-    let services: Vec<&ServiceStatus> =
-        picture.statuses().values().filter(|row| row.attention && !row.deleted).collect();
+pub fn concerns(pass: &PassResult, now: Timestamp) -> Vec<Concern<'_>> {
+    let services: Vec<&ServiceStatus> = pass.statuses().values().filter(|row| row.attention && !row.deleted).collect();
     let told: BTreeSet<&str> = services.iter().map(|row| row.name.as_str()).collect();
     let is_told = |service: Option<&String>| service.is_some_and(|name| told.contains(name.as_str()));
-    let instances = picture.instances().iter().filter(|row| row.needs_attention());
+    let instances = pass.instances().iter().filter(|row| row.needs_attention());
     let instances = instances.filter(|row| !is_told(row.manifest.as_ref().map(|managed| &managed.service)));
     let broken = |row: &PoolRow| row.count(MachineState::Broken) > 0;
-    let pools = pools::rows(picture).into_iter().filter(|row| broken(row) && !is_told(Some(&row.name)));
-    let problems = problems(picture, now).into_iter().map(Concern::Site);
+    let pools = pools::rows(pass).into_iter().filter(|row| broken(row) && !is_told(Some(&row.name)));
+    let problems = problems(pass, now).into_iter().map(Concern::Site);
     let beside = instances.map(Concern::Instance).chain(pools.map(Concern::Pool));
     problems.chain(services.iter().copied().map(Concern::Service)).chain(beside).collect()
 }
 
 /// How many things need a person.
-pub fn count(picture: &PassResult) -> usize {
-    concerns(picture, picture.at).len()
+pub fn count(pass: &PassResult) -> usize {
+    concerns(pass, pass.at).len()
 }
 
 /// All of them in a document, each with its kind and, where it has them, its name and its code.
-pub fn json(picture: &PassResult) -> Vec<Json> {
+pub fn json(pass: &PassResult) -> Vec<Json> {
     let item = |concern: &Concern<'_>| {
         let mut item = json!({"kind": concern.kind()});
         if !concern.name().is_empty() {
@@ -95,5 +94,5 @@ pub fn json(picture: &PassResult) -> Vec<Json> {
         }
         item
     };
-    concerns(picture, picture.at).iter().map(item).collect()
+    concerns(pass, pass.at).iter().map(item).collect()
 }

@@ -173,16 +173,16 @@ pub struct BaseRow {
 }
 
 /// The images that a service is built from.
-pub fn bases(picture: &PassResult, service: &Service) -> Vec<BaseRow> {
-    let fixed = picture.bases.fixed.get(&service.name);
+pub fn bases(pass: &PassResult, service: &Service) -> Vec<BaseRow> {
+    let fixed = pass.bases.fixed.get(&service.name);
     let mut rows: Vec<BaseRow> = Vec::new();
     for image in service.builds().flat_map(|build| &build.bases) {
         if rows.iter().any(|row| row.image == *image) {
             continue;
         }
-        let key = used_bases(picture, service).find(|(_, used)| used == image);
-        let answer = key.as_ref().and_then(|key| picture.bases.answers.get(key));
-        let newer = key.as_ref().and_then(|(engine, image)| picture.bases.newer(engine, &service.name, image));
+        let key = used_bases(pass, service).find(|(_, used)| used == image);
+        let answer = key.as_ref().and_then(|key| pass.bases.answers.get(key));
+        let newer = key.as_ref().and_then(|(engine, image)| pass.bases.newer(engine, &service.name, image));
         rows.push(BaseRow {
             image: image.clone(),
             digest: fixed.and_then(|fixed| Some(fixed.get(image)?.digest.clone())),
@@ -195,11 +195,11 @@ pub fn bases(picture: &PassResult, service: &Service) -> Vec<BaseRow> {
 }
 
 /// Services that are built from an image of which its registry has a newer one, with such images.
-pub fn with_newer_bases(picture: &PassResult) -> impl Iterator<Item = (&String, Vec<String>)> {
+pub fn with_newer_bases(pass: &PassResult) -> impl Iterator<Item = (&String, Vec<String>)> {
     let newer = |service: &Service| -> Vec<String> {
-        bases(picture, service).into_iter().filter(|row| row.newer.is_some()).map(|row| row.image).collect()
+        bases(pass, service).into_iter().filter(|row| row.newer.is_some()).map(|row| row.image).collect()
     };
-    let built = picture.services.iter().filter(|(_, service)| service.builds().next().is_some());
+    let built = pass.services.iter().filter(|(_, service)| service.builds().next().is_some());
     built.map(move |(name, service)| (name, newer(service))).filter(|(_, newer)| !newer.is_empty())
 }
 

@@ -25,14 +25,14 @@ pub struct CertificateReport {
 }
 
 /// All certificates, the first to end first.
-pub fn reports(picture: &PassResult) -> Vec<CertificateReport> {
+pub fn reports(pass: &PassResult) -> Vec<CertificateReport> {
     let mut used: BTreeMap<Address, Vec<String>> = BTreeMap::new();
-    for (address, seen) in &picture.world.seen {
+    for (address, seen) in &pass.world.seen {
         let Some(name) = seen.fields.text("certificate") else { continue };
         let who = seen.service.clone().filter(|_| seen.owner.is_ours()).unwrap_or_else(|| address.name.clone());
         used.entry(Address::new(address.provider.clone(), Kind::Certificate, name)).or_default().push(who);
     }
-    let seen = picture.world.seen.iter().filter(|(address, _)| address.kind == Kind::Certificate);
+    let seen = pass.world.seen.iter().filter(|(address, _)| address.kind == Kind::Certificate);
     let mut rows: Vec<CertificateReport> = seen
         .map(|(address, seen)| {
             let mut used_by = used.remove(address).unwrap_or_default();
@@ -42,7 +42,7 @@ pub fn reports(picture: &PassResult) -> Vec<CertificateReport> {
                 npm: address.provider.short_name().to_owned(),
                 domains: seen.fields.strings("domains").into_iter().map(str::to_owned).collect(),
                 ends: certificate::ends(&seen.fields),
-                words: certificate::in_words(&seen.fields, picture.at),
+                words: certificate::in_words(&seen.fields, pass.at),
                 used_by,
                 is_ours: seen.owner.is_ours(),
             }
@@ -53,11 +53,11 @@ pub fn reports(picture: &PassResult) -> Vec<CertificateReport> {
 }
 
 /// How many certificates Let's Encrypt would still issue this week for the names of this one.
-pub fn orders_left(picture: &PassResult, certificate: &Address) -> Option<usize> {
-    picture.with_input(|input| certificate::orders_left(input, certificate))
+pub fn orders_left(pass: &PassResult, certificate: &Address) -> Option<usize> {
+    pass.with_input(|input| certificate::orders_left(input, certificate))
 }
 
 /// How many certificates Let's Encrypt would still issue this week, by registered domain.
-pub fn budgets(picture: &PassResult) -> Vec<OrderBudget> {
-    picture.with_input(certificate::budgets).unwrap_or_default()
+pub fn budgets(pass: &PassResult) -> Vec<OrderBudget> {
+    pass.with_input(certificate::budgets).unwrap_or_default()
 }

@@ -33,18 +33,18 @@ pub struct ServiceCondition {
 pub type ConditionTimes = BTreeMap<(String, &'static str), (Option<bool>, Timestamp)>;
 
 /// The conditions of a service.
-pub fn conditions(picture: &PassResult, row: &ServiceStatus) -> Vec<ServiceCondition> {
+pub fn conditions(pass: &PassResult, row: &ServiceStatus) -> Vec<ServiceCondition> {
     let condition =
         |name, holds, reason, message: &str| ServiceCondition { name, holds, reason, message: message.to_owned() };
-    let mut all = vec![parsed(picture, row), converged(picture, row), serving(picture, row)];
+    let mut all = vec![parsed(pass, row), converged(pass, row), serving(pass, row)];
     if let Some(waiting) = row.waiting.as_ref().filter(|waiting| waiting.is_stalled()) {
         let message = match waiting.hints.first() {
             Some(hint) => format!("{}; {}", waiting.what, super::hint_text(hint, Language::En)),
             None => waiting.what.to_string(),
         };
-        all.push(condition("Stalled", Some(true), stalled(picture, row), &message));
+        all.push(condition("Stalled", Some(true), stalled(pass, row), &message));
     }
-    if let Some(suspension) = picture.facts.suspended.get(&row.name) {
+    if let Some(suspension) = pass.facts.suspended.get(&row.name) {
         let reason = if suspension.destroy { "Destroyed" } else { "Suspended" };
         let message = format!("by {}: {}", suspension.by, suspension.why);
         all.push(condition("Suspended", Some(true), reason, &message));
@@ -53,7 +53,7 @@ pub fn conditions(picture: &PassResult, row: &ServiceStatus) -> Vec<ServiceCondi
 }
 
 /// As in documents.
-pub fn json(picture: &PassResult, row: &ServiceStatus) -> Vec<Json> {
+pub fn json(pass: &PassResult, row: &ServiceStatus) -> Vec<Json> {
     let status = |holds: Option<bool>| match holds {
         Some(true) => "True",
         Some(false) => "False",
@@ -64,26 +64,26 @@ pub fn json(picture: &PassResult, row: &ServiceStatus) -> Vec<Json> {
             "type": condition.name, "status": status(condition.holds), "reason": condition.reason,
             "message": condition.message,
         });
-        let since = picture.conditions_since.get(&(row.name.clone(), condition.name)).filter(|(_, at)| at.0 > 0);
+        let since = pass.conditions_since.get(&(row.name.clone(), condition.name)).filter(|(_, at)| at.0 > 0);
         if let (Some(object), Some((_, at))) = (document.as_object_mut(), since) {
             object.insert("since".to_owned(), json!(at.rfc3339()));
         }
         document
     };
-    conditions(picture, row).into_iter().map(one).collect()
+    conditions(pass, row).into_iter().map(one).collect()
 }
 
 /// When each condition changed last, from the previous pass.
-pub fn condition_times(before: &PassResult, picture: &PassResult) -> ConditionTimes {
+pub fn condition_times(before: &PassResult, pass: &PassResult) -> ConditionTimes {
     let mut since = ConditionTimes::new();
-    for (name, row) in picture.statuses() {
-        for condition in conditions(picture, row) {
+    for (name, row) in pass.statuses() {
+        for condition in conditions(pass, row) {
             let key = (name.clone(), condition.name);
             let at = match before.conditions_since.get(&key) {
                 Some((known, at)) if *known == condition.holds => *at,
                 // At the first pass the time is not known.
                 None if before.context.is_none() => Timestamp::default(),
-                Some(_) | None => picture.at,
+                Some(_) | None => pass.at,
             };
             since.insert(key, (condition.holds, at));
         }
@@ -93,38 +93,38 @@ pub fn condition_times(before: &PassResult, picture: &PassResult) -> ConditionTi
 
 /// When the latest way of each service to what its manifest asks for began: it left its state, or its manifest changed
 /// on the way. Absent: not known, for instance after a start.
-pub fn deploy_times(before: &PassResult, picture: &PassResult) -> BTreeMap<String, Timestamp> {
+pub fn deploy_times(before: &PassResult, pass: &PassResult) -> BTreeMap<String, Timestamp> {
     let is_known = before.context.is_some();
-    let are_same = Arc::ptr_eq(&before.services, &picture.services);
+    let are_same = Arc::ptr_eq(&before.services, &pass.services);
     let begin = |name: &String| {
-        let is_same = are_same || before.services.get(name) == picture.services.get(name);
-        let sets_out = is_on_its_way(picture, name) && !is_on_its_way(before, name);
+        let is_same = are_same || before.services.get(name) == pass.services.get(name);
+        let sets_out = is_on_its_way(pass, name) && !is_on_its_way(before, name);
         let since = before.deploys_since.get(name).copied();
-        if is_known && (sets_out || !is_same) { Some(picture.at) } else { since }
+        if is_known && (sets_out || !is_same) { Some(pass.at) } else { since }
     };
-    picture.statuses().keys().filter_map(|name| Some((name.clone(), begin(name)?))).collect()
+    pass.statuses().keys().filter_map(|name| Some((name.clone(), begin(name)?))).collect()
 }
 
 /// Whether it is not what its manifest asks for, and goes on by itself.
-fn is_on_its_way(picture: &PassResult, name: &str) -> bool {
-    let converged = picture.conditions_since.get(&(name.to_owned(), "Converged"));
-    let waiting = picture.statuses().get(name).and_then(|row| row.waiting.as_ref());
+fn is_on_its_way(pass: &PassResult, name: &str) -> bool {
+    let converged = pass.conditions_since.get(&(name.to_owned(), "Converged"));
+    let waiting = pass.statuses().get(name).and_then(|row| row.waiting.as_ref());
     converged.is_some_and(|(holds, _)| *holds == Some(false)) && !waiting.is_some_and(PendingWait::is_stalled)
 }
 
-fn parsed(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
-    let (holds, reason, message) = match picture.broken.get(&row.name) {
+fn parsed(pass: &PassResult, row: &ServiceStatus) -> ServiceCondition {
+    let (holds, reason, message) = match pass.broken.get(&row.name) {
         Some(why) => (Some(false), "Broken", why.clone()),
-        None if picture.services.contains_key(&row.name) => (Some(true), "Good", String::new()),
+        None if pass.services.contains_key(&row.name) => (Some(true), "Good", String::new()),
         None => (None, "NoManifest", "no manifest of this name is in force".to_owned()),
     };
     ServiceCondition { name: "Parsed", holds, reason, message }
 }
 
-fn converged(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
+fn converged(pass: &PassResult, row: &ServiceStatus) -> ServiceCondition {
     let has_failed = row.resources.iter().any(|resource| resource.failure.is_some());
-    let is_held = picture.changes_of(&row.name).any(|change| change.refusal().is_some());
-    let is_suspended = picture.facts.suspended.contains_key(&row.name);
+    let is_held = pass.changes_of(&row.name).any(|change| change.refusal().is_some());
+    let is_suspended = pass.facts.suspended.contains_key(&row.name);
     let (holds, reason) = match row.sync {
         Sync::Synced | Sync::OutOfSync if has_failed_job(row) && !is_suspended => (Some(false), "JobFailed"),
         Sync::Synced | Sync::OutOfSync if awaits_job(row) => (Some(false), "JobRuns"),
@@ -133,10 +133,10 @@ fn converged(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
         Sync::Synced => (Some(true), "Synced"),
         Sync::Unknown => (None, "NotSeen"),
         Sync::OutOfSync if is_suspended => (Some(false), "Suspended"),
-        Sync::OutOfSync if picture.broken.contains_key(&row.name) => (Some(false), "Broken"),
+        Sync::OutOfSync if pass.broken.contains_key(&row.name) => (Some(false), "Broken"),
         Sync::OutOfSync if has_failed => (Some(false), "NotHealthy"),
         Sync::OutOfSync if is_held => (Some(false), "Held"),
-        Sync::OutOfSync if picture.errors.contains_key(&row.name) => (Some(false), "Retrying"),
+        Sync::OutOfSync if pass.errors.contains_key(&row.name) => (Some(false), "Retrying"),
         Sync::OutOfSync => (Some(false), "Changing"),
     };
     let message = if holds == Some(true) { String::new() } else { say(&row.what_now, Language::En) };
@@ -144,7 +144,7 @@ fn converged(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
 }
 
 /// Whether something answers for each container and host, be it an old one. Jobs serve no requests.
-fn serving(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
+fn serving(pass: &PassResult, row: &ServiceStatus) -> ServiceCondition {
     let condition = |holds, reason, message| ServiceCondition { name: "Serving", holds, reason, message };
     let serves = |kind: Kind| kind == Kind::Container || kind.is_proxied();
     let mut relevant = row.resources.iter().filter(|resource| serves(resource.address.kind) && resource.job.is_none());
@@ -153,11 +153,11 @@ fn serving(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
     }
     let works = |resource: &status::ResourceStatus| {
         let address = &resource.address;
-        let own = picture.world.seen.get(address).filter(|seen| seen.owner.is_ours());
-        own.is_some_and(|seen| matches!(seen.ready, Readiness::Ready)) || picture.has_other_ready(address)
+        let own = pass.world.seen.get(address).filter(|seen| seen.owner.is_ours());
+        own.is_some_and(|seen| matches!(seen.ready, Readiness::Ready)) || pass.has_other_ready(address)
     };
     let ends_dead =
-        |resource: &status::ResourceStatus| picture.dead_ends.get(&resource.address).is_some_and(|end| end.is_led);
+        |resource: &status::ResourceStatus| pass.dead_ends.get(&resource.address).is_some_and(|end| end.is_led);
     match relevant.find(|resource| !works(resource) || ends_dead(resource)) {
         Some(down) => condition(Some(false), "Down", format!("{}: {}", down.label(), down.detail)),
         None if row.resources.iter().any(|resource| resource.failure.is_some() && resource.job.is_none()) => {
@@ -168,12 +168,12 @@ fn serving(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
 }
 
 /// Whether a service that does not work as its manifest wants still answers: an update failed, and the version before serves.
-pub fn serves_still(picture: &PassResult, row: &ServiceStatus) -> bool {
+pub fn serves_still(pass: &PassResult, row: &ServiceStatus) -> bool {
     let has_failed = row.health == Health::Degraded || row.health == Health::Missing;
     let is_served = |resource: &status::ResourceStatus| {
         resource.address.kind == Kind::Container || resource.address.kind.is_proxied()
     };
-    has_failed && row.resources.iter().any(is_served) && serving(picture, row).holds == Some(true)
+    has_failed && row.resources.iter().any(is_served) && serving(pass, row).holds == Some(true)
 }
 
 fn has_failed_job(row: &ServiceStatus) -> bool {
@@ -184,16 +184,16 @@ fn awaits_job(row: &ServiceStatus) -> bool {
     row.waiting.as_ref().is_some_and(|waiting| waiting.next == WaitEnd::WhenEnded)
 }
 
-fn stalled(picture: &PassResult, row: &ServiceStatus) -> &'static str {
-    if picture.broken.contains_key(&row.name) {
+fn stalled(pass: &PassResult, row: &ServiceStatus) -> &'static str {
+    if pass.broken.contains_key(&row.name) {
         "Broken"
     } else if has_failed_job(row) {
         "JobFailed"
     } else if row.resources.iter().any(|resource| resource.health == Health::Degraded) {
         "NotHealthy"
-    } else if picture.changes_of(&row.name).any(|change| change.refusal().is_some()) {
+    } else if pass.changes_of(&row.name).any(|change| change.refusal().is_some()) {
         "Held"
-    } else if picture.errors.contains_key(&row.name) {
+    } else if pass.errors.contains_key(&row.name) {
         "Rejected"
     } else {
         "TakesTooLong"

@@ -52,29 +52,29 @@ pub fn states() -> Vec<&'static str> {
 }
 
 /// Deployments, the newest first: of one app, or of all.
-pub fn rows<'p>(picture: &'p PassResult, app: Option<&str>) -> Vec<&'p Deployment> {
+pub fn rows<'p>(pass: &'p PassResult, app: Option<&str>) -> Vec<&'p Deployment> {
     let of = |name: &str| app.is_none_or(|app| app == name);
-    let all = picture.deployments.iter().filter(|(name, _)| of(name)).flat_map(|(_, all)| all);
+    let all = pass.deployments.iter().filter(|(name, _)| of(name)).flat_map(|(_, all)| all);
     let mut rows: Vec<&Deployment> = all.collect();
     rows.sort_by_key(|one| std::cmp::Reverse(one.id));
     rows
 }
 
 /// One, by its number as it is typed.
-pub fn find<'p>(picture: &'p PassResult, id: &str) -> Option<&'p Deployment> {
+pub fn find<'p>(pass: &'p PassResult, id: &str) -> Option<&'p Deployment> {
     let id: u64 = id.trim_start_matches('#').parse().ok()?;
-    picture.deployments.values().flatten().find(|one| one.id == id)
+    pass.deployments.values().flatten().find(|one| one.id == id)
 }
 
 /// Whether its image is still on an engine: one can go back to it.
-pub fn has_image(picture: &PassResult, one: &Deployment) -> bool {
+pub fn has_image(pass: &PassResult, one: &Deployment) -> bool {
     let is_it = |address: &Address| address.kind == Kind::Image && address.name == one.image;
-    !one.image.is_empty() && picture.world.seen.keys().any(is_it)
+    !one.image.is_empty() && pass.world.seen.keys().any(is_it)
 }
 
 /// Whether it had an image that is gone.
-pub fn lost_image(picture: &PassResult, one: &Deployment) -> bool {
-    one.ran.is_some() && !has_image(picture, one)
+pub fn lost_image(pass: &PassResult, one: &Deployment) -> bool {
+    one.ran.is_some() && !has_image(pass, one)
 }
 
 /// What several deployments come to.
@@ -125,21 +125,21 @@ impl DeploymentStats {
 }
 
 /// The document of several.
-pub fn document(picture: &PassResult, rows: &[&Deployment], stats: &DeploymentStats) -> Json {
-    let all: Vec<Json> = rows.iter().map(|one| deployment(picture, one)).collect();
+pub fn document(pass: &PassResult, rows: &[&Deployment], stats: &DeploymentStats) -> Json {
+    let all: Vec<Json> = rows.iter().map(|one| deployment(pass, one)).collect();
     json!({"schema": "amarre.deployments/v1", "deployments": all, "stats": stats.document()})
 }
 
 /// The document of one.
-pub fn one_document(picture: &PassResult, one: &Deployment) -> Json {
-    let mut document = deployment(picture, one);
+pub fn one_document(pass: &PassResult, one: &Deployment) -> Json {
+    let mut document = deployment(pass, one);
     document["schema"] = json!("amarre.deployment/v1");
     document
 }
 
-fn deployment(picture: &PassResult, one: &Deployment) -> Json {
+fn deployment(pass: &PassResult, one: &Deployment) -> Json {
     let time = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
-    let url = picture.statuses().get(&one.app).and_then(|row| row.urls.first());
+    let url = pass.statuses().get(&one.app).and_then(|row| row.urls.first());
     json!({
         "id": one.id, "app": one.app, "state": one.state.word(),
         "why": (!one.why.is_empty()).then_some(&one.why), "code": one.code,
@@ -149,7 +149,7 @@ fn deployment(picture: &PassResult, one: &Deployment) -> Json {
         },
         "skipped_commits": one.skipped, "rollback": one.is_rollback,
         "framework": (!one.framework.is_empty()).then_some(&one.framework),
-        "image": (!one.image.is_empty()).then_some(&one.image), "has_image": has_image(picture, one),
+        "image": (!one.image.is_empty()).then_some(&one.image), "has_image": has_image(pass, one),
         "began_at": one.began.rfc3339(), "build_began_at": time(one.build_began),
         "build_ended_at": time(one.build_ended), "ran_at": time(one.ran), "ended_at": time(one.ended),
         "url": url.filter(|_| one.state == DeploymentState::Running),
@@ -179,8 +179,8 @@ pub fn table(rows: &[&Deployment], now: Timestamp, style: Style) -> String {
 }
 
 /// One with its times.
-pub fn one_text(picture: &PassResult, one: &Deployment, style: Style) -> String {
-    let (language, now) = (style.language, picture.at);
+pub fn one_text(pass: &PassResult, one: &Deployment, style: Style) -> String {
+    let (language, now) = (style.language, pass.at);
     let why = if one.why.is_empty() { String::new() } else { format!(": {}", one.why) };
     let code = one.code.map(|code| format!(" ({code})")).unwrap_or_default();
     let state = style.paint(tone(one.state), one.state.word());
@@ -195,7 +195,7 @@ pub fn one_text(picture: &PassResult, one: &Deployment, style: Style) -> String 
         out.push_str(&format!("{} commits before it came too fast to be deployed by themselves\n", one.skipped));
     }
     if !one.image.is_empty() {
-        let gone = if lost_image(picture, one) { ", which is not there any more" } else { "" };
+        let gone = if lost_image(pass, one) { ", which is not there any more" } else { "" };
         out.push_str(&format!("image {}{gone}\n", one.image));
     }
     let mut line = |what: &str, at: Option<Timestamp>| {

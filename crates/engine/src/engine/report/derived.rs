@@ -43,19 +43,19 @@ struct Index {
 }
 
 impl Index {
-    fn new(picture: &PassResult) -> Self {
+    fn new(pass: &PassResult) -> Self {
         let mut index = Self::default();
-        for (place, change) in picture.plan.changes.iter().enumerate() {
+        for (place, change) in pass.plan.changes.iter().enumerate() {
             index.changes.entry(change.service.clone()).or_default().push(place);
             index.change.entry(change.address.clone()).or_insert(place);
         }
-        for (address, want) in &picture.wants.map {
+        for (address, want) in &pass.wants.map {
             index.wanted.entry(want.service.clone()).or_default().push(address.clone());
         }
-        for (address, row) in &picture.facts.applied {
+        for (address, row) in &pass.facts.applied {
             index.owned.entry(row.service.clone()).or_default().push(address.clone());
         }
-        let hosts = picture.world.seen.iter().filter(|(address, _)| address.kind == Kind::ProxyHost);
+        let hosts = pass.world.seen.iter().filter(|(address, _)| address.kind == Kind::ProxyHost);
         let plain = hosts.filter(|(_, seen)| seen.owner.is_ours() && seen.fields.text("certificate").is_none());
         index.plain.extend(plain.flat_map(|(_, seen)| seen.fields.strings("domains")).map(str::to_owned));
         index

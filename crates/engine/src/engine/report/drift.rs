@@ -8,19 +8,19 @@ use amarre_core::model::{Change, ReasonCode};
 use amarre_core::plan::render::{self};
 
 /// Everything that differs from what was last applied, `amarre.drift/v1`.
-pub fn drift_json(picture: &PassResult) -> Json {
-    let drifted = service_list::drifted(picture);
+pub fn drift_json(pass: &PassResult) -> Json {
+    let drifted = service_list::drifted(pass);
     let services: std::collections::BTreeSet<&str> = drifted.iter().map(|change| change.service.as_str()).collect();
     let fields: usize = drifted.iter().map(|change| change.diff.len()).sum();
     json!({
         "schema": "amarre.drift/v1",
-        "at": picture.at.rfc3339(),
+        "at": pass.at.rfc3339(),
         "count": {"services": services.len(), "resources": drifted.len(), "fields": fields},
-        "items": drifted.iter().map(|change| drift_item(picture, change)).collect::<Vec<_>>(),
+        "items": drifted.iter().map(|change| drift_item(pass, change)).collect::<Vec<_>>(),
     })
 }
 
-fn drift_item(picture: &PassResult, change: &Change) -> Json {
+fn drift_item(pass: &PassResult, change: &Change) -> Json {
     let what = if change.because.code == ReasonCode::Missing { "missing" } else { "changed" };
     let fields: Vec<Json> = change
         .diff
@@ -28,7 +28,7 @@ fn drift_item(picture: &PassResult, change: &Change) -> Json {
         .map(|diff| {
             let json = render::json::field(diff);
             let name = diff.field.split('.').next().unwrap_or(&diff.field);
-            let applied = picture.facts.applied.get(&change.address).and_then(|row| row.fields.get(name));
+            let applied = pass.facts.applied.get(&change.address).and_then(|row| row.fields.get(name));
             let applied = applied.map_or(Json::Null, render::json::value);
             json!({"field": diff.field, "now": json["from"], "wanted": json["to"], "applied": applied, "sensitive": json["sensitive"]})
         })
@@ -38,10 +38,10 @@ fn drift_item(picture: &PassResult, change: &Change) -> Json {
         "address": change.address.to_string(),
         "kind": change.address.kind.word(),
         "what": what,
-        "seen_at": picture.at.rfc3339(),
+        "seen_at": pass.at.rfc3339(),
         "mode": "enforce",
-        "flaps": flaps(picture, change),
-        "quarantined": amarre_core::plan::safety::flapping::is_quarantined(&picture.facts.flaps, change, picture.at),
+        "flaps": flaps(pass, change),
+        "quarantined": amarre_core::plan::safety::flapping::is_quarantined(&pass.facts.flaps, change, pass.at),
         "reason": render::json::reason(&change.because),
         "who": {"name": null, "evidence": "none"},
         "fields": fields,
@@ -49,7 +49,7 @@ fn drift_item(picture: &PassResult, change: &Change) -> Json {
 }
 
 /// How often the field was corrected within a day.
-fn flaps(picture: &PassResult, change: &Change) -> usize {
-    let rows = picture.facts.flaps.get(&change.address).into_iter().flatten();
-    rows.map(|(_, flap)| flap.count(picture.at)).max().unwrap_or_default()
+fn flaps(pass: &PassResult, change: &Change) -> usize {
+    let rows = pass.facts.flaps.get(&change.address).into_iter().flatten();
+    rows.map(|(_, flap)| flap.count(pass.at)).max().unwrap_or_default()
 }

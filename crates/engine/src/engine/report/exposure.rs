@@ -59,29 +59,29 @@ impl Exposure {
 }
 
 /// Who can reach a service: of the first route that lets everyone in against its manifest, else of the first route.
-pub fn of_service(picture: &PassResult, row: &ServiceStatus) -> Option<Exposure> {
-    let all: Vec<Exposure> = match picture.services.get(&row.name) {
-        Some(service) => service.routes.iter().map(|route| of_route(picture, row, route)).collect(),
-        None => left_hosts(picture, row).map(|host| of_left_host(picture, host)).collect(),
+pub fn of_service(pass: &PassResult, row: &ServiceStatus) -> Option<Exposure> {
+    let all: Vec<Exposure> = match pass.services.get(&row.name) {
+        Some(service) => service.routes.iter().map(|route| of_route(pass, row, route)).collect(),
+        None => left_hosts(pass, row).map(|host| of_left_host(pass, host)).collect(),
     };
     all.iter().find(|one| one.is_lost()).or(all.first()).cloned()
 }
 
 /// Who can reach each service that has a route, but for those that are deleted.
-pub fn of_all(picture: &PassResult) -> Vec<(&ServiceStatus, Exposure)> {
-    let there = picture.statuses().values().filter(|row| !row.deleted);
-    there.filter_map(|row| Some((row, of_service(picture, row)?))).collect()
+pub fn of_all(pass: &PassResult) -> Vec<(&ServiceStatus, Exposure)> {
+    let there = pass.statuses().values().filter(|row| !row.deleted);
+    there.filter_map(|row| Some((row, of_service(pass, row)?))).collect()
 }
 
 /// Who can reach the route of a proxied name.
-pub fn of_host(picture: &PassResult, row: &ServiceStatus, host: &str) -> Option<Exposure> {
+pub fn of_host(pass: &PassResult, row: &ServiceStatus, host: &str) -> Option<Exposure> {
     let main = main_name(host);
-    let Some(service) = picture.services.get(&row.name) else {
-        let mut hosts = left_hosts(picture, row);
-        return hosts.find(|host| main_name(&host.name) == main).map(|host| of_left_host(picture, host));
+    let Some(service) = pass.services.get(&row.name) else {
+        let mut hosts = left_hosts(pass, row);
+        return hosts.find(|host| main_name(&host.name) == main).map(|host| of_left_host(pass, host));
     };
     let route = service.routes.iter().find(|route| route.domains.first().is_some_and(|first| first == main))?;
-    Some(of_route(picture, row, route))
+    Some(of_route(pass, row, route))
 }
 
 /// The first name of a host.
@@ -89,25 +89,25 @@ fn main_name(host: &str) -> &str {
     host.split(['/', ',']).next().unwrap_or_default()
 }
 
-fn of_route(picture: &PassResult, row: &ServiceStatus, route: &Route) -> Exposure {
+fn of_route(pass: &PassResult, row: &ServiceStatus, route: &Route) -> Exposure {
     let main = route.domains.first().map(String::as_str).unwrap_or_default();
     let mut hosts = proxy_hosts(row);
     let host = hosts.find(|address| main_name(&address.name) == main);
     let observed = host.map_or(Observed::Absent, |host| {
-        let named = picture.wants.map.get(host).and_then(|want| want.fields.text("access_list"));
-        observed(picture, host, named)
+        let named = pass.wants.map.get(host).and_then(|want| want.fields.text("access_list"));
+        observed(pass, host, named)
     });
     Exposure { wanted: route.access_list.clone(), observed }
 }
 
 /// Hosts of a service whose manifest is gone.
-fn left_hosts<'a>(picture: &'a PassResult, row: &'a ServiceStatus) -> impl Iterator<Item = &'a Address> {
-    proxy_hosts(row).filter(|host| picture.facts.applied.contains_key(*host))
+fn left_hosts<'a>(pass: &'a PassResult, row: &'a ServiceStatus) -> impl Iterator<Item = &'a Address> {
+    proxy_hosts(row).filter(|host| pass.facts.applied.contains_key(*host))
 }
 
-fn of_left_host(picture: &PassResult, host: &Address) -> Exposure {
-    let applied = picture.facts.applied.get(host).and_then(|applied| applied.fields.text("access_list"));
-    Exposure { wanted: applied.map(str::to_owned), observed: observed(picture, host, applied) }
+fn of_left_host(pass: &PassResult, host: &Address) -> Exposure {
+    let applied = pass.facts.applied.get(host).and_then(|applied| applied.fields.text("access_list"));
+    Exposure { wanted: applied.map(str::to_owned), observed: observed(pass, host, applied) }
 }
 
 fn proxy_hosts(row: &ServiceStatus) -> impl Iterator<Item = &Address> {
@@ -115,11 +115,11 @@ fn proxy_hosts(row: &ServiceStatus) -> impl Iterator<Item = &Address> {
 }
 
 /// What the proxy does for a host that is to have this list.
-fn observed(picture: &PassResult, host: &Address, named: Option<&str>) -> Observed {
-    if picture.world.gap(host).is_some() {
+fn observed(pass: &PassResult, host: &Address, named: Option<&str>) -> Observed {
+    if pass.world.gap(host).is_some() {
         return Observed::Unknown;
     }
-    let seen = picture.world.seen.get(host);
+    let seen = pass.world.seen.get(host);
     if named.is_some() && seen.is_some_and(|seen| leaves_list_out(&seen.fields)) {
         return Observed::Open;
     }
@@ -132,12 +132,12 @@ fn observed(picture: &PassResult, host: &Address, named: Option<&str>) -> Observ
 }
 
 /// Marks a service that lost its access list, as long as that is not put back by itself.
-pub fn mark_lost(picture: &PassResult, status: &mut ServiceStatus) {
-    let lost = of_service(picture, status).filter(Exposure::is_lost).and_then(|exposure| exposure.wanted);
+pub fn mark_lost(pass: &PassResult, status: &mut ServiceStatus) {
+    let lost = of_service(pass, status).filter(Exposure::is_lost).and_then(|exposure| exposure.wanted);
     let Some(list) = lost else { return };
-    let acts = picture.acts && picture.consented && !picture.facts.suspended.contains_key(&status.name);
+    let acts = pass.acts && pass.consented && !pass.facts.suspended.contains_key(&status.name);
     let is_of_host = |address: &Address| address.kind == Kind::ProxyHost;
-    let mut changes = picture.changes_of(&status.name).filter(|change| is_of_host(&change.address));
+    let mut changes = pass.changes_of(&status.name).filter(|change| is_of_host(&change.address));
     if acts && changes.any(|change| change.refusal().is_none()) {
         return;
     }

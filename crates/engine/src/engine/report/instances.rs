@@ -329,8 +329,8 @@ impl InstancesOf {
     }
 
     /// The rows that match, in order.
-    pub fn select(&self, picture: &PassResult) -> Vec<InstanceRow> {
-        let mut rows: Vec<InstanceRow> = picture.instances().iter().filter(|row| self.takes(row)).cloned().collect();
+    pub fn select(&self, pass: &PassResult) -> Vec<InstanceRow> {
+        let mut rows: Vec<InstanceRow> = pass.instances().iter().filter(|row| self.takes(row)).cloned().collect();
         let key = |row: &InstanceRow| match self.sort.trim_start_matches('-') {
             "cloud" => row.cloud.clone(),
             "project" => row.project.clone(),
@@ -350,18 +350,18 @@ impl InstancesOf {
 }
 
 /// Every server by name: those of manifests, and those that vendors list.
-pub(super) fn rows(picture: &PassResult) -> Vec<InstanceRow> {
-    let managed = picture.services.iter().flat_map(|(name, service)| {
-        service.servers().map(move |instance| row(picture, &instance.address, Some((name, instance))))
+pub(super) fn rows(pass: &PassResult) -> Vec<InstanceRow> {
+    let managed = pass.services.iter().flat_map(|(name, service)| {
+        service.servers().map(move |instance| row(pass, &instance.address, Some((name, instance))))
     });
     // Of one that is destroyed nothing is wanted, whatever its manifest says.
-    let instances = picture.services.values().flat_map(Service::servers);
+    let instances = pass.services.values().flat_map(Service::servers);
     let of_manifests: BTreeSet<&Address> = instances.map(|instance| &instance.address).collect();
-    let is_managed = |address: &Address| picture.wants.map.contains_key(address) || of_manifests.contains(address);
+    let is_managed = |address: &Address| pass.wants.map.contains_key(address) || of_manifests.contains(address);
     // One of Amarre's whose manifest is gone is still there, and costs what it cost.
-    let made = picture.world.seen.keys().filter(|address| address.kind == Kind::Server);
-    let listed = picture.world.inventory.keys().filter(|address| address.kind.is_instance()).chain(made);
-    let others = listed.filter(|address| !is_managed(address)).map(|address| row(picture, address, None));
+    let made = pass.world.seen.keys().filter(|address| address.kind == Kind::Server);
+    let listed = pass.world.inventory.keys().filter(|address| address.kind.is_instance()).chain(made);
+    let others = listed.filter(|address| !is_managed(address)).map(|address| row(pass, address, None));
     let mut rows: Vec<InstanceRow> = managed.chain(others).collect();
     rows.sort_by_cached_key(|row| (row.shown_name().to_owned(), row.name.clone()));
     rows
@@ -374,9 +374,9 @@ impl InstanceRow {
     }
 }
 
-fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Instance)>) -> InstanceRow {
+fn row(pass: &PassResult, address: &Address, managed: Option<(&String, &Instance)>) -> InstanceRow {
     let cloud = address.provider.short_name().to_owned();
-    let seen = picture.world.thing(address);
+    let seen = pass.world.thing(address);
     let is_made = address.kind == Kind::Server;
     let id = if is_made { seen.map(|seen| seen.vendor_id.clone()) } else { Some(address.name.clone()) };
     let id = id.unwrap_or_default();
@@ -385,12 +385,12 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
     // Addresses have no project in them, so a gap of one covers none by itself.
     let is_of_project = |gap: &Gap| matches!(&gap.scope, GapScope::Part { path, .. } if *path == project);
     let hides = |gap: &&Gap| gap.covers(address) || gap.provider == address.provider && is_of_project(gap);
-    let gap = picture.plan.gaps.iter().find(hides);
+    let gap = pass.plan.gaps.iter().find(hides);
     let manifest = managed.map(|(service, instance)| ManagedPower {
         service: service.clone(),
         instance: instance.clone(),
-        wanted: instance.wanted(picture.facts.power.get(address), picture.at),
-        facts: picture.facts.power.get(address).cloned().unwrap_or_default(),
+        wanted: instance.wanted(pass.facts.power.get(address), pass.at),
+        facts: pass.facts.power.get(address).cloned().unwrap_or_default(),
     });
     let addresses = seen.map(|seen| seen.fields.strings("addresses")).unwrap_or_default();
     let prices = seen.and_then(|seen| ServerPrices::of(&seen.fields));
@@ -398,9 +398,7 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
     let mut row = InstanceRow {
         name: match managed {
             // Servers of a pool share their manifest.
-            Some((service, _)) if picture.services.get(service).is_some_and(|one| one.pool.is_none()) => {
-                service.clone()
-            }
+            Some((service, _)) if pass.services.get(service).is_some_and(|one| one.pool.is_none()) => service.clone(),
             Some(_) => address.name.clone(),
             None => format!("{cloud}:{id}"),
         },
@@ -414,7 +412,7 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
         addresses: addresses.into_iter().map(str::to_owned).collect(),
         status: field("status"),
         unanswered: seen.and_then(unanswered),
-        work: InstanceWork::going_on(picture, address, seen.filter(|_| gap.is_none())),
+        work: InstanceWork::going_on(pass, address, seen.filter(|_| gap.is_none())),
         pending: None,
         state: state(seen, gap),
         is_monthly: field("billing") == "month",
@@ -425,26 +423,26 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
         missed: None,
         created: field("created"),
         manifest,
-        action: picture.actions.get(address).cloned(),
-        seen_at: seen.map_or(picture.at, |seen| seen.at),
+        action: pass.actions.get(address).cloned(),
+        seen_at: seen.map_or(pass.at, |seen| seen.at),
         gap: gap.cloned(),
     };
-    if row.state == InstanceState::Missing && is_made && !picture.facts.applied.contains_key(address) {
+    if row.state == InstanceState::Missing && is_made && !pass.facts.applied.contains_key(address) {
         row.state = InstanceState::NotMade;
     }
     if address.provider.cloud_traits().shelves && row.state != InstanceState::Shelved {
         row.not_shelved = seen.and_then(|seen| not_shelved(row.shown_name(), &seen.fields));
     }
-    row.pending = pending(picture, &row);
-    row.saved = row.timetable().is_some().then(|| saved(picture, &row));
-    row.missed = missed_tick(picture, &row);
+    row.pending = pending(pass, &row);
+    row.saved = row.timetable().is_some().then(|| saved(pass, &row));
+    row.missed = missed_tick(pass, &row);
     row
 }
 
 /// Of one that is there, only what is held; of another one, also what it waits for.
-fn pending(picture: &PassResult, row: &InstanceRow) -> Option<Pending> {
+fn pending(pass: &PassResult, row: &InstanceRow) -> Option<Pending> {
     let managed = row.manifest.as_ref().filter(|_| row.gap.is_none())?;
-    let change = picture.change_of(&row.address);
+    let change = pass.change_of(&row.address);
     if let Some(refusal) = change.and_then(|change| change.refusal()) {
         let Refusal { code, message, hints, .. } = refusal;
         return Some(Pending { why: message.clone(), code: Some(*code), hints: hints.clone() });
@@ -452,18 +450,18 @@ fn pending(picture: &PassResult, row: &InstanceRow) -> Option<Pending> {
     if row.is_there() {
         return None;
     }
-    if let Some(known) = picture.failing.get(&row.address) {
+    if let Some(known) = pass.failing.get(&row.address) {
         let error = &known.error;
         return Some(Pending { why: error.message.clone(), code: Some(error.code), hints: error.hints() });
     }
-    let status = picture.statuses().get(&managed.service)?;
+    let status = pass.statuses().get(&managed.service)?;
     let why = status.what_now.clone();
     (!why.is_empty()).then(|| Pending { why, code: status.code, hints: status.hints.clone() })
 }
 
-fn saved(picture: &PassResult, row: &InstanceRow) -> Saved {
+fn saved(pass: &PassResult, row: &InstanceRow) -> Saved {
     let currency = || row.prices.as_ref().map(|prices| prices.currency.clone()).unwrap_or_default();
-    let mut saved = picture.saved.get(&row.address).cloned().unwrap_or_default();
+    let mut saved = pass.saved.get(&row.address).cloned().unwrap_or_default();
     if saved.currency.is_empty() {
         saved.currency = currency();
     }
@@ -544,21 +542,21 @@ fn pending_json(pending: &Pending) -> Json {
 
 /// The document of a list: some rows of all that match, and the parts of clouds that are not seen. What was saved is that of
 /// all.
-pub fn document(picture: &PassResult, all: &[InstanceRow], shown: Range<usize>) -> Json {
+pub fn document(pass: &PassResult, all: &[InstanceRow], shown: Range<usize>) -> Json {
     let next = (shown.end < all.len()).then_some(shown.end);
     let rows = all.get(shown).unwrap_or_default();
-    let gaps = picture.plan.gaps.iter().filter(|gap| is_of_cloud(picture, gap)).map(|gap| {
+    let gaps = pass.plan.gaps.iter().filter(|gap| is_of_cloud(pass, gap)).map(|gap| {
         json!({"cloud": gap.provider.short_name(), "place": gap.place().trim(), "code": gap.code, "message": gap.message.to_string(), "hint": gap.hint.to_string()})
     });
     json!({
-        "schema": "amarre.instances/v1", "at": picture.at.rfc3339(), "total": all.len(), "next": next,
+        "schema": "amarre.instances/v1", "at": pass.at.rfc3339(), "total": all.len(), "next": next,
         "saved": savings::sums(all).iter().map(savings::json).collect::<Vec<_>>(),
         "gaps": gaps.collect::<Vec<_>>(), "instances": rows.iter().map(json).collect::<Vec<_>>(),
     })
 }
 
-fn is_of_cloud(picture: &PassResult, gap: &Gap) -> bool {
-    let clouds = picture.context.as_ref().map(|context| &context.site.clouds);
+fn is_of_cloud(pass: &PassResult, gap: &Gap) -> bool {
+    let clouds = pass.context.as_ref().map(|context| &context.site.clouds);
     let is_one = clouds.is_some_and(|clouds| clouds.values().any(|cloud| cloud.provider == gap.provider));
     is_one && gap.scope.resource().is_none()
 }
@@ -567,8 +565,8 @@ fn is_of_cloud(picture: &PassResult, gap: &Gap) -> bool {
 ///
 /// # Errors
 /// The names that it could be, or that are near.
-pub fn find(picture: &PassResult, name: &str) -> Result<InstanceRow, String> {
-    let rows = picture.instances();
+pub fn find(pass: &PassResult, name: &str) -> Result<InstanceRow, String> {
+    let rows = pass.instances();
     let mut called = rows.iter().filter(|row| row.name == name);
     match (called.next(), called.next()) {
         (Some(row), None) => return Ok(row.clone()),

@@ -6,19 +6,19 @@ use amarre_core::plan::render::lines;
 use amarre_core::text;
 
 /// The name in its manifest, of a job.
-pub fn job<'a>(picture: &'a PassResult, address: &Address) -> Option<&'a str> {
+pub fn job<'a>(pass: &'a PassResult, address: &Address) -> Option<&'a str> {
     if address.kind != Kind::Container {
         return None;
     }
-    let wanted = picture.wants.map.get(address).map(|want| &want.service);
-    let service = wanted.or_else(|| picture.facts.applied.get(address).map(|row| &row.service))?;
-    let manifest = picture.services.get(service)?;
+    let wanted = pass.wants.map.get(address).map(|want| &want.service);
+    let service = wanted.or_else(|| pass.facts.applied.get(address).map(|row| &row.service))?;
+    let manifest = pass.services.get(service)?;
     manifest.jobs.keys().find(|key| manifest.address_name(key) == address.name).map(String::as_str)
 }
 
 /// `job backup`, `container cloud-app`, `record cloud.example.org`.
-pub fn resource_label(picture: &PassResult, address: &Address) -> Text {
-    match job(picture, address) {
+pub fn resource_label(pass: &PassResult, address: &Address) -> Text {
+    match job(pass, address) {
         Some(job) => text!("job {job}", job),
         None => text!("{kind} {name}", kind = address.kind, name = shown_name(address)),
     }

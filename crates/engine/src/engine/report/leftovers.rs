@@ -69,12 +69,12 @@ fn is_server(resource: &ResourceStatus) -> bool {
 }
 
 /// Whether only the data of a service is left, which it may have again, or its server with the records that lead to it.
-pub(super) fn is_deleted(picture: &PassResult, name: &str, resources: &[ResourceStatus]) -> bool {
+pub(super) fn is_deleted(pass: &PassResult, name: &str, resources: &[ResourceStatus]) -> bool {
     let keeps_records = resources.iter().any(is_server);
     let is_data = |resource: &ResourceStatus| {
         let kind = resource.address.kind;
         kind.is_kept() || keeps_records && kind == Kind::Record
     };
-    let has_manifest = picture.services.contains_key(name) || picture.broken.contains_key(name);
-    !has_manifest && !picture.is_changing(name) && !resources.is_empty() && resources.iter().all(is_data)
+    let has_manifest = pass.services.contains_key(name) || pass.broken.contains_key(name);
+    !has_manifest && !pass.is_changing(name) && !resources.is_empty() && resources.iter().all(is_data)
 }

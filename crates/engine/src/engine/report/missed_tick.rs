@@ -16,18 +16,18 @@ pub struct MissedTick {
 }
 
 /// The tick that a server missed. One that is only reported on, or that a person set aside, misses none.
-pub(super) fn missed_tick(picture: &PassResult, row: &InstanceRow) -> Option<MissedTick> {
+pub(super) fn missed_tick(pass: &PassResult, row: &InstanceRow) -> Option<MissedTick> {
     let managed = row.manifest.as_ref()?;
-    let service = picture.services.get(&managed.service)?;
-    let usual = picture.context.as_ref()?.site.mode;
+    let service = pass.services.get(&managed.service)?;
+    let usual = pass.context.as_ref()?.site.mode;
     let is_left = service.reconcile.mode.unwrap_or(usual) == Mode::Report
-        || picture.facts.suspended.contains_key(&managed.service)
-        || !picture.consented;
-    let tick = managed.facts.missed(&managed.wanted, picture.at).filter(|_| !is_left)?;
-    Some(MissedTick { tick, why: why(picture, row) })
+        || pass.facts.suspended.contains_key(&managed.service)
+        || !pass.consented;
+    let tick = managed.facts.missed(&managed.wanted, pass.at).filter(|_| !is_left)?;
+    Some(MissedTick { tick, why: why(pass, row) })
 }
 
-fn why(picture: &PassResult, row: &InstanceRow) -> Option<Text> {
+fn why(pass: &PassResult, row: &InstanceRow) -> Option<Text> {
     if let Some(gap) = &row.gap {
         return Some(gap.message.clone());
     }
@@ -36,18 +36,18 @@ fn why(picture: &PassResult, row: &InstanceRow) -> Option<Text> {
         InstanceState::Error => Some(text!("the vendor says {status}", status)),
         InstanceState::Unknown | InstanceState::NotMade | InstanceState::Missing => None,
         // While a try of ours is looked at, it is on its way, and so the last one that failed comes first.
-        InstanceState::Changing => failure(picture, row).or_else(|| Some(text!("its status is {status}", status))),
-        InstanceState::On | InstanceState::Off | InstanceState::Shelved => failure(picture, row),
+        InstanceState::Changing => failure(pass, row).or_else(|| Some(text!("its status is {status}", status))),
+        InstanceState::On | InstanceState::Off | InstanceState::Shelved => failure(pass, row),
     }
 }
 
 /// What its vendor said to the last try, or why none is made.
-fn failure(picture: &PassResult, row: &InstanceRow) -> Option<Text> {
+fn failure(pass: &PassResult, row: &InstanceRow) -> Option<Text> {
     let service = row.manifest.as_ref().map(|managed| &managed.service)?;
-    let held = picture.change_of(&row.address).and_then(|change| change.refusal());
+    let held = pass.change_of(&row.address).and_then(|change| change.refusal());
     let held = held.map(|refusal| refusal.message.clone());
-    let failed = picture.failing.get(&row.address).map(|known| known.error.message.clone());
-    let before = picture.past_failures.get(service).filter(|(address, _)| *address == row.address);
+    let failed = pass.failing.get(&row.address).map(|known| known.error.message.clone());
+    let before = pass.past_failures.get(service).filter(|(address, _)| *address == row.address);
     held.or(failed).or(before.map(|(_, why)| why.clone()))
 }
 

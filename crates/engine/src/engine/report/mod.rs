@@ -55,13 +55,13 @@ pub use status_text::{service_text, status_text};
 use waits::PendingWait;
 
 /// The revision in a few words: `services @ 5e1c0aa`.
-pub fn revision(picture: &PassResult) -> String {
-    revision_text(picture).to_string()
+pub fn revision(pass: &PassResult) -> String {
+    revision_text(pass).to_string()
 }
 
-fn revision_text(picture: &PassResult) -> Text {
-    let id = short_revision(&picture.source.revision);
-    if id.is_empty() { text!("no source yet") } else { format!("{} @ {id}", picture.source.label).into() }
+fn revision_text(pass: &PassResult) -> Text {
+    let id = short_revision(&pass.source.revision);
+    if id.is_empty() { text!("no source yet") } else { format!("{} @ {id}", pass.source.label).into() }
 }
 
 /// A revision as it is shown.
@@ -70,10 +70,10 @@ pub fn short_revision(revision: &str) -> String {
 }
 
 /// The same with its commit, if known: `main @ 3f2a9c1 "add gitea" (Alice Martin, 2 min ago)`.
-fn revision_and_commit(picture: &PassResult) -> String {
-    match &picture.source.commit {
-        Some(commit) => format!("{} {}", revision(picture), commit_text(commit, picture.at)),
-        None => revision(picture),
+fn revision_and_commit(pass: &PassResult) -> String {
+    match &pass.source.commit {
+        Some(commit) => format!("{} {}", revision(pass), commit_text(commit, pass.at)),
+        None => revision(pass),
     }
 }
 
@@ -84,8 +84,8 @@ fn commit_text(commit: &Commit, now: Timestamp) -> Text {
 }
 
 /// The state of the source.
-pub fn revision_json(picture: &PassResult) -> Json {
-    let source = &picture.source;
+pub fn revision_json(pass: &PassResult) -> Json {
+    let source = &pass.source;
     revision_document((&source.revision, &source.label), source.commit.as_ref(), source.is_branch)
 }
 
@@ -105,9 +105,9 @@ pub fn revision_document((id, label): (&str, &str), commit: Option<&Commit>, is_
 }
 
 /// What is effective while the source cannot be used.
-fn effective_text(picture: &PassResult, error: &SourceError, now: Timestamp) -> Text {
-    let Some(commit) = &picture.source.commit else {
-        let is_bare = picture.services.is_empty() && picture.source.revision.is_empty();
+fn effective_text(pass: &PassResult, error: &SourceError, now: Timestamp) -> Text {
+    let Some(commit) = &pass.source.commit else {
+        let is_bare = pass.services.is_empty() && pass.source.revision.is_empty();
         return match is_bare {
             true => text!("no manifest is in force yet"),
             false => text!("the last good manifests are in force"),
@@ -120,8 +120,8 @@ fn effective_text(picture: &PassResult, error: &SourceError, now: Timestamp) -> 
 }
 
 /// Problems beside the services, a line each with its hints.
-pub(super) fn problems_text(picture: &PassResult, now: Timestamp, style: Style, out: &mut String) {
-    let problems = problems(picture, now);
+pub(super) fn problems_text(pass: &PassResult, now: Timestamp, style: Style, out: &mut String) {
+    let problems = problems(pass, now);
     for (index, SiteProblem { text, code, hints }) in problems.iter().enumerate() {
         let text = say(text, style.language);
         out.push_str(&format!("{} {text}, {code}\n", style.sign(Sign::Refuse)));
@@ -145,43 +145,43 @@ pub struct SiteProblem {
 }
 
 /// Problems beside the services, each with its hints.
-pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
+pub fn problems(pass: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
     let trouble = |text: Text, code: Code, hints: Vec<Hint>| SiteProblem { text, code, hints };
     let mut lines = Vec::new();
-    if let Some(error) = &picture.ledger_error {
+    if let Some(error) = &pass.ledger_error {
         let text = text!("{error}; nothing is written anywhere until it can be", error = Text::from(&error.message));
         lines.push(trouble(text, Code::A0903, vec![Hint::text(error.hint.clone())]));
     }
-    if let Some(wrong) = &picture.config_trouble {
+    if let Some(wrong) = &pass.config_trouble {
         let hint = Hint::text(text!("correct amarre.yaml, then send SIGHUP again; until then the one before stays"));
         lines.push(trouble(Text::from(&wrong.message), wrong.code, vec![hint]));
     }
-    if let Some(wrong) = &picture.listener_trouble {
+    if let Some(wrong) = &pass.listener_trouble {
         let hint = Hint::text(text!("amarre doctor says how to correct it; new files are served without a restart"));
         lines.push(trouble(Text::from(&wrong.message), wrong.code, vec![hint]));
     }
-    if let Some(error) = &picture.source_error {
+    if let Some(error) = &pass.source_error {
         let since = error.since.map(|since| now - since).filter(|span| *span >= Millis::seconds(1));
         let what = Text::from(error.to_string());
         let what = since.map_or_else(|| what.clone(), |span| text!("{what}, for {span}", what = what.clone(), span));
-        let text = text!("{what}; {effect}", what, effect = effective_text(picture, error, now));
+        let text = text!("{what}; {effect}", what, effect = effective_text(pass, error, now));
         lines.push(trouble(text, error.code, error.hints.clone()));
     }
-    for (name, error) in apps::behind(picture) {
+    for (name, error) in apps::behind(pass) {
         lines.push(trouble(format!("{name}: {error}").into(), error.code, error.hints.clone()));
     }
-    for gap in &picture.plan.gaps {
+    for gap in &pass.plan.gaps {
         let (place, span) = (format!("{}{}", gap.provider, gap.place()), now - gap.since);
         let text = text!("{place}: {why}, for {span}", place, why = gap.message.clone(), span);
         lines.push(trouble(text, gap.code, gap.hint().into_iter().collect()));
     }
-    let files = picture.diagnostics.iter().filter(|known| known.service.is_none() && known.severity == Severity::Error);
+    let files = pass.diagnostics.iter().filter(|known| known.service.is_none() && known.severity == Severity::Error);
     for known in files {
         let hint = known.hint.clone().map(Hint::text);
         let hint = hint.unwrap_or_else(|| Hint::command(text!("to see the place"), "amarre validate"));
         lines.push(trouble(known.placed(), known.code, vec![hint]));
     }
-    if let Some(guard) = &picture.plan.guard {
+    if let Some(guard) = &pass.plan.guard {
         lines.push(trouble(guard.message.clone(), guard.code, guard.hints.clone()));
     }
     lines
@@ -213,27 +213,27 @@ pub(super) fn hint_text(hint: &Hint, language: Language) -> String {
 }
 
 /// How long the state has lasted; empty when that is not known.
-pub fn since_text(picture: &PassResult, name: &str, now: Timestamp, language: Language) -> String {
-    let known = picture.since.get(name).filter(|(_, at)| at.0 > 0);
+pub fn since_text(pass: &PassResult, name: &str, now: Timestamp, language: Language) -> String {
+    let known = pass.since.get(name).filter(|(_, at)| at.0 > 0);
     known.map(|(_, at)| say(&text!("{span}", span = now - *at), language)).unwrap_or_default()
 }
 
 /// Everything, `amarre.status/v1`.
-pub fn status_json(picture: &PassResult, next_run: Option<Timestamp>) -> Json {
-    let services = picture.statuses();
+pub fn status_json(pass: &PassResult, next_run: Option<Timestamp>) -> Json {
+    let services = pass.statuses();
     let there = || services.values().filter(|row| !row.deleted);
     let count = |test: &dyn Fn(&ServiceStatus) -> bool| there().filter(|row| test(row)).count();
-    let listed = |only: Only| service_list::matching(picture, only).len();
-    let needs = attention::json(picture);
+    let listed = |only: Only| service_list::matching(pass, only).len();
+    let needs = attention::json(pass);
     let mut document = json!({
         "schema": "amarre.status/v1",
-        "instance": picture.context.as_ref().map(|context| context.site.instance.clone()),
+        "instance": pass.context.as_ref().map(|context| context.site.instance.clone()),
         "version": env!("CARGO_PKG_VERSION"),
-        "test_mode": test_mode(picture),
+        "test_mode": test_mode(pass),
         "source": {
-            "revision": revision_json(picture),
-            "checked_at": picture.at.rfc3339(),
-            "error": picture.source_error.as_ref().map(|error| json!({
+            "revision": revision_json(pass),
+            "checked_at": pass.at.rfc3339(),
+            "error": pass.source_error.as_ref().map(|error| json!({
                 "code": error.code, "message": error.message, "hints": error.hints,
                 "since": error.since.map(Timestamp::rfc3339), "fetched_at": error.fetched.map(Timestamp::rfc3339),
             })),
@@ -248,19 +248,19 @@ pub fn status_json(picture: &PassResult, next_run: Option<Timestamp>) -> Json {
             "no_tls": listed(Only::NoTls),
         },
         "needs_you": needs,
-        "planning_only": !picture.consented,
-        "ledger": {"error": picture.ledger_error.as_ref().map(
+        "planning_only": !pass.consented,
+        "ledger": {"error": pass.ledger_error.as_ref().map(
             |trouble| json!({"code": Code::A0903, "message": trouble.message}))},
-        "configuration": {"error": picture.config_trouble.as_ref().map(
+        "configuration": {"error": pass.config_trouble.as_ref().map(
             |trouble| json!({"code": trouble.code, "message": trouble.message}))},
-        "listener": {"error": picture.listener_trouble.as_ref().map(
+        "listener": {"error": pass.listener_trouble.as_ref().map(
             |trouble| json!({"code": trouble.code, "message": trouble.message}))},
-        "guard": picture.plan.guard.as_ref().map(render::json::refusal),
-        "providers": providers_json(picture),
-        "certificates": certificates::budgets(picture).iter().map(|budget| json!({
+        "guard": pass.plan.guard.as_ref().map(render::json::refusal),
+        "providers": providers_json(pass),
+        "certificates": certificates::budgets(pass).iter().map(|budget| json!({
             "domain": budget.domain, "left_this_week": budget.left, "of": budget.of,
         })).collect::<Vec<_>>(),
-        "services": services.values().map(|row| service_json(picture, row)).collect::<Vec<_>>(),
+        "services": services.values().map(|row| service_json(pass, row)).collect::<Vec<_>>(),
     });
     if let (Some(object), Some(at)) = (document.as_object_mut(), next_run) {
         object.insert("next_run_at".to_owned(), json!(at.rfc3339()));
@@ -274,17 +274,17 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// The simulated providers by name: `["npm", "ovh"]`.
-pub fn test_mode(picture: &PassResult) -> Vec<&str> {
-    picture.simulated().map(ProviderId::as_str).collect()
+pub fn test_mode(pass: &PassResult) -> Vec<&str> {
+    pass.simulated().map(ProviderId::as_str).collect()
 }
 
-fn providers_json(picture: &PassResult) -> Vec<Json> {
-    let Some(context) = &picture.context else { return Vec::new() };
+fn providers_json(pass: &PassResult) -> Vec<Json> {
+    let Some(context) = &pass.context else { return Vec::new() };
     context
         .providers
         .keys()
         .map(|id| {
-            let gap = picture.plan.gaps.iter().find(|gap| gap.provider == *id && gap.scope.resource().is_none());
+            let gap = pass.plan.gaps.iter().find(|gap| gap.provider == *id && gap.scope.resource().is_none());
             let mut object = Map::new();
             object.insert("name".to_owned(), json!(id.as_str()));
             object.insert("kind".to_owned(), json!(id.family()));
@@ -300,7 +300,7 @@ fn providers_json(picture: &PassResult) -> Vec<Json> {
                     "down"
                 }),
             );
-            if let Some(version) = picture.versions.get(id) {
+            if let Some(version) = pass.versions.get(id) {
                 object.insert("version".to_owned(), json!(version));
             }
             if let Some(gap) = gap {
@@ -313,7 +313,7 @@ fn providers_json(picture: &PassResult) -> Vec<Json> {
                         .filter(|(name, _)| name != "provider"),
                 );
             }
-            if let (None, Some(open)) = (gap, picture.open.get(id)) {
+            if let (None, Some(open)) = (gap, pass.open.get(id)) {
                 object.insert("since".to_owned(), json!(open.since.rfc3339()));
                 object.insert("next_try_at".to_owned(), json!(open.backoff.until.rfc3339()));
                 object.insert("error".to_owned(), open_error(open));
@@ -368,14 +368,14 @@ pub(crate) fn insert(document: &mut Json, text: &Text, key: &str) {
 }
 
 /// One service, as in the list.
-pub fn service_json(picture: &PassResult, row: &ServiceStatus) -> Json {
-    let suspended = picture.facts.suspended.get(&row.name).map(
+pub fn service_json(pass: &PassResult, row: &ServiceStatus) -> Json {
+    let suspended = pass.facts.suspended.get(&row.name).map(
         |suspension| json!({"by": suspension.by, "why": suspension.why.to_string(), "since": suspension.at.rfc3339()}),
     );
     let error = row.code.as_ref().map(|code| {
         let mut error = json!({"code": code, "hints": row.hints});
         insert(&mut error, &row.what_now, "message");
-        wait_text::with_failure(error, picture, row)
+        wait_text::with_failure(error, pass, row)
     });
     let mut document = json!({
         "name": row.name,
@@ -391,18 +391,18 @@ pub fn service_json(picture: &PassResult, row: &ServiceStatus) -> Json {
         "stalled": row.waiting.as_ref().is_some_and(PendingWait::is_stalled),
         "next_try_at": row.waiting.as_ref().and_then(PendingWait::ends_at).map(Timestamp::rfc3339),
         "waiting": row.waiting.as_ref().map(wait_text::waiting_json),
-        "conditions": conditions::json(picture, row),
-        "resources": row.resources.iter().map(|resource| resource_json(picture, resource)).collect::<Vec<_>>(),
+        "conditions": conditions::json(pass, row),
+        "resources": row.resources.iter().map(|resource| resource_json(pass, resource)).collect::<Vec<_>>(),
     });
     // Absent is "not known": at its first pass a process cannot tell since when.
-    let since = picture.since.get(&row.name).filter(|(_, at)| at.0 > 0);
+    let since = pass.since.get(&row.name).filter(|(_, at)| at.0 > 0);
     if let (Some(object), Some((_, at))) = (document.as_object_mut(), since) {
         object.insert("since".to_owned(), json!(at.rfc3339()));
     }
-    if let Some(protected) = protected_json(picture, &row.name) {
+    if let Some(protected) = protected_json(pass, &row.name) {
         document["protected"] = protected;
     }
-    let bases = picture.services.get(&row.name).map(|service| builds::bases(picture, service)).unwrap_or_default();
+    let bases = pass.services.get(&row.name).map(|service| builds::bases(pass, service)).unwrap_or_default();
     if !bases.is_empty() {
         document["bases"] = json!(builds::bases_json(&bases));
     }
@@ -410,18 +410,18 @@ pub fn service_json(picture: &PassResult, row: &ServiceStatus) -> Json {
 }
 
 /// Why a service cannot be destroyed; `purge`: only with its data it cannot.
-fn protected_json(picture: &PassResult, name: &str) -> Option<Json> {
+fn protected_json(pass: &PassResult, name: &str) -> Option<Json> {
     let refused = |input: &Input<'_>| {
         let whole = protect::indestructible(input, name).map(|refusal| (refusal, false));
         whole.or_else(|| protect::unpurgeable(input, name).map(|refusal| (refusal, true)))
     };
-    let (refusal, purge) = picture.with_input(refused).flatten()?;
+    let (refusal, purge) = pass.with_input(refused).flatten()?;
     let mut document = json!({"code": refusal.code, "hints": refusal.hints, "purge": purge});
     insert(&mut document, &refusal.message, "message");
     Some(document)
 }
 
-fn resource_json(picture: &PassResult, resource: &ResourceStatus) -> Json {
+fn resource_json(pass: &PassResult, resource: &ResourceStatus) -> Json {
     let drift = resource.change.iter().filter(|change| status::is_drift(change)).flat_map(|change| &change.diff);
     let mut document = json!({
         "address": resource.address.to_string(),
@@ -437,10 +437,10 @@ fn resource_json(picture: &PassResult, resource: &ResourceStatus) -> Json {
         let since = resource.detail_clock.and_then(CountFrom::since);
         object.extend(since.map(|since| ("since".to_owned(), json!(since.rfc3339()))));
         object.extend(resource.job.iter().map(|job| ("job".to_owned(), json!(job))));
-        if picture.world.seen.get(&resource.address).is_some_and(|seen| !seen.owner.is_ours()) {
+        if pass.world.seen.get(&resource.address).is_some_and(|seen| !seen.owner.is_ours()) {
             object.insert("owned".to_owned(), json!(false));
         }
-        if picture.is_simulated(&resource.address.provider) {
+        if pass.is_simulated(&resource.address.provider) {
             object.insert("simulated".to_owned(), json!(true));
         }
     }

@@ -9,8 +9,8 @@ use amarre_core::model::{Address, Change, Kind, Readiness, Text};
 use amarre_core::text;
 
 /// The next step and its time.
-pub fn next_step(picture: &PassResult, name: &str) -> (Text, Option<CountFrom>) {
-    let mine: Vec<&Change> = picture.changes_of(name).collect();
+pub fn next_step(pass: &PassResult, name: &str) -> (Text, Option<CountFrom>) {
+    let mine: Vec<&Change> = pass.changes_of(name).collect();
     let is_due = |change: &&&Change| !matches!(change.gate, Gate::Until { .. });
     let drift = mine.iter().filter(|change| is_drift(change)).filter(is_due);
     let drift: Vec<&str> = drift.map(|change| drift_word(change)).collect();
@@ -26,21 +26,19 @@ pub fn next_step(picture: &PassResult, name: &str) -> (Text, Option<CountFrom>) 
             let (text, then) = until_text(change, *what);
             Some((text, Some(CountFrom::Until(then, *at))))
         }
-        Gate::After(needs) => {
-            needs.first().map(|need| (text!("waits for {what}", what = need_text(picture, need)), None))
-        }
+        Gate::After(needs) => needs.first().map(|need| (text!("waits for {what}", what = need_text(pass, need)), None)),
         Gate::Now | Gate::Held(_) => None,
     });
-    let wanted = || picture.wanted_by(name).iter();
+    let wanted = || pass.wanted_by(name).iter();
     let called = |address: &Address| {
-        let manifest = picture.services.get(name).filter(|_| address.kind == Kind::Container);
+        let manifest = pass.services.get(name).filter(|_| address.kind == Kind::Container);
         manifest.map_or_else(|| address.name.clone(), |manifest| manifest.called(&address.name))
     };
     let starting = wanted()
         .filter(|address| address.kind == Kind::Container || address.kind.is_instance())
-        .filter_map(|address| Some((address, &picture.world.seen.get(address)?.ready)))
+        .filter_map(|address| Some((address, &pass.world.seen.get(address)?.ready)))
         .find_map(|(address, ready)| match ready {
-            Readiness::NotYet { why, .. } => Some(match jobs::job(picture, address) {
+            Readiness::NotYet { why, .. } => Some(match jobs::job(pass, address) {
                 Some(job) => text!("job {job} {why}", job, why = why.clone()),
                 None if called(address) == name => why.clone(),
                 None => text!("{thing}: {why}", thing = called(address), why = why.clone()),
@@ -50,9 +48,9 @@ pub fn next_step(picture: &PassResult, name: &str) -> (Text, Option<CountFrom>) 
     let ready = mine
         .iter()
         .find(|change| change.is_now())
-        .map(|change| jobs::doing(change, jobs::resource_label(picture, &change.address)));
+        .map(|change| jobs::doing(change, jobs::resource_label(pass, &change.address)));
     let unasked = wanted().filter(|address| address.kind == Kind::Image);
-    let unasked = unasked.filter_map(|image| Some((image, picture.world.seen.get(image)?.fields.text("unasked")?)));
+    let unasked = unasked.filter_map(|image| Some((image, pass.world.seen.get(image)?.fields.text("unasked")?)));
     let unasked = unasked
         .map(|(image, why)| text!("is there a newer {image}? {why}", image = &image.name, why = Text::from(why)))
         .next();

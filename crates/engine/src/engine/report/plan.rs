@@ -11,17 +11,17 @@ use amarre_core::plan::render::text::NextStep;
 use amarre_core::plan::render::{self, Sign, Style, Tone};
 
 /// The plan as text.
-pub fn plan_text(picture: &PassResult, style: Style) -> String {
-    plan_text_before(picture, NextStep::Apply, style)
+pub fn plan_text(pass: &PassResult, style: Style) -> String {
+    plan_text_before(pass, NextStep::Apply, style)
 }
 
 /// The same, without the next step.
-pub fn plan_text_before(picture: &PassResult, next: NextStep, style: Style) -> String {
-    let (short, long) = (revision(picture), revision_and_commit(picture));
-    let text = with_forecast(picture, |input, forecast| render::text::plan_before(input, forecast, &long, next, style));
+pub fn plan_text_before(pass: &PassResult, next: NextStep, style: Style) -> String {
+    let (short, long) = (revision(pass), revision_and_commit(pass));
+    let text = with_forecast(pass, |input, forecast| render::text::plan_before(input, forecast, &long, next, style));
     let text = text.unwrap_or_else(|| "not looked yet\n".to_owned());
     // What is broken comes first: the rest of the plan says nothing about it.
-    let broken = broken_count(picture);
+    let broken = broken_count(pass);
     let rest = text.strip_prefix(&long);
     let mut text = match (rest, rest.and_then(|rest| rest.strip_prefix(": ")), broken) {
         // With nothing to do one line is enough.
@@ -30,69 +30,69 @@ pub fn plan_text_before(picture: &PassResult, next: NextStep, style: Style) -> S
         (Some(rest), None, Some(broken)) => format!("{long}: {broken}{rest}"),
         (_, None, _) => text,
     };
-    beside_plan(picture, style, &mut text);
+    beside_plan(pass, style, &mut text);
     text
 }
 
 /// How many manifests cannot be read.
-fn broken_count(picture: &PassResult) -> Option<String> {
-    match picture.broken.len() {
+fn broken_count(pass: &PassResult) -> Option<String> {
+    match pass.broken.len() {
         0 => None,
         1 => Some("1 manifest is broken".to_owned()),
         n => Some(format!("{n} manifests are broken")),
     }
 }
 
-fn with_forecast<T>(picture: &PassResult, use_it: impl FnOnce(&Input<'_>, &Forecast) -> T) -> Option<T> {
-    let forecast = picture.forecast()?;
-    picture.with_input(|input| use_it(input, forecast))
+fn with_forecast<T>(pass: &PassResult, use_it: impl FnOnce(&Input<'_>, &Forecast) -> T) -> Option<T> {
+    let forecast = pass.forecast()?;
+    pass.with_input(|input| use_it(input, forecast))
 }
 
 /// The plan as the comment of a merge request.
-pub fn plan_markdown(picture: &PassResult) -> String {
-    let revision = revision_and_commit(picture);
-    let text = with_forecast(picture, |input, forecast| render::markdown::plan(input, forecast, &revision))
+pub fn plan_markdown(pass: &PassResult) -> String {
+    let revision = revision_and_commit(pass);
+    let text = with_forecast(pass, |input, forecast| render::markdown::plan(input, forecast, &revision))
         .unwrap_or_else(|| "not looked yet\n".to_owned());
     let mut beside = String::new();
-    beside_plan(picture, Style::PLAIN, &mut beside);
+    beside_plan(pass, Style::PLAIN, &mut beside);
     if beside.is_empty() { text } else { format!("{text}\n{}", render::markdown::fenced(&beside)) }
 }
 
 /// What a plan does not show: broken and suspended services, an unreachable source.
-fn beside_plan(picture: &PassResult, style: Style, text: &mut String) {
-    for (name, why) in &picture.broken {
+fn beside_plan(pass: &PassResult, style: Style, text: &mut String) {
+    for (name, why) in &pass.broken {
         text.push_str(&format!("{} {name}: {why}; amarre validate shows it\n", style.sign(Sign::Refuse)));
     }
-    for (name, suspension) in picture.facts.suspended.iter().filter(|(name, _)| picture.services.contains_key(*name)) {
+    for (name, suspension) in pass.facts.suspended.iter().filter(|(name, _)| pass.services.contains_key(*name)) {
         text.push_str(&format!("  {name} is left alone: suspended by {}\n", suspension.by));
     }
-    if let Some(error) = &picture.source_error {
+    if let Some(error) = &pass.source_error {
         text.push_str(&format!(
             "{} {error}; {}, {}\n",
             style.sign(Sign::Refuse),
-            say(&effective_text(picture, error, picture.at), style.language),
+            say(&effective_text(pass, error, pass.at), style.language),
             error.code
         ));
         for hint in &error.hints {
             text.push_str(&format!("  {} {}\n", style.paint(Tone::Dim, "hint:"), hint_text(hint, style.language)));
         }
     }
-    for (name, error) in apps::behind(picture) {
+    for (name, error) in apps::behind(pass) {
         text.push_str(&format!("{} {name}: {error}, {}\n", style.sign(Sign::Refuse), error.code));
     }
 }
 
 /// The plan as a document, `amarre.plan/v1`.
-pub fn plan_json(picture: &PassResult) -> Json {
-    let document = with_forecast(picture, |input, forecast| {
-        render::json::plan(input, forecast, &revision_json(picture), &picture.diagnostics, picture.at)
+pub fn plan_json(pass: &PassResult) -> Json {
+    let document = with_forecast(pass, |input, forecast| {
+        render::json::plan(input, forecast, &revision_json(pass), &pass.diagnostics, pass.at)
     });
     document.unwrap_or_else(|| json!({"schema": "amarre.plan/v1"}))
 }
 
 /// The part of a plan about one service; null when there is nothing to do.
-pub fn plan_of(picture: &PassResult, service: &str) -> Json {
-    let plan = plan_json(picture);
+pub fn plan_of(pass: &PassResult, service: &str) -> Json {
+    let plan = plan_json(pass);
     let rows = plan["services"].as_array();
     rows.into_iter().flatten().find(|row| row["name"] == service).cloned().unwrap_or_default()
 }

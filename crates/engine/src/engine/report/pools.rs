@@ -130,27 +130,27 @@ impl PoolRow {
 }
 
 /// Every pool, by name.
-pub fn rows(picture: &PassResult) -> Vec<PoolRow> {
-    let pools = picture.services.iter().filter_map(|(name, service)| Some((name, service.pool.as_ref()?)));
-    pools.map(|(name, pool)| row(picture, name, pool)).collect()
+pub fn rows(pass: &PassResult) -> Vec<PoolRow> {
+    let pools = pass.services.iter().filter_map(|(name, service)| Some((name, service.pool.as_ref()?)));
+    pools.map(|(name, pool)| row(pass, name, pool)).collect()
 }
 
 /// The pool of a name.
-pub fn find(picture: &PassResult, name: &str) -> Option<PoolRow> {
-    Some(row(picture, name, picture.services.get(name)?.pool.as_ref()?))
+pub fn find(pass: &PassResult, name: &str) -> Option<PoolRow> {
+    Some(row(pass, name, pass.services.get(name)?.pool.as_ref()?))
 }
 
-fn row(picture: &PassResult, name: &str, pool: &Pool) -> PoolRow {
+fn row(pass: &PassResult, name: &str, pool: &Pool) -> PoolRow {
     let nothing = PoolFacts::default();
-    let facts = picture.facts.pools.get(name).unwrap_or(&nothing);
-    let free = picture.with_input(|input| account::machines(input, name, pool)).unwrap_or_default();
+    let facts = pass.facts.pools.get(name).unwrap_or(&nothing);
+    let free = pass.with_input(|input| account::machines(input, name, pool)).unwrap_or_default();
     let reservation = |one: &Reservation| ReservationRow {
-        waits: one.waits(picture.at),
-        place: forecast(one.id, &free, &facts.reservations, picture.at),
-        ready: one.machines().filter(|machine| is_ready(picture, name, machine, one)).count(),
+        waits: one.waits(pass.at),
+        place: forecast(one.id, &free, &facts.reservations, pass.at),
+        ready: one.machines().filter(|machine| is_ready(pass, name, machine, one)).count(),
         reservation: one.clone(),
     };
-    let machines = pool.machines.iter().map(|(machine, access)| machine_row(picture, (name, facts), machine, access));
+    let machines = pool.machines.iter().map(|(machine, access)| machine_row(pass, (name, facts), machine, access));
     PoolRow {
         name: name.to_owned(),
         pool: pool.clone(),
@@ -160,18 +160,18 @@ fn row(picture: &PassResult, name: &str, pool: &Pool) -> PoolRow {
 }
 
 /// Whether the account of a reservation is as it should be on a machine.
-fn is_ready(picture: &PassResult, pool: &str, machine: &str, one: &Reservation) -> bool {
+fn is_ready(pass: &PassResult, pool: &str, machine: &str, one: &Reservation) -> bool {
     let address = account_address(pool, machine, &one.user);
-    let is_changing = picture.plan.changes.iter().any(|change| change.address == address);
-    picture.world.seen.contains_key(&address) && !is_changing && picture.world.gap(&address).is_none()
+    let is_changing = pass.plan.changes.iter().any(|change| change.address == address);
+    pass.world.seen.contains_key(&address) && !is_changing && pass.world.gap(&address).is_none()
 }
 
-fn machine_row(picture: &PassResult, (pool, facts): (&str, &PoolFacts), name: &str, machine: &Machine) -> MachineRow {
+fn machine_row(pass: &PassResult, (pool, facts): (&str, &PoolFacts), name: &str, machine: &Machine) -> MachineRow {
     let address = machine_address(pool, name);
     let holder = facts.holder(name).cloned();
-    let seen = picture.world.seen.get(&address);
-    let gap = picture.world.gap(&address);
-    let accounts = picture
+    let seen = pass.world.seen.get(&address);
+    let gap = pass.world.gap(&address);
+    let accounts = pass
         .with_input(|input| account::accounts(input, pool, name).into_values().cloned().collect::<Vec<_>>())
         .unwrap_or_default();
     let path = format!("{pool}/{name}: ");
@@ -182,12 +182,13 @@ fn machine_row(picture: &PassResult, (pool, facts): (&str, &PoolFacts), name: &s
     let failure = accounts
         .iter()
         .chain(holder.as_ref().map(|one| account_address(pool, name, &one.user)).as_ref())
-        .find_map(|account| picture.failing.get(account));
+        .find_map(|account| pass.failing.get(account));
     let disabled = facts.machines.get(name).and_then(|known| known.disabled.as_ref());
-    let is_new =
-        picture.services.get(pool).and_then(|service| service.pool.as_ref()).is_none_or(|of| {
-            picture.with_input(|input| account::is_of_its_turn(input, pool, of, name)).unwrap_or(true)
-        });
+    let is_new = pass
+        .services
+        .get(pool)
+        .and_then(|service| service.pool.as_ref())
+        .is_none_or(|of| pass.with_input(|input| account::is_of_its_turn(input, pool, of, name)).unwrap_or(true));
     let nothing = Text::default();
     let unproven = seen.map(|seen| seen.fields.strings("unproven").join(", ")).unwrap_or_default();
     let copied = match seen.and_then(|seen| seen.fields.text("twin")) {
@@ -204,7 +205,7 @@ fn machine_row(picture: &PassResult, (pool, facts): (&str, &PoolFacts), name: &s
         {
             (MachineState::Broken, said(gap))
         }
-        (None, _, Some(gap), _) if has_rest(picture, pool, name) => (MachineState::Draining, said(gap)),
+        (None, _, Some(gap), _) if has_rest(pass, pool, name) => (MachineState::Draining, said(gap)),
         (_, _, Some(gap), _) => (MachineState::Offline, said(gap)),
         (_, _, None, Some(failure)) => (MachineState::Broken, failure.error.message.clone()),
         (Some(_), ..) => (MachineState::Reserved, copied),
@@ -235,8 +236,8 @@ fn machine_row(picture: &PassResult, (pool, facts): (&str, &PoolFacts), name: &s
 }
 
 /// Whether an account was made there of which is not known that it is gone.
-fn has_rest(picture: &PassResult, pool: &str, machine: &str) -> bool {
-    let mut applied = picture.facts.applied.keys().filter(|address| address.kind == Kind::Account);
+fn has_rest(pass: &PassResult, pool: &str, machine: &str) -> bool {
+    let mut applied = pass.facts.applied.keys().filter(|address| address.kind == Kind::Account);
     applied.any(|account| machine_of(account) == Some((pool, machine)))
 }
 

@@ -12,23 +12,23 @@ use amarre_core::model::{Asset, Assets, Service, Site};
 
 /// What a text for the file of a service uses that belongs to none of `owners`. A text that is no good manifest uses
 /// nothing yet: its diagnostics are reported elsewhere.
-pub fn foreign_uses(picture: &PassResult, (file, text): (&str, &str), owners: &BTreeSet<String>) -> Vec<Use> {
-    let Some(site) = picture.context.as_ref().map(|context| &context.site) else { return Vec::new() };
-    let assets = all_files(picture);
+pub fn foreign_uses(pass: &PassResult, (file, text): (&str, &str), owners: &BTreeSet<String>) -> Vec<Use> {
+    let Some(site) = pass.context.as_ref().map(|context| &context.site) else { return Vec::new() };
+    let assets = all_files(pass);
     let read = |text: &str| {
         let file = SourceFile { path: file.to_owned(), text: text.to_owned() };
         manifest::uses_of_text(&file, &assets, site)
     };
     let now = read(text);
-    let before = picture.source.files.iter().find(|(path, _)| path == file);
+    let before = pass.source.files.iter().find(|(path, _)| path == file);
     let before = before.map(|(_, text)| read(text)).unwrap_or_default();
     let mut others = BTreeSet::new();
     for (service, fresh) in now {
-        let mut known = picture.services.get(&service.name).map(|known| uses::of(known, site)).unwrap_or_default();
+        let mut known = pass.services.get(&service.name).map(|known| uses::of(known, site)).unwrap_or_default();
         known.extend(before.iter().filter(|(old, _)| old.name == service.name).flat_map(|(_, uses)| uses.clone()));
         others.extend(fresh.into_iter().filter(|used| !known.contains(used) || matches!(used, Use::Unlisted { .. })));
     }
-    let taken = OthersNames::new(picture, owners, site);
+    let taken = OthersNames::new(pass, owners, site);
     let is_own = |used: &Use| owners.iter().any(|owner| used.is_of(owner, site)) && !taken.has(used);
     others.into_iter().filter(|used| !is_own(used)).collect()
 }
@@ -40,9 +40,9 @@ struct OthersNames {
 }
 
 impl OthersNames {
-    fn new(picture: &PassResult, owners: &BTreeSet<String>, site: &Site) -> Self {
+    fn new(pass: &PassResult, owners: &BTreeSet<String>, site: &Site) -> Self {
         let mut taken = Self { names: BTreeSet::new(), containers: BTreeSet::new() };
-        let others = picture.services.values().filter(|service: &&Service| !owners.contains(&service.name));
+        let others = pass.services.values().filter(|service: &&Service| !owners.contains(&service.name));
         for used in others.flat_map(|service| uses::of(service, site)) {
             if let Use::Name(name) | Use::Record { name, .. } = used {
                 taken.names.insert(name);
@@ -67,9 +67,9 @@ impl OthersNames {
 }
 
 /// Every file of the source. A Compose file looks like a manifest, so it may stand among the manifests.
-fn all_files(picture: &PassResult) -> Assets {
+fn all_files(pass: &PassResult) -> Assets {
     let asset = |text: &String| Asset::of(text.as_bytes(), false);
-    let source = &picture.source;
+    let source = &pass.source;
     let mut assets: Assets = source.files.iter().map(|(path, text)| (path.clone(), asset(text))).collect();
     assets.extend(source.assets.iter().map(|(path, asset)| (path.clone(), asset.clone())));
     assets

@@ -32,36 +32,36 @@ pub struct RunEnd<'a> {
 
 /// How an `apply` ended: its text and its exit code.
 pub fn verdict(
-    picture: &PassResult,
+    pass: &PassResult,
     RunEnd { only, settled, goes_on, took }: RunEnd<'_>,
     created: &RunTally,
     now: Timestamp,
     style: Style,
 ) -> (String, u8) {
     let is_asked = |name: &str| only.is_none_or(|only| only.contains(name));
-    let all = picture.statuses();
+    let all = pass.statuses();
     let services = || all.values().filter(|row| is_asked(&row.name));
     let is_good = |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy;
     // A preview is not a problem of the person who asks.
     let is_reported = |row: &ServiceStatus| row.code == Some(Code::A0417) && row.health == Health::Healthy;
-    let in_force = |row: &&ServiceStatus| !picture.facts.suspended.contains_key(&row.name) && !row.deleted;
+    let in_force = |row: &&ServiceStatus| !pass.facts.suspended.contains_key(&row.name) && !row.deleted;
     let in_sync = services().filter(is_good).filter(in_force);
-    let (listed, others): (Vec<_>, Vec<_>) = in_sync.partition(|row| service_list::is_listed(picture, row));
-    let id = short_revision(&picture.source.revision);
+    let (listed, others): (Vec<_>, Vec<_>) = in_sync.partition(|row| service_list::is_listed(pass, row));
+    let id = short_revision(&pass.source.revision);
     let needy: Vec<&ServiceStatus> =
         services().filter(|row| row.sync != Sync::Synced || row.health != Health::Healthy).collect();
     let needy: Vec<&ServiceStatus> =
-        needy.into_iter().filter(|row| !picture.facts.suspended.contains_key(&row.name) && !is_reported(row)).collect();
-    let is_broken = || only.is_none() && picture.diagnostics.iter().any(|found| found.severity == Severity::Error);
-    let broken = picture.broken.keys().any(|name| is_asked(name)) || is_broken();
-    if let Some(error) = &picture.ledger_error {
+        needy.into_iter().filter(|row| !pass.facts.suspended.contains_key(&row.name) && !is_reported(row)).collect();
+    let is_broken = || only.is_none() && pass.diagnostics.iter().any(|found| found.severity == Severity::Error);
+    let broken = pass.broken.keys().any(|name| is_asked(name)) || is_broken();
+    if let Some(error) = &pass.ledger_error {
         return (unwritten(error, created, style), 1);
     }
     let is_held = |change: &Change| is_asked(&change.service) && change.refusal().is_some_and(Refusal::is_guard);
-    let guarded = picture.plan.guard.is_some() && (only.is_none() || picture.plan.changes.iter().any(is_held));
-    let is_behind = apps::behind(picture).any(|(name, _)| is_asked(name));
-    let broken = broken || picture.source_error.is_some() || is_behind;
-    let is_seen = only.is_some() || picture.plan.has_seen_services();
+    let guarded = pass.plan.guard.is_some() && (only.is_none() || pass.plan.changes.iter().any(is_held));
+    let is_behind = apps::behind(pass).any(|(name, _)| is_asked(name));
+    let broken = broken || pass.source_error.is_some() || is_behind;
+    let is_seen = only.is_some() || pass.plan.has_seen_services();
     if settled && needy.is_empty() && !broken && !guarded && is_seen {
         let nothing = created.total() == 0;
         let done = if nothing { "nothing to do".to_owned() } else { created.to_string() };
@@ -83,7 +83,7 @@ pub fn verdict(
         alike.entry((last_words(row, goes_on, now, style.language), hints.join("\n"))).or_default().push(row);
     }
     let is_retried = |row: &&ServiceStatus| row.what_now_clock.is_some_and(CountFrom::is_try);
-    let would_go_on = only.is_none() && !picture.plan.gaps.is_empty() || alike.values().flatten().any(is_retried);
+    let would_go_on = only.is_none() && !pass.plan.gaps.is_empty() || alike.values().flatten().any(is_retried);
     let mut alike: Vec<Vec<&ServiceStatus>> = alike.into_values().collect();
     alike.sort_by_key(|rows| rows.first().map(|row| row.name.clone()));
     for rows in &alike {
@@ -95,13 +95,13 @@ pub fn verdict(
         };
         let said = last_words(row, goes_on, now, style.language);
         out.push_str(&format!("  {} {name}{said}\n", style.sign(Sign::Failed)));
-        out.push_str(&wait_text::verdict(picture, row, now, style.language));
+        out.push_str(&wait_text::verdict(pass, row, now, style.language));
         for hint in &row.hints {
             hint_line(hint, "      ", style, &mut out);
         }
     }
-    if only.is_none() || broken && picture.source_error.is_some() {
-        problems_text(picture, now, style, &mut out);
+    if only.is_none() || broken && pass.source_error.is_some() {
+        problems_text(pass, now, style, &mut out);
     }
     if would_go_on && !goes_on {
         hint_line(&Hint::command(text!("no daemon runs; to try again"), "amarre apply"), "  ", style, &mut out);

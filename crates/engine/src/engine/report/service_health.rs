@@ -15,16 +15,12 @@ use amarre_core::model::{Address, Kind, Service, Verb};
 use amarre_core::plan;
 
 /// Of each service whose manifest is gone and that is not: what serves by its last text, without generations.
-pub(super) fn parts_of_gone(picture: &PassResult) -> BTreeMap<String, BTreeSet<Address>> {
-    let is_left = |name: &&String| picture.owned_by(name).iter().any(|address| !address.kind.is_kept());
-    let left: BTreeMap<String, Service> = picture
-        .gone
-        .iter()
-        .filter(|(name, _)| is_left(name))
-        .map(|(name, known)| (name.clone(), known.clone()))
-        .collect();
-    let Some(context) = picture.context.as_ref().filter(|_| !left.is_empty()) else { return BTreeMap::new() };
-    let wants = context.with_input(PassInput { services: &left, ..picture.input() }, plan::wants);
+pub(super) fn parts_of_gone(pass: &PassResult) -> BTreeMap<String, BTreeSet<Address>> {
+    let is_left = |name: &&String| pass.owned_by(name).iter().any(|address| !address.kind.is_kept());
+    let left: BTreeMap<String, Service> =
+        pass.gone.iter().filter(|(name, _)| is_left(name)).map(|(name, known)| (name.clone(), known.clone())).collect();
+    let Some(context) = pass.context.as_ref().filter(|_| !left.is_empty()) else { return BTreeMap::new() };
+    let wants = context.with_input(PassInput { services: &left, ..pass.input() }, plan::wants);
     let mut parts: BTreeMap<String, BTreeSet<Address>> = left.into_keys().map(|name| (name, BTreeSet::new())).collect();
     for (address, want) in wants.map.iter().filter(|(address, _)| serves(address.kind)) {
         if let Some(parts) = parts.get_mut(&want.service) {
@@ -36,25 +32,25 @@ pub(super) fn parts_of_gone(picture: &PassResult) -> BTreeMap<String, BTreeSet<A
 
 /// `parts`: of a service whose manifest is gone, and whose last text can be read.
 pub(super) fn health(
-    picture: &PassResult,
+    pass: &PassResult,
     name: &str,
     resources: &[ResourceStatus],
     parts: Option<&BTreeSet<Address>>,
 ) -> Health {
-    let is_gone = !picture.services.contains_key(name) && !picture.broken.contains_key(name);
-    let is_destroyed = picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
-    let is_left = is_gone && !is_destroyed && !leftovers::is_deleted(picture, name, resources);
-    let worst = if is_left { worst_of_gone(picture, resources, parts) } else { worst(resources) };
-    let is_moving = picture.changes_of(name).any(|change| change.refusal().is_none());
+    let is_gone = !pass.services.contains_key(name) && !pass.broken.contains_key(name);
+    let is_destroyed = pass.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
+    let is_left = is_gone && !is_destroyed && !leftovers::is_deleted(pass, name, resources);
+    let worst = if is_left { worst_of_gone(pass, resources, parts) } else { worst(resources) };
+    let is_moving = pass.changes_of(name).any(|change| change.refusal().is_none());
     match worst {
         // A resource that is about to be created is on its way.
-        Some(Health::Missing) if is_moving && !picture.errors.contains_key(name) && !is_blocked(picture, name) => {
+        Some(Health::Missing) if is_moving && !pass.errors.contains_key(name) && !is_blocked(pass, name) => {
             Health::Progressing
         }
         Some(worst) => worst,
-        None if picture.facts.suspended.contains_key(name) && !picture.plan.has_seen_services() => Health::Unknown,
+        None if pass.facts.suspended.contains_key(name) && !pass.plan.has_seen_services() => Health::Unknown,
         None if is_destroyed => Health::Missing,
-        None if picture.broken.contains_key(name) => Health::Missing,
+        None if pass.broken.contains_key(name) => Health::Missing,
         None => Health::Healthy,
     }
 }
@@ -65,18 +61,14 @@ fn worst(resources: &[ResourceStatus]) -> Option<Health> {
 }
 
 /// What is there of it serves until it goes; what was never made, or is gone already, does not.
-fn worst_of_gone(
-    picture: &PassResult,
-    resources: &[ResourceStatus],
-    parts: Option<&BTreeSet<Address>>,
-) -> Option<Health> {
+fn worst_of_gone(pass: &PassResult, resources: &[ResourceStatus], parts: Option<&BTreeSet<Address>>) -> Option<Health> {
     let of_resource = |resource: &ResourceStatus| {
-        let is_absent = !picture.world.seen.contains_key(&resource.address);
+        let is_absent = !pass.world.seen.contains_key(&resource.address);
         if is_absent && resource.health == Health::Healthy { Health::Missing } else { resource.health }
     };
     let there = resources.iter().filter(|resource| serves(resource.address.kind));
     let is_there = |base: &Address| resources.iter().any(|resource| resource.address.is_same(base));
-    let of_part = |base: &Address| match picture.world.gap(base) {
+    let of_part = |base: &Address| match pass.world.gap(base) {
         Some(_) => Health::Unknown,
         None => Health::Missing,
     };
@@ -90,6 +82,6 @@ fn serves(kind: Kind) -> bool {
     kind == Kind::Container || kind.is_instance() || kind.is_proxied()
 }
 
-fn is_blocked(picture: &PassResult, name: &str) -> bool {
-    picture.changes_of(name).all(|change| picture.blocked().contains(&change.address))
+fn is_blocked(pass: &PassResult, name: &str) -> bool {
+    pass.changes_of(name).all(|change| pass.blocked().contains(&change.address))
 }

@@ -81,15 +81,15 @@ impl Only {
     }
 
     /// Whether a service matches.
-    pub fn matches(self, picture: &PassResult, row: &ServiceStatus) -> bool {
+    pub fn matches(self, pass: &PassResult, row: &ServiceStatus) -> bool {
         match self {
             Only::Attention => row.attention,
-            Only::Drift => drifted(picture).iter().any(|change| change.service == row.name),
-            Only::Open => exposure::of_service(picture, row).is_some_and(|found| found.is_open()),
-            Only::NoTls => has_plain_route(picture, &row.name),
+            Only::Drift => drifted(pass).iter().any(|change| change.service == row.name),
+            Only::Open => exposure::of_service(pass, row).is_some_and(|found| found.is_open()),
+            Only::NoTls => has_plain_route(pass, &row.name),
             Only::Unmanaged => false,
-            Only::Suspended => picture.facts.suspended.contains_key(&row.name),
-            Only::Expiring => expiring(picture, row).is_some(),
+            Only::Suspended => pass.facts.suspended.contains_key(&row.name),
+            Only::Expiring => expiring(pass, row).is_some(),
         }
     }
 
@@ -108,18 +108,18 @@ impl Only {
 }
 
 /// The services that a filter lists, those that need a person first. What is counted anywhere is the length of this.
-pub fn matching(picture: &PassResult, only: Only) -> Vec<&ServiceStatus> {
-    rows(picture, picture.statuses().values().filter(|row| !row.deleted), Some(only))
+pub fn matching(pass: &PassResult, only: Only) -> Vec<&ServiceStatus> {
+    rows(pass, pass.statuses().values().filter(|row| !row.deleted), Some(only))
 }
 
 /// The matching rows, those that need a person first; and how many more are quiet.
 pub fn rows<'a>(
-    picture: &PassResult,
+    pass: &PassResult,
     services: impl Iterator<Item = &'a ServiceStatus>,
     only: Option<Only>,
 ) -> Vec<&'a ServiceStatus> {
     let mut rows: Vec<&ServiceStatus> =
-        services.filter(|row| only.is_none_or(|only| only.matches(picture, row))).collect();
+        services.filter(|row| only.is_none_or(|only| only.matches(pass, row))).collect();
     rows.sort_by_key(|row| (!row.attention, row.health, row.sync, row.name.clone()));
     rows
 }
@@ -134,18 +134,18 @@ pub fn rows<'a>(
 /// | `kind:app` | the kind of its manifest |
 /// | `172.20.4.3`, `172.20.4` | an address of its containers or of its records, from the begin |
 /// | anything else | its name, its domains, its images |
-pub fn is_about(picture: &PassResult, row: &ServiceStatus, text: &str) -> bool {
-    text.to_lowercase().split_whitespace().all(|word| is_about_word(picture, row, word))
+pub fn is_about(pass: &PassResult, row: &ServiceStatus, text: &str) -> bool {
+    text.to_lowercase().split_whitespace().all(|word| is_about_word(pass, row, word))
 }
 
-fn is_about_word(picture: &PassResult, row: &ServiceStatus, word: &str) -> bool {
-    let service = picture.services.get(&row.name);
+fn is_about_word(pass: &PassResult, row: &ServiceStatus, word: &str) -> bool {
+    let service = pass.services.get(&row.name);
     let has_image = |text: &str| {
         let containers = service.into_iter().flat_map(|service| service.containers.values());
         containers.into_iter().any(|container| container.image.contains(text))
     };
     match word.split_once(':') {
-        Some(("access", "none")) => exposure::of_service(picture, row).is_some_and(|found| found.is_open()),
+        Some(("access", "none")) => exposure::of_service(pass, row).is_some_and(|found| found.is_open()),
         Some(("access", list)) => {
             let mut lists =
                 service.into_iter().flat_map(|service| &service.routes).filter_map(|route| route.access_list.as_ref());
@@ -158,16 +158,16 @@ fn is_about_word(picture: &PassResult, row: &ServiceStatus, word: &str) -> bool 
             row.name.contains(word)
                 || row.domains.iter().any(|domain| domain.contains(word))
                 || has_image(word)
-                || has_address(picture, row, word)
+                || has_address(pass, row, word)
         }
     }
 }
 
 /// Whether an address of it begins with a text.
-fn has_address(picture: &PassResult, row: &ServiceStatus, text: &str) -> bool {
+fn has_address(pass: &PassResult, row: &ServiceStatus, text: &str) -> bool {
     let is_address = text.chars().all(|char| char.is_ascii_hexdigit() || char == '.' || char == ':');
     let begins = |known: &str| known.split('/').next().is_some_and(|address| address.starts_with(text));
-    let fields = row.resources.iter().filter_map(|resource| Some(&picture.world.seen.get(&resource.address)?.fields));
+    let fields = row.resources.iter().filter_map(|resource| Some(&pass.world.seen.get(&resource.address)?.fields));
     is_address
         && text.contains(['.', ':'])
         && fields.into_iter().any(|fields| {
@@ -176,13 +176,13 @@ fn has_address(picture: &PassResult, row: &ServiceStatus, text: &str) -> bool {
 }
 
 /// The kind of its manifest; one that cannot be read counts as a service.
-pub fn kind_word(picture: &PassResult, row: &ServiceStatus) -> &'static str {
-    picture.services.get(&row.name).map_or("Service", |service| service.kind.word())
+pub fn kind_word(pass: &PassResult, row: &ServiceStatus) -> &'static str {
+    pass.services.get(&row.name).map_or("Service", |service| service.kind.word())
 }
 
 /// Whether it is counted among the services.
-pub fn is_listed(picture: &PassResult, row: &ServiceStatus) -> bool {
-    picture.services.get(&row.name).is_none_or(|service| service.kind.is_listed())
+pub fn is_listed(pass: &PassResult, row: &ServiceStatus) -> bool {
+    pass.services.get(&row.name).is_none_or(|service| service.kind.is_listed())
 }
 
 /// It needs no line.
@@ -191,13 +191,7 @@ pub fn is_quiet(row: &ServiceStatus) -> bool {
 }
 
 /// The table with its heading.
-pub fn table(
-    picture: &PassResult,
-    rows: &[&ServiceStatus],
-    now: Timestamp,
-    listing: ListQuery,
-    style: Style,
-) -> String {
+pub fn table(pass: &PassResult, rows: &[&ServiceStatus], now: Timestamp, listing: ListQuery, style: Style) -> String {
     let words = Words(style.language);
     let width = |texts: &mut dyn Iterator<Item = usize>, least: usize| texts.max().unwrap_or_default().max(least) + 2;
     let heads = [text!("SERVICE"), text!("HOST"), text!("DOMAIN"), text!("REVISION")].map(|head| words.say(&head));
@@ -216,14 +210,14 @@ pub fn table(
     for row in rows {
         let mut line = format!("{:names$}", row.name);
         if listing.wide {
-            let revision = revision(picture, &row.name);
+            let revision = revision(pass, &row.name);
             line.push_str(&format!("{:hosts$}{:domains$}{revision:10}", row.host, domain(row)));
         }
-        let since = report::since_text(picture, &row.name, now, style.language);
+        let since = report::since_text(pass, &row.name, now, style.language);
         let (sync, health) = row.state_words(words);
         line.push_str(&format!("{sync:syncs$}{health:healths$}{since:8}"));
         let room = if listing.wide { usize::MAX } else { COLUMNS_MAX.saturating_sub(line.chars().count()) };
-        line.push_str(&status_line(picture, row, (listing.only, room, now), style));
+        line.push_str(&status_line(pass, row, (listing.only, room, now), style));
         out.push_str(line.trim_end());
         out.push('\n');
     }
@@ -232,12 +226,12 @@ pub fn table(
 
 /// The last column, cut where it has no room; the code at its end stays.
 fn status_line(
-    picture: &PassResult,
+    pass: &PassResult,
     row: &ServiceStatus,
     (only, room, now): (Option<Only>, usize, Timestamp),
     style: Style,
 ) -> String {
-    let ends = only.filter(|only| *only == Only::Expiring).and_then(|_| expiring(picture, row));
+    let ends = only.filter(|only| *only == Only::Expiring).and_then(|_| expiring(pass, row));
     let text = say(&ends.unwrap_or_else(|| row.status_line_at(now)), style.language);
     // The progress of a wait stays, like the code, where the rest is cut.
     let progress =
@@ -258,35 +252,35 @@ fn domain(row: &ServiceStatus) -> &str {
 }
 
 /// The effective revision of a service; nothing for one whose last good text comes from the ledger.
-fn revision(picture: &PassResult, name: &str) -> String {
-    let is_current = picture.services.contains_key(name) && !picture.broken.contains_key(name);
-    let id = if is_current && picture.source_error.is_none() { picture.source.revision.as_str() } else { "" };
+fn revision(pass: &PassResult, name: &str) -> String {
+    let is_current = pass.services.contains_key(name) && !pass.broken.contains_key(name);
+    let id = if is_current && pass.source_error.is_none() { pass.source.revision.as_str() } else { "" };
     id.chars().take(REVISION_LETTERS).collect()
 }
 
-fn has_plain_route(picture: &PassResult, name: &str) -> bool {
-    let is_destroyed = picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
-    let Some(manifest) = picture.services.get(name).filter(|_| !is_destroyed) else { return false };
+fn has_plain_route(pass: &PassResult, name: &str) -> bool {
+    let is_destroyed = pass.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
+    let Some(manifest) = pass.services.get(name).filter(|_| !is_destroyed) else { return false };
     manifest.routes.iter().any(|route| route.tls == Tls::None)
         || manifest.answered.iter().any(|host| host.tls == Tls::None)
 }
 
 /// `certificate x ends in 12 d`, for the first that ends soon.
-fn expiring(picture: &PassResult, row: &ServiceStatus) -> Option<Text> {
+fn expiring(pass: &PassResult, row: &ServiceStatus) -> Option<Text> {
     let own = row.resources.iter().map(|resource| resource.address.clone());
     let used = row.resources.iter().filter_map(|resource| {
-        let name = picture.wants.map.get(&resource.address)?.fields.text("certificate")?.to_owned();
+        let name = pass.wants.map.get(&resource.address)?.fields.text("certificate")?.to_owned();
         Some(Address::new(resource.address.provider.clone(), Kind::Certificate, &name))
     });
     let mut ends: Vec<(Timestamp, String)> = own
         .chain(used)
         .filter(|address| address.kind == Kind::Certificate)
-        .filter_map(|address| Some((certificate::ends(&picture.world.seen.get(&address)?.fields)?, address.name)))
-        .filter(|(at, _)| *at <= picture.at + EXPIRING)
+        .filter_map(|address| Some((certificate::ends(&pass.world.seen.get(&address)?.fields)?, address.name)))
+        .filter(|(at, _)| *at <= pass.at + EXPIRING)
         .collect();
     ends.sort();
     let (at, name) = ends.into_iter().next()?;
-    let left = at - picture.at;
+    let left = at - pass.at;
     Some(if left.0 <= 0 {
         text!("certificate {name} has ended", name)
     } else {
@@ -318,15 +312,15 @@ pub fn closing(rows: &[&ServiceStatus], only: Only) -> Text {
 }
 
 /// Every change that corrects drift, by service and address.
-pub fn drifted(picture: &PassResult) -> Vec<&Change> {
-    let mut drifted: Vec<&Change> = picture.plan.changes.iter().filter(|change| status::is_drift(change)).collect();
+pub fn drifted(pass: &PassResult) -> Vec<&Change> {
+    let mut drifted: Vec<&Change> = pass.plan.changes.iter().filter(|change| status::is_drift(change)).collect();
     drifted.sort_by_key(|change| (change.service.clone(), change.address.clone()));
     drifted
 }
 
 /// Fields that differ from what was last applied: the applied value on the left, the observed one on the right.
-pub fn drift_text(picture: &PassResult, style: Style) -> String {
-    let drifted = drifted(picture);
+pub fn drift_text(pass: &PassResult, style: Style) -> String {
+    let drifted = drifted(pass);
     let mut names: Vec<&str> = drifted.iter().map(|change| change.service.as_str()).collect();
     names.dedup();
     if names.is_empty() {
@@ -343,10 +337,10 @@ pub fn drift_text(picture: &PassResult, style: Style) -> String {
     let is_reported = |change: &&&Change| change.refusal().is_some_and(|refusal| refusal.code == Code::A0417);
     for name in &names {
         let of_it = drifted.iter().filter(|change| change.service == *name);
-        let what = match picture.facts.suspended.get(*name) {
+        let what = match pass.facts.suspended.get(*name) {
             Some(suspension) => text!("suspended by {by}: shown, not put back", by = &suspension.by),
             None if of_it.clone().all(|change| is_reported(&change)) => text!("only reported: shown, not put back"),
-            None if !picture.acts => text!("not put back before amarre apply"),
+            None if !pass.acts => text!("not put back before amarre apply"),
             None => text!("being put back"),
         };
         out.push_str(&format!("\n{}   {}\n", style.paint(Tone::Bold, name), words.say(&what)));
@@ -381,38 +375,37 @@ pub fn drift_text(picture: &PassResult, style: Style) -> String {
 }
 
 /// Observed resources that are not ours. Of DNS only records at wanted names are observed.
-fn unmanaged(picture: &PassResult) -> Vec<(&Address, &Seen)> {
+fn unmanaged(pass: &PassResult) -> Vec<(&Address, &Seen)> {
     let shown = |kind: Kind| matches!(kind, Kind::Container | Kind::Record) || kind.has_host_names();
-    let seen = picture.world.seen.iter().filter(|(_, seen)| !seen.owner.is_ours());
-    seen.filter(|(address, seen)| shown(address.kind) || is_left_over(picture, address, seen)).collect()
+    let seen = pass.world.seen.iter().filter(|(_, seen)| !seen.owner.is_ours());
+    seen.filter(|(address, seen)| shown(address.kind) || is_left_over(pass, address, seen)).collect()
 }
 
 /// An unused certificate that NPM renews for ever: it may have been ordered with a ledger that was lost.
-fn is_left_over(picture: &PassResult, address: &Address, seen: &Seen) -> bool {
+fn is_left_over(pass: &PassResult, address: &Address, seen: &Seen) -> bool {
     let is_renewed = address.kind == Kind::Certificate && certificate::is_renewed(&seen.fields);
     let names_it = |other: &Seen| other.fields.text("certificate") == Some(address.name.as_str());
-    let is_used =
-        || picture.world.seen.iter().any(|(user, other)| user.provider == address.provider && names_it(other));
-    is_renewed && !picture.wants.map.contains_key(address) && !is_used()
+    let is_used = || pass.world.seen.iter().any(|(user, other)| user.provider == address.provider && names_it(other));
+    is_renewed && !pass.wants.map.contains_key(address) && !is_used()
 }
 
 /// The number of resources that no manifest names.
-pub fn unmanaged_count(picture: &PassResult) -> usize {
-    unmanaged(picture).len()
+pub fn unmanaged_count(pass: &PassResult) -> usize {
+    unmanaged(pass).len()
 }
 
 /// A record's value, or how long a certificate that nothing uses is valid.
-fn what_is_seen(picture: &PassResult, address: &Address, seen: &Seen) -> Option<Text> {
+fn what_is_seen(pass: &PassResult, address: &Address, seen: &Seen) -> Option<Text> {
     if address.kind == Kind::Record {
         return Some(lines::value_of_record(address, &seen.fields).into());
     }
     let is_certificate = address.kind == Kind::Certificate;
-    is_certificate.then(|| text!("{what}, used by nothing", what = certificate::in_words(&seen.fields, picture.at)))
+    is_certificate.then(|| text!("{what}, used by nothing", what = certificate::in_words(&seen.fields, pass.at)))
 }
 
 /// The resources that no manifest names, as text.
-pub fn unmanaged_text(picture: &PassResult, language: Language) -> String {
-    let (found, words) = (unmanaged(picture), Words(language));
+pub fn unmanaged_text(pass: &PassResult, language: Language) -> String {
+    let (found, words) = (unmanaged(pass), Words(language));
     let n = found.len();
     if n == 0 {
         return format!("{}\n", words.say(&Only::Unmanaged.empty_text()));
@@ -433,7 +426,7 @@ pub fn unmanaged_text(picture: &PassResult, language: Language) -> String {
             | amarre_core::model::Owner::MarkLost
             | amarre_core::model::Owner::Foreign => Text::default(),
         };
-        let what = what_is_seen(picture, address, seen);
+        let what = what_is_seen(pass, address, seen);
         let what = what.map(|what| format!("  {}", words.say(&what))).unwrap_or_default();
         let (kind, name) = (words.kind(&address.kind.label()), lines::name(address, Some(&seen.fields)));
         let line = format!("{kind:width$}{name}{what}  {}", words.say(&whose));
@@ -444,7 +437,7 @@ pub fn unmanaged_text(picture: &PassResult, language: Language) -> String {
 }
 
 /// The resources that no manifest names, `amarre.unmanaged/v1`.
-pub fn unmanaged_json(picture: &PassResult) -> Json {
+pub fn unmanaged_json(pass: &PassResult) -> Json {
     let item = |(address, seen): (&Address, &Seen)| {
         let instance = match &seen.owner {
             amarre_core::model::Owner::Other(instance) => Some(instance.clone()),
@@ -460,23 +453,23 @@ pub fn unmanaged_json(picture: &PassResult) -> Json {
         if address.kind == Kind::Record {
             item["type"] = json!(address.name.rsplit('/').next());
         }
-        if let Some(value) = what_is_seen(picture, address, seen) {
+        if let Some(value) = what_is_seen(pass, address, seen) {
             item["value"] = json!(value.to_string());
         }
         item
     };
-    let items: Vec<Json> = unmanaged(picture).into_iter().map(item).collect();
-    json!({"schema": "amarre.unmanaged/v1", "at": picture.at.rfc3339(), "items": items})
+    let items: Vec<Json> = unmanaged(pass).into_iter().map(item).collect();
+    json!({"schema": "amarre.unmanaged/v1", "at": pass.at.rfc3339(), "items": items})
 }
 
 /// The document of a list: `whole` is the document of everything.
-pub fn document(picture: &PassResult, mut whole: Json, only: Option<Only>) -> Json {
+pub fn document(pass: &PassResult, mut whole: Json, only: Option<Only>) -> Json {
     match only {
         None => whole,
-        Some(Only::Drift) => report::drift_json(picture),
-        Some(Only::Unmanaged) => unmanaged_json(picture),
+        Some(Only::Drift) => report::drift_json(pass),
+        Some(Only::Unmanaged) => unmanaged_json(pass),
         Some(only @ (Only::Attention | Only::Open | Only::NoTls | Only::Suspended | Only::Expiring)) => {
-            let listed = matching(picture, only);
+            let listed = matching(pass, only);
             if let Some(rows) = whole["services"].as_array_mut() {
                 rows.retain(|row| listed.iter().any(|known| row["name"] == known.name.as_str()));
             }

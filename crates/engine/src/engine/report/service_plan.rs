@@ -9,9 +9,9 @@ use amarre_core::plan::render;
 use amarre_core::plan::render::rows::SharedFacts;
 
 /// The forecast for a service, to the end; `None`: nothing.
-pub fn of_service(picture: &PassResult, service: &str) -> Option<OfService> {
-    let forecast = picture.forecast()?;
-    picture.with_input(|input| in_forecast(input, forecast, service)).flatten()
+pub fn of_service(pass: &PassResult, service: &str) -> Option<OfService> {
+    let forecast = pass.forecast()?;
+    pass.with_input(|input| in_forecast(input, forecast, service)).flatten()
 }
 
 /// The same of any forecast.

@@ -160,35 +160,26 @@ impl ResourceStatus {
 }
 
 /// Adds what each service waits for, which depends on since when it is as it is.
-pub fn add_waits(picture: &PassResult, rows: &mut BTreeMap<String, ServiceStatus>) {
+pub fn add_waits(pass: &PassResult, rows: &mut BTreeMap<String, ServiceStatus>) {
     for row in rows.values_mut() {
-        row.waiting = waits::first_wait(picture, row);
+        row.waiting = waits::first_wait(pass, row);
     }
 }
 
 /// Every service, without what it waits for; [`PassResult::statuses`] has all of them ready.
-pub fn before_waits(picture: &PassResult) -> BTreeMap<String, ServiceStatus> {
-    let known = picture.facts.applied.values().map(|applied| &applied.service);
-    let names: BTreeSet<&String> = picture
-        .services
-        .keys()
-        .chain(picture.broken.keys())
-        .chain(picture.facts.suspended.keys())
-        .chain(known)
-        .collect();
-    let parts = service_health::parts_of_gone(picture);
-    let row = |name: &String| (name.clone(), service(picture, name, parts.get(name)));
+pub fn before_waits(pass: &PassResult) -> BTreeMap<String, ServiceStatus> {
+    let known = pass.facts.applied.values().map(|applied| &applied.service);
+    let names: BTreeSet<&String> =
+        pass.services.keys().chain(pass.broken.keys()).chain(pass.facts.suspended.keys()).chain(known).collect();
+    let parts = service_health::parts_of_gone(pass);
+    let row = |name: &String| (name.clone(), service(pass, name, parts.get(name)));
     names.into_iter().filter(|name| !name.is_empty()).map(row).collect()
 }
 
 /// The addresses of a route. A name that every browser resolves to its own machine opens at a simulated proxy there,
 /// which speaks no TLS; `visited`: its address.
-fn urls<'a>(
-    picture: &'a PassResult,
-    route: &'a Route,
-    visited: Option<SocketAddr>,
-) -> impl Iterator<Item = String> + 'a {
-    let is_plain = route.tls == Tls::None || route.domains.iter().any(|name| picture.is_served_plain(name));
+fn urls<'a>(pass: &'a PassResult, route: &'a Route, visited: Option<SocketAddr>) -> impl Iterator<Item = String> + 'a {
+    let is_plain = route.tls == Tls::None || route.domains.iter().any(|name| pass.is_served_plain(name));
     let scheme = if is_plain { "http" } else { "https" };
     route.domains.iter().map(move |domain| match visited.filter(|_| domain.ends_with(".localhost")) {
         Some(at) => format!("http://{domain}:{}", at.port()),
@@ -196,11 +187,11 @@ fn urls<'a>(
     })
 }
 
-fn service(picture: &PassResult, name: &str, parts: Option<&BTreeSet<Address>>) -> ServiceStatus {
-    let manifest = picture.services.get(name);
-    let resources = resources(picture, name);
-    let sync = worst_sync(picture, name, &resources);
-    let health = service_health::health(picture, name, &resources, parts);
+fn service(pass: &PassResult, name: &str, parts: Option<&BTreeSet<Address>>) -> ServiceStatus {
+    let manifest = pass.services.get(name);
+    let resources = resources(pass, name);
+    let sync = worst_sync(pass, name, &resources);
+    let health = service_health::health(pass, name, &resources, parts);
     let mut status = ServiceStatus {
         name: name.to_owned(),
         host: manifest.map_or_else(|| "default".to_owned(), |manifest| manifest.host.clone()),
@@ -216,88 +207,88 @@ fn service(picture: &PassResult, name: &str, parts: Option<&BTreeSet<Address>>) 
             .unwrap_or_default(),
         urls: manifest
             .map(|manifest| {
-                manifest.routes.iter().flat_map(|route| urls(picture, route, picture.visited(&manifest.host))).collect()
+                manifest.routes.iter().flat_map(|route| urls(pass, route, pass.visited(&manifest.host))).collect()
             })
             .unwrap_or_default(),
-        deleted: leftovers::is_deleted(picture, name, &resources),
+        deleted: leftovers::is_deleted(pass, name, &resources),
         resources,
         waiting: None,
     };
-    explain(picture, &mut status);
+    explain(pass, &mut status);
     // An outage is one problem, that of its provider: what it hides is not counted again.
-    let mut gaps = picture.plan.gaps.iter();
+    let mut gaps = pass.plan.gaps.iter();
     status.attention &= !gaps.any(|gap| status.code == Some(gap.code) && status.what_now == gap.message);
-    exposure::mark_lost(picture, &mut status);
+    exposure::mark_lost(pass, &mut status);
     status
 }
 
-fn resources(picture: &PassResult, name: &str) -> Vec<ResourceStatus> {
-    let mut addresses: BTreeSet<Address> = picture.wanted_by(name).iter().cloned().collect();
-    addresses.extend(picture.changes_of(name).map(|change| change.address.clone()));
-    let owned = picture.owned_by(name).iter();
-    addresses.extend(owned.clone().filter(|address| picture.world.gap(address).is_some()).cloned());
+fn resources(pass: &PassResult, name: &str) -> Vec<ResourceStatus> {
+    let mut addresses: BTreeSet<Address> = pass.wanted_by(name).iter().cloned().collect();
+    addresses.extend(pass.changes_of(name).map(|change| change.address.clone()));
+    let owned = pass.owned_by(name).iter();
+    addresses.extend(owned.clone().filter(|address| pass.world.gap(address).is_some()).cloned());
     // Data that outlives its manifest is shown: people need to see what is left, and what a purge deletes.
-    let kept = owned.clone().filter(|address| picture.world.seen.contains_key(*address));
-    let is_destroyed = picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
-    addresses.extend(kept.filter(|_| is_destroyed || !picture.services.contains_key(name)).cloned());
+    let kept = owned.clone().filter(|address| pass.world.seen.contains_key(*address));
+    let is_destroyed = pass.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
+    addresses.extend(kept.filter(|_| is_destroyed || !pass.services.contains_key(name)).cloned());
     let unasked =
-        |address: &Address| picture.world.seen.get(address).is_some_and(|seen| seen.fields.get("unasked").is_some());
+        |address: &Address| pass.world.seen.get(address).is_some_and(|seen| seen.fields.get("unasked").is_some());
     addresses.retain(|address| !matches!(address.kind, Kind::Image) || unasked(address));
     // Of what is left as it is, no successor is made: what serves is shown.
-    if picture.facts.frozen.contains(name) {
-        let is_made = |address: &Address| picture.world.seen.contains_key(address) || !picture.has_other_ready(address);
+    if pass.facts.frozen.contains(name) {
+        let is_made = |address: &Address| pass.world.seen.contains_key(address) || !pass.has_other_ready(address);
         let (mut shown, next): (BTreeSet<Address>, BTreeSet<Address>) = addresses.into_iter().partition(is_made);
-        shown.extend(next.iter().flat_map(|next| picture.wants.instances(&picture.world, next).into_keys()));
+        shown.extend(next.iter().flat_map(|next| pass.wants.instances(&pass.world, next).into_keys()));
         addresses = shown;
     }
-    addresses.into_iter().map(|address| resource(picture, address)).collect()
+    addresses.into_iter().map(|address| resource(pass, address)).collect()
 }
 
-fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
-    let change = picture.change_of(&address);
-    let seen = picture.world.seen.get(&address);
-    let is_hidden = picture.world.gap(&address).is_some();
+fn resource(pass: &PassResult, address: Address) -> ResourceStatus {
+    let change = pass.change_of(&address);
+    let seen = pass.world.seen.get(&address);
+    let is_hidden = pass.world.gap(&address).is_some();
     let unasked = seen.and_then(|seen| seen.fields.text("unasked")).filter(|_| address.kind == Kind::Image);
     let sync = match (change, is_hidden || unasked.is_some()) {
         (_, true) => Sync::Unknown,
         (Some(_), false) => Sync::OutOfSync,
         (None, false) => Sync::Synced,
     };
-    let is_stopped = is_stopped_as_wanted(picture, &address);
+    let is_stopped = is_stopped_as_wanted(pass, &address);
     let refused = refused_create(change);
-    let has_failed = picture.facts.failed.contains_key(&address);
-    let is_held_up = change.is_some_and(|change| picture.errors.contains_key(&change.service));
+    let has_failed = pass.facts.failed.contains_key(&address);
+    let is_held_up = change.is_some_and(|change| pass.errors.contains_key(&change.service));
     let is_overridden = is_hidden || unasked.is_some() || refused.is_some() || is_stopped;
     let (health, detail) = match seen.map(|seen| &seen.ready) {
         _ if is_hidden => (Health::Unknown, text!("cannot be seen")),
         _ if unasked.is_some() => (Health::Unknown, unasked.unwrap_or_default().into()),
         // Nothing has failed: the one before goes on in its place.
-        _ if refused.is_some() && !has_failed && picture.has_other_ready(&address) => {
+        _ if refused.is_some() && !has_failed && pass.has_other_ready(&address) => {
             (Health::Healthy, text!("held: {why}", why = refused.unwrap_or_default()))
         }
         _ if refused.is_some() => (Health::Missing, refused.unwrap_or_default()),
         None if change.is_some_and(|change| change.verb == Verb::Delete) => (Health::Healthy, text!("goes")),
         // What it is made of, or waits for, has failed.
-        None if is_held_up && picture.has_other_ready(&address) => (Health::Degraded, text!("not there yet")),
+        None if is_held_up && pass.has_other_ready(&address) => (Health::Degraded, text!("not there yet")),
         None => (Health::Missing, text!("not there")),
         Some(_) if is_stopped => (Health::Healthy, text!("stopped")),
-        Some(Readiness::Ready) => (Health::Healthy, ready_text(picture, &address)),
+        Some(Readiness::Ready) => (Health::Healthy, ready_text(pass, &address)),
         Some(Readiness::NotYet { why, .. }) => (Health::Progressing, why.clone()),
         Some(Readiness::Failed { why }) => (Health::Degraded, why.clone()),
     };
-    let failed = picture.facts.failed.get(&address).filter(|_| health != Health::Healthy);
+    let failed = pass.facts.failed.get(&address).filter(|_| health != Health::Healthy);
     let (health, detail) = match failed {
         Some(failure) if seen.is_some() => (Health::Degraded, failures::while_there(&failure.why)),
         Some(failure) => (Health::Degraded, failures::in_parts(&failure.why)),
         None => (health, detail),
     };
-    let (health, detail) = match waits::is_overdue(picture, &address).filter(|_| address.kind == Kind::Container) {
+    let (health, detail) = match waits::is_overdue(pass, &address).filter(|_| address.kind == Kind::Container) {
         Some(limit) if health == Health::Progressing => {
             (Health::Degraded, text!("not healthy after {limit}: {why}", limit, why = detail))
         }
         Some(_) | None => (health, detail),
     };
-    let failure = last_failure(picture, &address, health);
+    let failure = last_failure(pass, &address, health);
     // Between two of Docker's restarts it runs for a moment.
     let between = failure.filter(|_| health == Health::Progressing);
     let is_restarted = between.is_some() || seen.is_some_and(is_restarting);
@@ -305,18 +296,18 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
         Some(failure) => (Health::Degraded, failures::while_there(&failure.why)),
         None => (health, detail),
     };
-    let dead_end = picture.dead_ends.get(&address).filter(|end| health == Health::Healthy || !end.is_led);
+    let dead_end = pass.dead_ends.get(&address).filter(|end| health == Health::Healthy || !end.is_led);
     let (health, detail) = match dead_end {
-        Some(end) if end.is_fresh(picture.at) => (Health::Progressing, end.text().into()),
+        Some(end) if end.is_fresh(pass.at) => (Health::Progressing, end.text().into()),
         Some(end) => (Health::Degraded, end.text().into()),
         None => (health, detail),
     };
-    let job = jobs::job(picture, &address).map(str::to_owned);
-    let to_come = health == Health::Missing && change.is_some_and(|change| is_made_by_itself(picture, change));
+    let job = jobs::job(pass, &address).map(str::to_owned);
+    let to_come = health == Health::Missing && change.is_some_and(|change| is_made_by_itself(pass, change));
     let detail = if to_come { text!("not there yet") } else { detail };
     let is_observed = !is_overridden && failed.is_none() && failure.is_none() && dead_end.is_none();
     let detail_clock = seen.filter(|_| is_observed).and_then(|seen| clock(&address, seen));
-    let detail = match (picture.is_simulated(&address.provider), detail.is_empty()) {
+    let detail = match (pass.is_simulated(&address.provider), detail.is_empty()) {
         (false, _) => detail,
         (true, true) => text!("simulated"),
         (true, false) => text!("{what}, simulated", what = detail),
@@ -326,9 +317,9 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
 }
 
 /// Whether a change creates something new, and nothing blocks it.
-fn is_made_by_itself(picture: &PassResult, change: &Change) -> bool {
-    let has_failed = picture.failing.contains_key(&change.address)
-        || picture.past_failures.values().any(|(address, _)| *address == change.address);
+fn is_made_by_itself(pass: &PassResult, change: &Change) -> bool {
+    let has_failed = pass.failing.contains_key(&change.address)
+        || pass.past_failures.values().any(|(address, _)| *address == change.address);
     matches!(change.verb, Verb::Create(_)) && change.refusal().is_none() && !has_failed && !is_drift(change)
 }
 
@@ -350,9 +341,9 @@ fn clock(address: &Address, seen: &Seen) -> Option<CountFrom> {
 
 /// The failure of a container that does not work: of this generation, and of this instance if it seems to be starting
 /// again.
-fn last_failure<'a>(picture: &'a PassResult, address: &Address, health: Health) -> Option<&'a LastFailure> {
-    let failure = picture.last_failures.get(&address.base())?;
-    let seen = picture.world.seen.get(address);
+fn last_failure<'a>(pass: &'a PassResult, address: &Address, health: Health) -> Option<&'a LastFailure> {
+    let failure = pass.last_failures.get(&address.base())?;
+    let seen = pass.world.seen.get(address);
     let is_it = address.generation.as_ref() == Some(&failure.generation);
     let is_looping = || {
         let restarts = seen.and_then(|seen| seen.fields.get("restarts")).and_then(Value::as_int).unwrap_or_default();
@@ -367,8 +358,8 @@ fn last_failure<'a>(picture: &'a PassResult, address: &Address, health: Health) 
 }
 
 /// Whether a manifest wants it stopped, and it is.
-fn is_stopped_as_wanted(picture: &PassResult, address: &Address) -> bool {
-    let (want, seen) = (picture.wants.map.get(address), picture.world.seen.get(address));
+fn is_stopped_as_wanted(pass: &PassResult, address: &Address) -> bool {
+    let (want, seen) = (pass.wants.map.get(address), pass.world.seen.get(address));
     want.zip(seen).is_some_and(|(want, seen)| {
         ["running", "enabled"]
             .iter()
@@ -382,89 +373,88 @@ fn refused_create(change: Option<&Change>) -> Option<Text> {
     change.refusal().map(|refusal| refusal.message.clone())
 }
 
-fn ready_text(picture: &PassResult, address: &Address) -> Text {
-    let Some(seen) = picture.world.seen.get(address) else { return Text::default() };
+fn ready_text(pass: &PassResult, address: &Address) -> Text {
+    let Some(seen) = pass.world.seen.get(address) else { return Text::default() };
     if address.kind == Kind::Container {
         let has_ended = completion::has_ended(&seen.fields);
         return if has_ended { text!("ended with code 0") } else { text!("healthy") };
     }
     if address.kind == Kind::Certificate {
-        return amarre_core::plan::desired::certificate::in_words(&seen.fields, picture.at);
+        return amarre_core::plan::desired::certificate::in_words(&seen.fields, pass.at);
     }
-    if address.kind == Kind::Volume && !picture.wants.map.contains_key(address) {
+    if address.kind == Kind::Volume && !pass.wants.map.contains_key(address) {
         return text!("kept");
     }
     amarre_core::plan::render::lines::detail(address, &seen.fields, None)
 }
 
-fn worst_sync(picture: &PassResult, name: &str, resources: &[ResourceStatus]) -> Sync {
-    if picture.broken.contains_key(name) {
+fn worst_sync(pass: &PassResult, name: &str, resources: &[ResourceStatus]) -> Sync {
+    if pass.broken.contains_key(name) {
         return Sync::OutOfSync;
     }
     // A refresh that is just due is no difference; a failed one is.
-    let unpublished = picture.unpublished.iter().filter(|(_, error)| error.is_some()).any(|(dirty, _)| {
+    let unpublished = pass.unpublished.iter().filter(|(_, error)| error.is_some()).any(|(dirty, _)| {
         resources.iter().any(|resource| {
             let host = resource.address.name.split('/').next().unwrap_or_default();
             resource.address.provider == dirty.provider && amarre_core::model::site::is_below(host, &dirty.scope)
         })
     });
-    let is_destroyed = picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
+    let is_destroyed = pass.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
     // A rollback lasts for as long as the manifest asks for something else.
     let differs = unpublished
-        || is_destroyed && picture.services.contains_key(name)
-        || picture.rollbacks.get(name).is_some_and(|rollback| rollback.done)
-        || resources.iter().any(|resource| is_coming(picture, resource));
-    let leaves =
-        |resource: &ResourceStatus| resource.change.as_deref().is_some_and(|change| is_leaving(picture, change));
+        || is_destroyed && pass.services.contains_key(name)
+        || pass.rollbacks.get(name).is_some_and(|rollback| rollback.done)
+        || resources.iter().any(|resource| is_coming(pass, resource));
+    let leaves = |resource: &ResourceStatus| resource.change.as_deref().is_some_and(|change| is_leaving(pass, change));
     let left = resources.iter().filter(|resource| !leaves(resource));
     let worst = left.map(|resource| resource.sync).min().unwrap_or(Sync::Synced);
     if differs { worst.min(Sync::OutOfSync) } else { worst }
 }
 
 /// A wanted generation of a container that is there and was never ready: another one serves, or none yet.
-fn is_coming(picture: &PassResult, resource: &ResourceStatus) -> bool {
+fn is_coming(pass: &PassResult, resource: &ResourceStatus) -> bool {
     let address = &resource.address;
-    let is_wanted = picture.wants.map.get(address).is_some_and(|want| !want.keep_only);
-    let good = picture.facts.last_good.get(&address.base()).map(|(generation, _)| generation);
+    let is_wanted = pass.wants.map.get(address).is_some_and(|want| !want.keep_only);
+    let good = pass.facts.last_good.get(&address.base()).map(|(generation, _)| generation);
     let is_container = address.kind == Kind::Container && resource.job.is_none();
     // One that takes too long is there, and does not work.
-    let is_awaited = resource.health == Health::Progressing || picture.has_other_ready(address);
-    let ready = picture.world.seen.get(address).map(|seen| &seen.ready);
+    let is_awaited = resource.health == Health::Progressing || pass.has_other_ready(address);
+    let ready = pass.world.seen.get(address).map(|seen| &seen.ready);
     let is_starting = is_awaited && matches!(ready, Some(Readiness::NotYet { .. }));
     is_container && is_wanted && is_starting && good != address.generation.as_ref()
 }
 
 /// An old generation of a container that only drains: the wanted one serves, and nothing is needed of anyone.
-pub fn is_leaving(picture: &PassResult, change: &Change) -> bool {
+pub fn is_leaving(pass: &PassResult, change: &Change) -> bool {
     let goes = change.verb == Verb::Delete && matches!(change.because.code, ReasonCode::DependencyReplaced);
-    let is_hindered = change.refusal().is_some() || picture.failing.contains_key(&change.address);
+    let is_hindered = change.refusal().is_some() || pass.failing.contains_key(&change.address);
     let is_old = change.address.kind == Kind::Container && change.address.generation.is_some();
-    goes && is_old && !is_hindered && picture.has_other_ready(&change.address)
+    goes && is_old && !is_hindered && pass.has_other_ready(&change.address)
 }
 
 /// The one line, by importance.
-fn explain(picture: &PassResult, status: &mut ServiceStatus) {
+fn explain(pass: &PassResult, status: &mut ServiceStatus) {
     let name = status.name.clone();
-    if let Some(why) = picture.broken.get(&name) {
-        explain_broken(picture, status, why);
-    } else if let Some(suspension) = picture.facts.suspended.get(&name) {
-        explain_suspension(picture, status, suspension);
-    } else if let Some(refusal) = refusal(picture, &name) {
-        explain_refusal(picture, status, refusal);
-    } else if let Some(order) = waits::waiting_order(picture, &name) {
-        waits::explain_order(picture, status, order);
-    } else if let Some(known) = picture.errors.get(&name) {
-        explain_error(picture, status, known);
-    } else if let Some((address, why)) = picture.past_failures.get(&name).filter(|_| picture.is_changing(&name)) {
-        let thing = jobs::resource_label(picture, address);
+    if let Some(why) = pass.broken.get(&name) {
+        explain_broken(pass, status, why);
+    } else if let Some(suspension) = pass.facts.suspended.get(&name) {
+        explain_suspension(pass, status, suspension);
+    } else if let Some(refusal) = refusal(pass, &name) {
+        explain_refusal(pass, status, refusal);
+    } else if let Some(order) = waits::waiting_order(pass, &name) {
+        waits::explain_order(pass, status, order);
+    } else if let Some(known) = pass.errors.get(&name) {
+        explain_error(pass, status, known);
+    } else if let Some((address, why)) = pass.past_failures.get(&name).filter(|_| pass.is_changing(&name)) {
+        let thing = jobs::resource_label(pass, address);
         status.what_now = text!("{thing} did not work the last time: {why}", thing, why = why.clone());
         status.hints = vec![Hint::command(text!("to try again now"), format!("amarre reconcile {name}"))];
         status.attention = true;
-    } else if let Some(gap) = hiding_gap(picture, status) {
+    } else if let Some(gap) = hiding_gap(pass, status) {
         status.what_now = gap.message.clone();
         status.code = Some(gap.code);
         status.hints = vec![Hint::text(gap.hint.clone())];
-    } else if let Some((zone, error)) = unpublished(picture, status) {
+    } else if let Some((zone, error)) = unpublished(pass, status) {
         status.what_now = error.message.clone();
         status.code = Some(error.code);
         status.hints = vec![Hint::text(if error.hint.is_empty() {
@@ -474,32 +464,32 @@ fn explain(picture: &PassResult, status: &mut ServiceStatus) {
         })];
         status.attention = true;
     } else if let Some(bad) = status.resources.iter().find(|resource| has_problem(resource)).cloned() {
-        explain_bad(picture, status, &bad);
-    } else if !picture.consented && picture.is_changing(&name) {
+        explain_bad(pass, status, &bad);
+    } else if !pass.consented && pass.is_changing(&name) {
         status.what_now = text!("waits for amarre apply");
-    } else if picture.services.get(&name).is_some_and(|service| service.stopped) && !picture.is_changing(&name) {
+    } else if pass.services.get(&name).is_some_and(|service| service.stopped) && !pass.is_changing(&name) {
         status.what_now = text!("stopped, as its manifest says");
-    } else if !picture.services.contains_key(&name) && !picture.is_changing(&name) && !status.resources.is_empty() {
+    } else if !pass.services.contains_key(&name) && !pass.is_changing(&name) && !status.resources.is_empty() {
         if status.deleted {
             explain_left(status);
         } else {
             status.what_now = text!("its manifest is gone, it stays as it is");
         }
     } else {
-        explain_next_step(picture, status);
+        explain_next_step(pass, status);
     }
 }
 
-fn explain_broken(picture: &PassResult, status: &mut ServiceStatus, why: &String) {
+fn explain_broken(pass: &PassResult, status: &mut ServiceStatus, why: &String) {
     let name = status.name.clone();
     let is_own = |known: &&Diagnostic| known.severity == Severity::Error && known.service.as_deref() == Some(&name);
     // A mistyped key explains the missing key.
-    let diagnostic = picture.diagnostics.iter().filter(is_own).min_by_key(|known| known.code != Code::A0103);
+    let diagnostic = pass.diagnostics.iter().filter(is_own).min_by_key(|known| known.code != Code::A0103);
     let what = diagnostic.map_or_else(|| Text::from(why), Diagnostic::placed);
     status.code = diagnostic.map(|diagnostic| diagnostic.code);
     status.hints = diagnostic.and_then(|diagnostic| diagnostic.hint.clone()).map(Hint::text).into_iter().collect();
-    let by = picture.facts.suspended.get(&name).map(|suspension| &suspension.by);
-    status.what_now = match (by, picture.facts.frozen.contains(&name)) {
+    let by = pass.facts.suspended.get(&name).map(|suspension| &suspension.by);
+    status.what_now = match (by, pass.facts.frozen.contains(&name)) {
         (Some(by), true) => text!("suspended by {by}; {what}; left as it is", by, what),
         (Some(by), false) => text!("suspended by {by}; {what}; the last good one stays", by, what),
         (None, true) => text!("{what}; left as it is", what),
@@ -508,13 +498,13 @@ fn explain_broken(picture: &PassResult, status: &mut ServiceStatus, why: &String
     status.attention = true;
 }
 
-fn explain_suspension(picture: &PassResult, status: &mut ServiceStatus, suspension: &Suspension) {
+fn explain_suspension(pass: &PassResult, status: &mut ServiceStatus, suspension: &Suspension) {
     let is_open = |resource: &ResourceStatus| resource.change.is_some() || resource.sync == Sync::Unknown;
     let going = suspension.destroy && status.resources.iter().any(is_open);
     if suspension.destroy && !going {
-        return explain_destroyed(picture, status, &suspension.by);
+        return explain_destroyed(pass, status, &suspension.by);
     }
-    let until = suspension.until.map(|until| wait_text::instant(until, picture.at));
+    let until = suspension.until.map(|until| wait_text::instant(until, pass.at));
     let (by, why) = (&suspension.by, suspension.why.clone());
     status.what_now = match (until, why.is_empty()) {
         _ if going => text!("is being destroyed"),
@@ -527,9 +517,9 @@ fn explain_suspension(picture: &PassResult, status: &mut ServiceStatus, suspensi
 }
 
 /// What is destroyed stays so for as long as its file asks for it.
-fn explain_destroyed(picture: &PassResult, status: &mut ServiceStatus, by: &str) {
+fn explain_destroyed(pass: &PassResult, status: &mut ServiceStatus, by: &str) {
     let name = &status.name;
-    match picture.services.get(name).map(|manifest| &manifest.origin.file) {
+    match pass.services.get(name).map(|manifest| &manifest.origin.file) {
         Some(file) => {
             status.what_now = text!("destroyed by {by}; {file} still asks for it", by, file);
             status.hints = vec![
@@ -554,13 +544,13 @@ fn explain_left(status: &mut ServiceStatus) {
 }
 
 /// What the guard holds is reported once for all services; other refusals belong to this one.
-fn refusal<'a>(picture: &'a PassResult, name: &str) -> Option<&'a Refusal> {
-    let mine = || picture.changes_of(name);
+fn refusal<'a>(pass: &'a PassResult, name: &str) -> Option<&'a Refusal> {
+    let mine = || pass.changes_of(name);
     let own = mine().filter_map(Change::trouble).find(|refusal| !refusal.is_guard());
     own.or_else(|| mine().find_map(Change::trouble)).or_else(|| mine().find_map(Change::refusal))
 }
 
-fn explain_refusal(picture: &PassResult, status: &mut ServiceStatus, refusal: &Refusal) {
+fn explain_refusal(pass: &PassResult, status: &mut ServiceStatus, refusal: &Refusal) {
     status.what_now = match refusal.is_guard() {
         true => text!("held by the guard"),
         false if refusal.is_failure() => refusal.message.clone(),
@@ -579,13 +569,13 @@ fn explain_refusal(picture: &PassResult, status: &mut ServiceStatus, refusal: &R
     status
         .hints
         .push(Hint::command(text!("to stay with the last good one"), format!("amarre rollback {}", status.name)));
-    if let Some(what_now) = wait_text::serving_instead(picture, failed) {
+    if let Some(what_now) = wait_text::serving_instead(pass, failed) {
         status.what_now = what_now;
     }
 }
 
-fn explain_error(picture: &PassResult, status: &mut ServiceStatus, known: &ServiceError) {
-    let next = waits::next_try(picture, known);
+fn explain_error(pass: &PassResult, status: &mut ServiceStatus, known: &ServiceError) {
+    let next = waits::next_try(pass, known);
     status.what_now = known.error.message.clone();
     status.what_now_clock = (!retry::would_fail_again(known)).then_some(CountFrom::Until(Then::NextTry, next));
     status.code = Some(known.error.code);
@@ -593,26 +583,26 @@ fn explain_error(picture: &PassResult, status: &mut ServiceStatus, known: &Servi
     status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
 }
 
-fn explain_bad(picture: &PassResult, status: &mut ServiceStatus, bad: &ResourceStatus) {
+fn explain_bad(pass: &PassResult, status: &mut ServiceStatus, bad: &ResourceStatus) {
     status.what_now = text!("{thing}: {why}", thing = bad.label(), why = bad.detail.clone());
     status.what_now_clock = bad.detail_clock;
-    let is_dead_end = picture.dead_ends.contains_key(&bad.address);
+    let is_dead_end = pass.dead_ends.contains_key(&bad.address);
     status.code = Some(if is_dead_end { Code::A0532 } else { Code::A0512 });
     let domain = bad.address.name.split(['/', ',']).next().unwrap_or_default();
     let way = format!("amarre trace {domain}");
     let way = is_dead_end.then(|| Hint::command(text!("to follow the way of a request"), way));
-    status.hints = log_hint(bad).into_iter().chain(way).chain(waits::way_back(picture, &status.name, bad)).collect();
+    status.hints = log_hint(bad).into_iter().chain(way).chain(waits::way_back(pass, &status.name, bad)).collect();
     status.attention = true;
 }
 
-fn explain_next_step(picture: &PassResult, status: &mut ServiceStatus) {
+fn explain_next_step(pass: &PassResult, status: &mut ServiceStatus) {
     let name = status.name.clone();
-    (status.what_now, status.what_now_clock) = next_step::next_step(picture, &name);
-    if picture.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {
+    (status.what_now, status.what_now_clock) = next_step::next_step(pass, &name);
+    if pass.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {
         status.what_now = text!("is being rolled back: {step}", step = status.what_now.clone());
     }
     let is_stopped =
-        picture.changes_of(&name).any(|change| matches!(change.gate, Gate::Until { what: Wait::StoppedGrace, .. }));
+        pass.changes_of(&name).any(|change| matches!(change.gate, Gate::Until { what: Wait::StoppedGrace, .. }));
     if is_stopped {
         status.hints = vec![Hint::command(text!("to start it now"), format!("amarre reconcile {name}"))];
         status.attention = true;
@@ -632,13 +622,13 @@ fn has_problem(resource: &ResourceStatus) -> bool {
     resource.health == Health::Degraded && !is_waited_for
 }
 
-fn hiding_gap<'a>(picture: &'a PassResult, status: &ServiceStatus) -> Option<&'a amarre_core::model::Gap> {
+fn hiding_gap<'a>(pass: &'a PassResult, status: &ServiceStatus) -> Option<&'a amarre_core::model::Gap> {
     let hidden = status.resources.iter().find(|resource| resource.sync == Sync::Unknown)?;
-    picture.world.gap(&hidden.address)
+    pass.world.gap(&hidden.address)
 }
 
 fn unpublished<'a>(
-    picture: &'a PassResult,
+    pass: &'a PassResult,
     status: &ServiceStatus,
 ) -> Option<(&'a str, &'a crate::providers::ProviderError)> {
     let records: Vec<&str> = status
@@ -647,7 +637,7 @@ fn unpublished<'a>(
         .filter(|resource| resource.address.kind == Kind::Record)
         .filter_map(|resource| resource.address.name.split('/').next())
         .collect();
-    picture.unpublished.iter().find_map(|(dirty, error)| {
+    pass.unpublished.iter().find_map(|(dirty, error)| {
         let zone = dirty.scope.as_str();
         let touches = records.iter().any(|name| amarre_core::model::site::is_below(name, zone));
         error.as_ref().filter(|_| touches).map(|error| (zone, error))
@@ -655,9 +645,9 @@ fn unpublished<'a>(
 }
 
 /// What is needed, as what is waited for.
-pub(crate) fn need_text(picture: &PassResult, need: &Need) -> Text {
-    let thing = jobs::resource_label(picture, &need.on);
-    let why = match picture.world.seen.get(&need.on).map(|seen| &seen.ready) {
+pub(crate) fn need_text(pass: &PassResult, need: &Need) -> Text {
+    let thing = jobs::resource_label(pass, &need.on);
+    let why = match pass.world.seen.get(&need.on).map(|seen| &seen.ready) {
         Some(Readiness::NotYet { why, .. } | Readiness::Failed { why }) => Some(why.clone()),
         Some(Readiness::Ready) | None => None,
     };

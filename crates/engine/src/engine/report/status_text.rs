@@ -22,34 +22,34 @@ const NEEDY_SHOWN: usize = 3;
 
 /// All services as a table, those that need a person first. `next`: when the next pass is due, with a daemon.
 pub fn status_text(
-    picture: &PassResult,
+    pass: &PassResult,
     listing: ListQuery,
     now: Timestamp,
     next: Option<Timestamp>,
     style: Style,
 ) -> String {
-    let services = picture.statuses();
-    let mut out = format!("{}\n", say(&head(picture, now, next), style.language));
-    problems_text(picture, now, style, &mut out);
+    let services = pass.statuses();
+    let mut out = format!("{}\n", say(&head(pass, now, next), style.language));
+    problems_text(pass, now, style, &mut out);
     match listing.only {
-        Some(Only::Drift) => return format!("{out}\n{}", service_list::drift_text(picture, style)),
-        Some(Only::Unmanaged) => return format!("{out}\n{}", service_list::unmanaged_text(picture, style.language)),
+        Some(Only::Drift) => return format!("{out}\n{}", service_list::drift_text(pass, style)),
+        Some(Only::Unmanaged) => return format!("{out}\n{}", service_list::unmanaged_text(pass, style.language)),
         Some(Only::Attention | Only::Open | Only::NoTls | Only::Suspended | Only::Expiring) | None => (),
     }
     let rows = match listing.only {
-        Some(only) => service_list::matching(picture, only),
-        None => service_list::rows(picture, services.values(), None),
+        Some(only) => service_list::matching(pass, only),
+        None => service_list::rows(pass, services.values(), None),
     };
     let hide = !listing.all && listing.only.is_none() && rows.len() >= LISTED_ALWAYS;
     let (hidden, shown): (Vec<&ServiceStatus>, Vec<&ServiceStatus>) =
         rows.iter().copied().partition(|row| hide && service_list::is_quiet(row));
     if !shown.is_empty() {
         out.push('\n');
-        out.push_str(&service_list::table(picture, &shown, now, listing, style));
+        out.push_str(&service_list::table(pass, &shown, now, listing, style));
     }
     out.push('\n');
     if let Some(only) = listing.only.filter(|only| *only != Only::Attention) {
-        let hidden = exposure_text(picture).filter(|_| only == Only::Open);
+        let hidden = exposure_text(pass).filter(|_| only == Only::Open);
         let closing = Some(service_list::closing(&rows, only)).filter(|_| hidden.is_none() || !rows.is_empty());
         for line in closing.iter().chain(&hidden) {
             out.push_str(&format!("{}\n", style.paint(Tone::Bold, &say(line, style.language))));
@@ -57,22 +57,22 @@ pub fn status_text(
         return out;
     }
     if listing.wide {
-        for OrderBudget { domain, left, of } in certificates::budgets(picture) {
+        for OrderBudget { domain, left, of } in certificates::budgets(pass) {
             let line =
                 text!("Let's Encrypt: {left} of {of} certificates left this week below {domain}.", left, of, domain);
             out.push_str(&format!("{}\n", say(&line, style.language)));
         }
     }
-    let hidden = hidden_text(picture, &hidden, shown.is_empty());
+    let hidden = hidden_text(pass, &hidden, shown.is_empty());
     let hidden = hidden.map(|text| format!("{} ", say(&text, style.language))).unwrap_or_default();
-    let need = say(&need_text(picture, &rows, listing.only, now), style.language);
+    let need = say(&need_text(pass, &rows, listing.only, now), style.language);
     out.push_str(&format!("{hidden}{}\n", style.paint(Tone::Bold, &need)));
     out
 }
 
 /// Services that may be open to everyone or not: their proxy cannot be seen.
-fn exposure_text(picture: &PassResult) -> Option<Text> {
-    let all = exposure::of_all(picture);
+fn exposure_text(pass: &PassResult) -> Option<Text> {
+    let all = exposure::of_all(pass);
     let n = all.iter().filter(|(_, found)| found.observed == Observed::Unknown).count();
     let text = text!(
         n;
@@ -83,19 +83,19 @@ fn exposure_text(picture: &PassResult) -> Option<Text> {
 }
 
 /// What is looked at, when it was, and what comes next.
-fn head(picture: &PassResult, now: Timestamp, next: Option<Timestamp>) -> Text {
-    let seen = text!("{revision}, checked {ago}", revision = revision_text(picture), ago = ago(now - picture.at));
+fn head(pass: &PassResult, now: Timestamp, next: Option<Timestamp>) -> Text {
+    let seen = text!("{revision}, checked {ago}", revision = revision_text(pass), ago = ago(now - pass.at));
     match next {
-        Some(next) if picture.acts => text!("{seen}, next run {when}", seen, when = countdown::within(next, now)),
+        Some(next) if pass.acts => text!("{seen}, next run {when}", seen, when = countdown::within(next, now)),
         Some(_) => text!("{seen}; nothing is changed before amarre apply", seen),
         None => text!("{seen}; no daemon is running", seen),
     }
 }
 
 /// How many are well and have no line; manifests of other kinds than services are counted for themselves, as on the pages.
-fn hidden_text(picture: &PassResult, hidden: &[&ServiceStatus], are_all: bool) -> Option<Text> {
+fn hidden_text(pass: &PassResult, hidden: &[&ServiceStatus], are_all: bool) -> Option<Text> {
     let (services, others): (Vec<&ServiceStatus>, Vec<&ServiceStatus>) =
-        hidden.iter().partition(|row| service_list::is_listed(picture, row));
+        hidden.iter().partition(|row| service_list::is_listed(pass, row));
     let what = match (services.len(), others.len()) {
         (0, 0) => return None,
         (0, n) if !are_all => text!(n; "1 other manifest", "{n} other manifests"),
@@ -105,18 +105,18 @@ fn hidden_text(picture: &PassResult, hidden: &[&ServiceStatus], are_all: bool) -
 }
 
 /// What a person has to do, if anything.
-fn need_text(picture: &PassResult, rows: &[&ServiceStatus], only: Option<Only>, now: Timestamp) -> Text {
-    let needy = attention::concerns(picture, now);
+fn need_text(pass: &PassResult, rows: &[&ServiceStatus], only: Option<Only>, now: Timestamp) -> Text {
+    let needy = attention::concerns(pass, now);
     let n = needy.len();
     let ways: Vec<String> = needy.iter().filter_map(Concern::command).collect();
     if ways.is_empty() {
-        let is_changing = || rows.iter().any(|row| picture.is_changing(&row.name));
+        let is_changing = || rows.iter().any(|row| pass.is_changing(&row.name));
         return match () {
             () if n > 0 => text!("What stands above needs you."),
             () if rows.is_empty() && only.is_none() => {
-                text!("No manifest in {source}.", source = &picture.source.label)
+                text!("No manifest in {source}.", source = &pass.source.label)
             }
-            () if !picture.consented && is_changing() => {
+            () if !pass.consented && is_changing() => {
                 text!("Nothing is changed before amarre apply, or amarre run --yes.")
             }
             () => text!("Nothing needs you."),
@@ -135,24 +135,18 @@ fn need_text(picture: &PassResult, rows: &[&ServiceStatus], only: Option<Only>, 
 }
 
 /// One service with its resources and its last event.
-pub fn service_text(
-    picture: &PassResult,
-    name: &str,
-    events: &[Event],
-    now: Timestamp,
-    style: Style,
-) -> Option<String> {
-    let row = picture.statuses().get(name)?;
+pub fn service_text(pass: &PassResult, name: &str, events: &[Event], now: Timestamp, style: Style) -> Option<String> {
+    let row = pass.statuses().get(name)?;
     let language = style.language;
     let mut out =
-        format!("{}   {}\n", style.paint(Tone::Bold, name), say(&state_text(picture, row, now, style), language));
+        format!("{}   {}\n", style.paint(Tone::Bold, name), say(&state_text(pass, row, now, style), language));
     for url in &row.urls {
         out.push_str(&format!("  {url}\n"));
     }
-    if let Some(manifest) = picture.services.get(name) {
-        let id = short_revision(&picture.source.revision);
+    if let Some(manifest) = pass.services.get(name) {
+        let id = short_revision(&pass.source.revision);
         let file = &manifest.origin.file;
-        match picture.source.history.changed.get(file) {
+        match pass.source.history.changed.get(file) {
             Some(commit) => {
                 let said = say(&commit_text(commit, now), language);
                 out.push_str(&format!("  {file} @ {} {said}\n", commit.short()));
@@ -167,7 +161,7 @@ pub fn service_text(
         }
     }
     out.push_str(&wait_text::wait(row, now, language));
-    if let Some((_, newer)) = builds::with_newer_bases(picture).find(|(of, _)| *of == name) {
+    if let Some((_, newer)) = builds::with_newer_bases(pass).find(|(of, _)| *of == name) {
         out.push_str(&format!("  {}\n", say(&builds::newer_text(&newer), language)));
         let command = format!("amarre app deploy {name} --pull");
         hint_line(&Hint::command(text!("to build on it"), command), "  ", style, &mut out);
@@ -175,7 +169,7 @@ pub fn service_text(
     out.push('\n');
     for resource in &row.resources {
         resource_text(resource, now, style, &mut out);
-        out.push_str(&wait_text::failure(picture, resource, now, language));
+        out.push_str(&wait_text::failure(pass, resource, now, language));
     }
     if !events.is_empty() {
         out.push_str(&format!("\n  {}\n", say(&text!("last"), language)));
@@ -188,12 +182,12 @@ pub fn service_text(
 }
 
 /// `Synced, Healthy for 43 s`
-fn state_text(picture: &PassResult, row: &ServiceStatus, now: Timestamp, style: Style) -> Text {
+fn state_text(pass: &PassResult, row: &ServiceStatus, now: Timestamp, style: Style) -> Text {
     let state = match row.state_words(Words(style.language)) {
         (sync, health) if health.is_empty() => sync,
         (sync, health) => format!("{sync}, {health}"),
     };
-    match since_text(picture, &row.name, now, style.language) {
+    match since_text(pass, &row.name, now, style.language) {
         span if span.is_empty() => state.into(),
         span => text!("{state} for {span}", state, span),
     }

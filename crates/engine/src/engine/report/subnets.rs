@@ -49,9 +49,9 @@ pub struct PoolRoom {
 }
 
 /// The content of `amarre subnets`.
-pub fn text(picture: &PassResult, style: Style) -> String {
-    let Some(context) = &picture.context else { return "not looked yet\n".to_owned() };
-    let taken = taken(picture, context);
+pub fn text(pass: &PassResult, style: Style) -> String {
+    let Some(context) = &pass.context else { return "not looked yet\n".to_owned() };
+    let taken = taken(pass, context);
     let mut out = String::new();
     for room in free_room(context, &taken) {
         let next = room.next.map_or_else(|| "full".to_owned(), |next| format!("next {next}"));
@@ -62,7 +62,7 @@ pub fn text(picture: &PassResult, style: Style) -> String {
             out.push_str(&format!("  {} add one to `network.pools`\n", style.paint(Tone::Dim, "hint:")));
         }
     }
-    for gap in picture.plan.gaps.iter().filter(|gap| gap.provider.is_engine() && gap.is_whole()) {
+    for gap in pass.plan.gaps.iter().filter(|gap| gap.provider.is_engine() && gap.is_whole()) {
         out.push_str(&format!("{}: {}, {}; of it only leases are known\n", gap.provider, gap.message, gap.code));
     }
     if taken.is_empty() {
@@ -99,11 +99,11 @@ fn holder(row: &TakenSubnet) -> String {
 }
 
 /// The same for machines, `amarre.subnets/v1`.
-pub fn document(picture: &PassResult) -> Json {
-    let Some(context) = &picture.context else {
+pub fn document(pass: &PassResult) -> Json {
+    let Some(context) = &pass.context else {
         return json!({"schema": "amarre.subnets/v1", "pools": [], "subnets": []});
     };
-    let taken = taken(picture, context);
+    let taken = taken(pass, context);
     let rooms = free_room(context, &taken);
     let pool = |room: &PoolRoom| {
         json!({
@@ -121,18 +121,18 @@ pub fn document(picture: &PassResult) -> Json {
     };
     json!({
         "schema": "amarre.subnets/v1",
-        "at": picture.at.rfc3339(),
+        "at": pass.at.rfc3339(),
         "pools": rooms.iter().map(pool).collect::<Vec<_>>(),
         "subnets": taken.iter().map(subnet).collect::<Vec<_>>(),
     })
 }
 
 /// Our subnets, and those that overlap a pool; by subnet.
-fn taken(picture: &PassResult, context: &Context) -> Vec<TakenSubnet> {
+fn taken(pass: &PassResult, context: &Context) -> Vec<TakenSubnet> {
     let mut rows: BTreeMap<(Ipv4Net, Option<String>), TakenSubnet> = BTreeMap::new();
     for (host, site) in &context.site.hosts {
         let mut ours = BTreeSet::new();
-        for (address, subnet) in of_provider(&picture.facts.leases, &site.docker) {
+        for (address, subnet) in of_provider(&pass.facts.leases, &site.docker) {
             let service = lines::name(address, None);
             ours.insert(*subnet);
             let leased = TakenSubnet {
@@ -143,8 +143,8 @@ fn taken(picture: &PassResult, context: &Context) -> Vec<TakenSubnet> {
             insert_at(&mut rows, leased);
         }
         let mut known = BTreeSet::new();
-        let held = AddressesHeld::on(picture, site);
-        for (address, seen) in picture.world.of_kind(&site.docker, Kind::Network) {
+        let held = AddressesHeld::on(pass, site);
+        for (address, seen) in pass.world.of_kind(&site.docker, Kind::Network) {
             let texts = seen.fields.text("subnet").into_iter().chain(seen.fields.strings("subnets"));
             for subnet in texts.filter_map(|text| text.parse::<Ipv4Net>().ok()) {
                 known.insert(subnet);
@@ -162,7 +162,7 @@ fn taken(picture: &PassResult, context: &Context) -> Vec<TakenSubnet> {
             }
         }
         // Each Docker network is a route, too.
-        let routes = picture.world.routes.get(&site.docker).into_iter().flatten();
+        let routes = pass.world.routes.get(&site.docker).into_iter().flatten();
         for route in routes.filter(|route| !known.contains(route) && in_pools(context, **route)) {
             insert_at(
                 &mut rows,
@@ -170,7 +170,7 @@ fn taken(picture: &PassResult, context: &Context) -> Vec<TakenSubnet> {
             );
         }
     }
-    let refused = picture.facts.refused_subnets.iter().map(|subnet| (*subnet, "refused by the engine"));
+    let refused = pass.facts.refused_subnets.iter().map(|subnet| (*subnet, "refused by the engine"));
     let avoided = context.site.avoid.iter().map(|subnet| (*subnet, "`network.avoid`"));
     for (subnet, by) in refused.chain(avoided).filter(|(subnet, _)| in_pools(context, *subnet)) {
         insert_at(&mut rows, TakenSubnet { by: by.to_owned(), ..TakenSubnet::unknown(subnet, None) });
@@ -189,16 +189,16 @@ struct AddressesHeld<'a> {
 }
 
 impl<'a> AddressesHeld<'a> {
-    fn on(picture: &'a PassResult, host: &'a HostSite) -> Self {
+    fn on(pass: &'a PassResult, host: &'a HostSite) -> Self {
         let address_of = |seen: &Seen| seen.fields.text("address")?.parse().ok();
         let npm_name = host.npm.as_ref().map_or("main", |npm| npm.provider.short_name());
         let mut npm: BTreeMap<&str, Vec<(Ipv4Addr, String)>> = BTreeMap::new();
-        for (address, seen) in picture.world.of_kind(&host.docker, Kind::Attachment) {
+        for (address, seen) in pass.world.of_kind(&host.docker, Kind::Attachment) {
             if let Some(((network, _), at)) = address.name.rsplit_once('/').zip(address_of(seen)) {
                 npm.entry(network).or_default().push((at, format!("NPM {npm_name}")));
             }
         }
-        let containers = picture.world.of_kind(&host.docker, Kind::Container).filter(|(_, seen)| seen.owner.is_ours());
+        let containers = pass.world.of_kind(&host.docker, Kind::Container).filter(|(_, seen)| seen.owner.is_ours());
         let containers = containers
             .filter_map(|(address, seen)| Some((address_of(seen)?, lines::name(address, Some(&seen.fields)))));
         Self { npm, containers: containers.collect() }
@@ -284,15 +284,15 @@ pub struct SubnetRow {
 const CELLS_MAX: usize = 512;
 
 /// How much of each pool is taken.
-pub fn rooms(picture: &PassResult) -> Vec<PoolRoom> {
-    let context = picture.context.as_ref();
-    context.map(|context| free_room(context, &taken(picture, context))).unwrap_or_default()
+pub fn rooms(pass: &PassResult) -> Vec<PoolRoom> {
+    let context = pass.context.as_ref();
+    context.map(|context| free_room(context, &taken(pass, context))).unwrap_or_default()
 }
 
 /// Diagrams of all pools, and the taken subnets in them.
-pub fn diagrams(picture: &PassResult) -> (Vec<SubnetPool>, Vec<SubnetRow>) {
-    let Some(context) = &picture.context else { return (Vec::new(), Vec::new()) };
-    let taken = taken(picture, context);
+pub fn diagrams(pass: &PassResult) -> (Vec<SubnetPool>, Vec<SubnetRow>) {
+    let Some(context) = &pass.context else { return (Vec::new(), Vec::new()) };
+    let taken = taken(pass, context);
     let pools = free_room(context, &taken).into_iter().map(|room| pool(room, context.site.prefix, &taken)).collect();
     let rows = taken.iter().map(|row| SubnetRow {
         subnet: row.subnet.to_string(),

@@ -18,11 +18,11 @@ pub struct InstanceWork {
 
 impl InstanceWork {
     /// Of an instance as it is seen; `None`: nothing goes on.
-    pub fn going_on(picture: &PassResult, address: &Address, seen: Option<&Seen>) -> Option<Self> {
+    pub fn going_on(pass: &PassResult, address: &Address, seen: Option<&Seen>) -> Option<Self> {
         // What does not answer is not on its way.
         let seen = seen.filter(|seen| seen.fields.flag("answers") != Some(false))?;
         let Readiness::NotYet { since, why } = &seen.ready else { return None };
-        let until = picture.wants.limits.get(address).map(|limit| *since + *limit);
+        let until = pass.wants.limits.get(address).map(|limit| *since + *limit);
         Some(Self { what: why.clone(), since: *since, until })
     }
 

@@ -60,17 +60,17 @@ fn nothing_by_itself(why: Text) -> Text {
 }
 
 /// The failure of a container, below its line.
-pub fn failure(picture: &PassResult, resource: &ResourceStatus, now: Timestamp, language: Language) -> String {
+pub fn failure(pass: &PassResult, resource: &ResourceStatus, now: Timestamp, language: Language) -> String {
     let Some(failure) = &resource.failure else { return String::new() };
     let mut lines: Vec<(Text, Text)> = vec![(text!("tried"), attempts_text(failure, now))];
     if let Some(code) = failure.exit_code {
-        lines.push((text!("exit"), exit(code, restarts(picture, resource, failure))));
+        lines.push((text!("exit"), exit(code, restarts(pass, resource, failure))));
     }
     match last_line(failure) {
         Some(line) => lines.push((text!("last line"), Text::from(line))),
         None => lines.push((text!("log"), Text::from(&failure.log_note))),
     }
-    if let Some(serving) = serving(picture, &resource.address, now) {
+    if let Some(serving) = serving(pass, &resource.address, now) {
         lines.push((text!("serving"), serving));
     }
     lines.push((text!("next"), nothing_by_itself(waits::why_failed(resource))));
@@ -78,10 +78,10 @@ pub fn failure(picture: &PassResult, resource: &ResourceStatus, now: Timestamp, 
 }
 
 /// The same at the end of an `apply`, in short.
-pub fn verdict(picture: &PassResult, row: &ServiceStatus, now: Timestamp, language: Language) -> String {
+pub fn verdict(pass: &PassResult, row: &ServiceStatus, now: Timestamp, language: Language) -> String {
     let Some(resource) = row.resources.iter().find(|resource| resource.failure.is_some()) else { return String::new() };
     let mut lines: Vec<(Text, Text)> = Vec::new();
-    lines.extend(serving(picture, &resource.address, now).map(|serving| (text!("still serving"), serving)));
+    lines.extend(serving(pass, &resource.address, now).map(|serving| (text!("still serving"), serving)));
     let last = resource.failure.as_deref().and_then(last_line);
     lines.extend(last.map(|line| (text!("its last line"), Text::from(line))));
     let line = |(key, text): &(Text, Text)| format!("      {:16}{}\n", say(key, language), say(text, language));
@@ -89,9 +89,9 @@ pub fn verdict(picture: &PassResult, row: &ServiceStatus, now: Timestamp, langua
 }
 
 /// The failure and what serves meanwhile, in one line: `immich:v1.120 not healthy after 2 min, immich:v1.119 serves`.
-pub fn serving_instead(picture: &PassResult, resource: &ResourceStatus) -> Option<Text> {
+pub fn serving_instead(pass: &PassResult, resource: &ResourceStatus) -> Option<Text> {
     let failure = resource.failure.as_ref()?;
-    let (_, seen) = standing(picture, &resource.address)?;
+    let (_, seen) = standing(pass, &resource.address)?;
     let (failed, serves) = (&failure.image, seen.fields.text("image").unwrap_or_default());
     let why = failures::in_parts(&failure.why);
     Some(if serves == failed {
@@ -124,8 +124,8 @@ fn exit(code: i64, restarts: i64) -> Text {
 }
 
 /// The current count of the engine, if the container still exists.
-fn restarts(picture: &PassResult, resource: &ResourceStatus, failure: &LastFailure) -> i64 {
-    let seen = picture.world.seen.get(&resource.address);
+fn restarts(pass: &PassResult, resource: &ResourceStatus, failure: &LastFailure) -> i64 {
+    let seen = pass.world.seen.get(&resource.address);
     let restarts = seen.and_then(|seen| seen.fields.get("restarts")).and_then(Value::as_int);
     restarts.unwrap_or_default().max(failure.restarts)
 }
@@ -136,8 +136,8 @@ fn last_line(failure: &LastFailure) -> Option<&str> {
 }
 
 /// The working instance, if another than the failed one: `web:1, up 21 d, healthy`.
-fn serving(picture: &PassResult, failed: &Address, now: Timestamp) -> Option<Text> {
-    let (_, seen) = standing(picture, failed)?;
+fn serving(pass: &PassResult, failed: &Address, now: Timestamp) -> Option<Text> {
+    let (_, seen) = standing(pass, failed)?;
     let image = seen.fields.text("image").unwrap_or_default();
     let started = seen.fields.get("started_at_ms").and_then(Value::as_int).map(Timestamp);
     Some(match started {
@@ -146,8 +146,8 @@ fn serving(picture: &PassResult, failed: &Address, now: Timestamp) -> Option<Tex
     })
 }
 
-fn standing<'a>(picture: &'a PassResult, failed: &Address) -> Option<(&'a Address, &'a Seen)> {
-    picture.world.seen.iter().find(|(address, seen)| {
+fn standing<'a>(pass: &'a PassResult, failed: &Address) -> Option<(&'a Address, &'a Seen)> {
+    pass.world.seen.iter().find(|(address, seen)| {
         let is_other = address.base() == failed.base() && *address != failed;
         is_other && seen.owner.is_ours() && matches!(seen.ready, Readiness::Ready)
     })
@@ -199,9 +199,9 @@ pub fn failure_json(failure: &LastFailure) -> Json {
 }
 
 /// A service's error with the failed change, since when, and how often.
-pub fn with_failure(mut error: Json, picture: &PassResult, row: &ServiceStatus) -> Json {
+pub fn with_failure(mut error: Json, pass: &PassResult, row: &ServiceStatus) -> Json {
     let failed = row.resources.iter().find_map(|resource| Some((resource, resource.failure.as_ref()?)));
-    let (doing, first, count) = match (failed, picture.errors.get(&row.name)) {
+    let (doing, first, count) = match (failed, pass.errors.get(&row.name)) {
         (Some((resource, failure)), _) => {
             let end = if resource.job.is_some() { "to end" } else { "to be healthy" };
             (format!("waiting for {} {end}", resource.label()), failure.first, failure.tries)

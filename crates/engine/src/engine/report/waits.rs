@@ -83,62 +83,62 @@ pub fn overdue(limit: Option<Millis>, since: Timestamp, now: Timestamp) -> Optio
     limit.filter(|limit| now - since > *limit)
 }
 
-/// The same of a resource in a picture.
-pub fn is_overdue(picture: &PassResult, address: &Address) -> Option<Millis> {
-    match picture.world.seen.get(address).map(|seen| &seen.ready)? {
-        Readiness::NotYet { since, .. } => overdue(picture.wants.limits.get(address).copied(), *since, picture.at),
+/// The same of a resource in a pass.
+pub fn is_overdue(pass: &PassResult, address: &Address) -> Option<Millis> {
+    match pass.world.seen.get(address).map(|seen| &seen.ready)? {
+        Readiness::NotYet { since, .. } => overdue(pass.wants.limits.get(address).copied(), *since, pass.at),
         Readiness::Ready | Readiness::Failed { .. } => None,
     }
 }
 
 /// Whether a container takes longer than it may: not ready for too long, or failing over and over for as long.
-pub fn is_late(picture: &PassResult, address: &Address) -> bool {
+pub fn is_late(pass: &PassResult, address: &Address) -> bool {
     if address.kind != Kind::Container && !address.kind.is_instance() {
         return false;
     }
-    let Some(seen) = picture.world.seen.get(address) else { return false };
-    let limit = picture.wants.limits.get(address).copied();
+    let Some(seen) = pass.world.seen.get(address) else { return false };
+    let limit = pass.wants.limits.get(address).copied();
     match &seen.ready {
         Readiness::Ready => false,
-        Readiness::NotYet { since, .. } => overdue(limit, *since, picture.at).is_some(),
-        Readiness::Failed { .. } => picture
+        Readiness::NotYet { since, .. } => overdue(limit, *since, pass.at).is_some(),
+        Readiness::Failed { .. } => pass
             .last_failures
             .get(&address.base())
             .filter(|failure| failure.vendor_id == seen.vendor_id)
-            .is_some_and(|failure| overdue(limit, failure.first, picture.at).is_some()),
+            .is_some_and(|failure| overdue(limit, failure.first, pass.at).is_some()),
     }
 }
 
 /// The first wait of a service; `None` when it is settled, or suspended.
-pub fn first_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
+pub fn first_wait(pass: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
     let name = row.name.as_str();
-    if picture.facts.suspended.get(name).is_some_and(|suspension| !suspension.destroy) {
+    if pass.facts.suspended.get(name).is_some_and(|suspension| !suspension.destroy) {
         return None;
     }
     let person = |what: Text, why: Text| PendingWait {
         what,
-        since: picture.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0),
+        since: pass.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0),
         limit: None,
         next: WaitEnd::Person(why),
         hints: row.hints.clone(),
         job: None,
     };
-    if let Some(why) = picture.broken.get(name) {
+    if let Some(why) = pass.broken.get(name) {
         return Some(person(why.into(), text!("its manifest has to be mended")));
     }
-    if let Some(failed) = row.resources.iter().find(|resource| is_failed(picture, resource)) {
+    if let Some(failed) = row.resources.iter().find(|resource| is_failed(pass, resource)) {
         let what = text!("{thing}: {why}", thing = failed.label(), why = failed.detail.clone());
         let mut waiting = person(what, why_failed(failed));
         waiting.job.clone_from(&failed.job);
         waiting.since = failed.failure.as_ref().map(|failure| failure.first).or(waiting.since);
         return Some(waiting);
     }
-    let mine: Vec<&Change> = picture.changes_of(name).collect();
+    let mine: Vec<&Change> = pass.changes_of(name).collect();
     if let Some(refusal) = mine.iter().find_map(|change| change.refusal()) {
         return Some(person(refusal.message.clone(), text!("what holds it has to be settled")));
     }
-    if let Some(known) = picture.errors.get(name) {
-        let (is_refused, at) = (retry::is_refused(known) && !known.change.is_order(), next_try(picture, known));
+    if let Some(known) = pass.errors.get(name) {
+        let (is_refused, at) = (retry::is_refused(known) && !known.change.is_order(), next_try(pass, known));
         let next = match is_refused {
             _ if retry::would_fail_again(known) => {
                 WaitEnd::Person(text!("a commit, or amarre retry, has to come first"))
@@ -155,26 +155,26 @@ pub fn first_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
             job: None,
         });
     }
-    hidden(picture, row)
-        .or_else(|| mine.iter().find_map(|change| until_wait(picture, change)))
-        .or_else(|| readiness_wait(picture, row))
+    hidden(pass, row)
+        .or_else(|| mine.iter().find_map(|change| until_wait(pass, change)))
+        .or_else(|| readiness_wait(pass, row))
 }
 
 /// When a failed change is retried: the time in the plan, if that is later than the engine's own backoff.
-pub fn next_try(picture: &PassResult, known: &ServiceError) -> Timestamp {
-    let planned = picture.change_of(&known.change.address);
+pub fn next_try(pass: &PassResult, known: &ServiceError) -> Timestamp {
+    let planned = pass.change_of(&known.change.address);
     let at = planned.and_then(|change| if let Gate::Until { at, .. } = &change.gate { Some(*at) } else { None });
     known.next_try.max(at.unwrap_or(known.next_try))
 }
 
 /// A container that does not work, without a planned change that would repair it.
-fn is_failed(picture: &PassResult, resource: &status::ResourceStatus) -> bool {
+fn is_failed(pass: &PassResult, resource: &status::ResourceStatus) -> bool {
     let gate = resource.change.as_deref().map(|change| &change.gate);
     let is_planned = gate.is_some_and(|gate| !matches!(gate, Gate::Held(_)));
     resource.health == Health::Degraded
         && resource.address.kind == Kind::Container
         && !is_planned
-        && picture.world.gap(&resource.address).is_none()
+        && pass.world.gap(&resource.address).is_none()
 }
 
 /// Why nothing more is done for a container that does not work.
@@ -189,14 +189,14 @@ pub fn why_failed(resource: &status::ResourceStatus) -> Text {
 }
 
 /// To the version that worked before, if there was one.
-pub fn way_back(picture: &PassResult, service: &str, bad: &status::ResourceStatus) -> Option<Hint> {
-    let (good, _) = picture.facts.last_good.get(&bad.address.base())?;
+pub fn way_back(pass: &PassResult, service: &str, bad: &status::ResourceStatus) -> Option<Hint> {
+    let (good, _) = pass.facts.last_good.get(&bad.address.base())?;
     let is_another = bad.address.generation.as_ref() != Some(good);
     is_another.then(|| Hint::command(text!("to go back to the version before"), format!("amarre rollback {service}")))
 }
 
-fn hidden(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
-    let gap = row.resources.iter().find_map(|resource| picture.world.gap(&resource.address))?;
+fn hidden(pass: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
+    let gap = row.resources.iter().find_map(|resource| pass.world.gap(&resource.address))?;
     Some(PendingWait {
         what: gap.message.clone(),
         since: Some(gap.since),
@@ -207,9 +207,9 @@ fn hidden(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
     })
 }
 
-fn until_wait(picture: &PassResult, change: &Change) -> Option<PendingWait> {
+fn until_wait(pass: &PassResult, change: &Change) -> Option<PendingWait> {
     let Gate::Until { at, what } = &change.gate else { return None };
-    let (thing, provider) = (jobs::resource_label(picture, &change.address), &change.address.provider);
+    let (thing, provider) = (jobs::resource_label(pass, &change.address), &change.address.provider);
     let (reconcile, retry) =
         (format!("amarre reconcile {}", change.service), format!("amarre retry {}", change.service));
     let (what, hint) = match what {
@@ -231,31 +231,31 @@ fn until_wait(picture: &PassResult, change: &Change) -> Option<PendingWait> {
             text!("the next order of {thing}: the last one failed, or its end is not known", thing),
             Some(Hint::command(text!("once its cause is gone, to order now"), retry)),
         ),
-        Wait::Builds => (builds_limit_text(picture), None),
+        Wait::Builds => (builds_limit_text(pass), None),
         Wait::Provider => (text!("{provider} fails for everybody", provider), None),
         Wait::Backoff => (text!("the next try of {thing}", thing), Some(Hint::command(text!("to try now"), retry))),
     };
     let hints = hint.into_iter().collect();
-    let since = picture.facts.open_intents.get(&change.address).copied();
-    let job = jobs::job(picture, &change.address).map(str::to_owned);
+    let since = pass.facts.open_intents.get(&change.address).copied();
+    let job = jobs::job(pass, &change.address).map(str::to_owned);
     Some(PendingWait { what, since, limit: None, next: WaitEnd::At(*at), hints, job })
 }
 
 /// A certificate that is ordered later only, until when, and what it waits for. Another change that fails comes first.
-pub fn waiting_order<'a>(picture: &'a PassResult, name: &str) -> Option<(&'a Change, Timestamp, Wait)> {
-    let is_first = picture.errors.get(name).is_none_or(|known| known.change.is_order());
-    picture.changes_of(name).filter(|change| is_first && change.is_order()).find_map(|change| match change.gate {
+pub fn waiting_order<'a>(pass: &'a PassResult, name: &str) -> Option<(&'a Change, Timestamp, Wait)> {
+    let is_first = pass.errors.get(name).is_none_or(|known| known.change.is_order());
+    pass.changes_of(name).filter(|change| is_first && change.is_order()).find_map(|change| match change.gate {
         Gate::Until { at, what } => Some((change, at, what)),
         Gate::Now | Gate::After(_) | Gate::Held(_) => None,
     })
 }
 
 /// Whatever process placed the last order, its words, its code and the time of the next one are told.
-pub fn explain_order(picture: &PassResult, status: &mut ServiceStatus, (change, at, what): (&Change, Timestamp, Wait)) {
-    let known = picture.failing.get(&change.address).map(|known| &known.error);
-    let past = picture.past_failures.get(&status.name).filter(|(address, _)| *address == change.address);
+pub fn explain_order(pass: &PassResult, status: &mut ServiceStatus, (change, at, what): (&Change, Timestamp, Wait)) {
+    let known = pass.failing.get(&change.address).map(|known| &known.error);
+    let past = pass.past_failures.get(&status.name).filter(|(address, _)| *address == change.address);
     let words = known.map(|error| &error.message).or_else(|| past.map(|(_, why)| why));
-    let certificate = jobs::resource_label(picture, &change.address);
+    let certificate = jobs::resource_label(pass, &change.address);
     let is_over_limit = what == Wait::Budget;
     status.what_now = match words {
         _ if is_over_limit => text!("Let's Encrypt would refuse one more order of {certificate}", certificate),
@@ -263,7 +263,7 @@ pub fn explain_order(picture: &PassResult, status: &mut ServiceStatus, (change, 
         None => text!("how the last order of {certificate} ended is not known", certificate),
     };
     status.what_now_clock = Some(CountFrom::Until(Then::NextOrder, at));
-    let code = known.map_or_else(|| past_code(picture, &change.address), |error| error.code);
+    let code = known.map_or_else(|| past_code(pass, &change.address), |error| error.code);
     status.code = Some(if is_over_limit { Code::A0805 } else { code });
     status.hints = if is_over_limit {
         vec![Hint::text(text!("it is ordered by itself then; where it is urgent, ask for it in NPM, and it is used"))]
@@ -276,8 +276,8 @@ pub fn explain_order(picture: &PassResult, status: &mut ServiceStatus, (change, 
 }
 
 /// The code of the last order of a certificate, of which the ledger keeps how it ended.
-fn past_code(picture: &PassResult, certificate: &Address) -> Code {
-    let last = picture.facts.orders.iter().rev().find(|order| order.certificate == *certificate);
+fn past_code(pass: &PassResult, certificate: &Address) -> Code {
+    let last = pass.facts.orders.iter().rev().find(|order| order.certificate == *certificate);
     match last.map(|order| (order.outcome, order.until)) {
         Some((Ordered::Failed, Some(_))) => LIMITED,
         Some((Ordered::Failed, None)) => NOT_ISSUED,
@@ -287,8 +287,8 @@ fn past_code(picture: &PassResult, certificate: &Address) -> Code {
 }
 
 /// A starting resource: of what changes need first, one that is not ready; else a present one that is not ready.
-fn readiness_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
-    let mine = picture.changes_of(&row.name);
+fn readiness_wait(pass: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
+    let mine = pass.changes_of(&row.name);
     let needs = mine.filter_map(|change| match &change.gate {
         Gate::After(needs) => Some(needs.as_slice()),
         Gate::Now | Gate::Until { .. } | Gate::Held(_) => None,
@@ -299,15 +299,15 @@ fn readiness_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
         own.filter(|address| matches!(address.kind, Kind::Container | Kind::Record) || address.kind.is_instance()),
     );
     all.find_map(|address| {
-        let seen = picture.world.seen.get(address).filter(|seen| seen.owner.is_ours())?;
+        let seen = pass.world.seen.get(address).filter(|seen| seen.owner.is_ours())?;
         let Readiness::NotYet { since, why } = &seen.ready else { return None };
-        let job = jobs::job(picture, address);
+        let job = jobs::job(pass, address);
         let what = match job {
             Some(job) => text!("job {job} {why}", job, why = why.clone()),
-            None => text!("{thing}: {why}", thing = jobs::resource_label(picture, address), why = why.clone()),
+            None => text!("{thing}: {why}", thing = jobs::resource_label(pass, address), why = why.clone()),
         };
-        let limit = picture.wants.limits.get(address).copied();
-        let next = match overdue(limit, *since, picture.at) {
+        let limit = pass.wants.limits.get(address).copied();
+        let next = match overdue(limit, *since, pass.at) {
             Some(_) => WaitEnd::Person(text!("it takes longer than it may; it is still looked at")),
             None if job.is_some() => WaitEnd::WhenEnded,
             None => WaitEnd::WhenReady,
@@ -338,8 +338,8 @@ fn clock(span: Millis) -> String {
 }
 
 /// Why a build waits that would be one too many.
-pub(crate) fn builds_limit_text(picture: &PassResult) -> Text {
-    let n = picture.context.as_ref().map_or(0, |context| context.site.images.builds_per_hour);
+pub(crate) fn builds_limit_text(pass: &PassResult) -> Text {
+    let n = pass.context.as_ref().map_or(0, |context| context.site.images.builds_per_hour);
     text!(n; "room for its build: an hour has 1, images.builds_per_hour", "room for its build: an hour has {n}, images.builds_per_hour")
 }
 

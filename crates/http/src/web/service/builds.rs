@@ -143,20 +143,20 @@ struct BuildsPage {
 pub async fn list(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
     let here = format!("/services/{}/builds", view_model::encoded(&name));
     let visitor = signed_in(&web, &headers, &here).await?;
-    let (picture, _) = web.handle.last_pass();
-    let row = find_row(&web, &visitor, &picture, &name).await?;
+    let (pass, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &pass, &name).await?;
     let (words, now) = (visitor.words, web.handle.now());
-    let service = picture.services.get(&name);
+    let service = pass.services.get(&name);
     let mut builds = Vec::new();
     for build in service.iter().flat_map(|service| service.builds()) {
-        let found = of_image(&web.handle, &picture, &name, &build.image).await;
+        let found = of_image(&web.handle, &pass, &name, &build.image).await;
         builds.extend(found.map(|found| BuildView::new(&found, now, words)));
     }
-    let bases = service.map(|service| base_views(&bases(&picture, service), now, words)).unwrap_or_default();
+    let bases = service.map(|service| base_views(&bases(&pass, service), now, words)).unwrap_or_default();
     let mut frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
     frame.moves |= builds.iter().any(|build| build.is_live);
     Ok(page(&BuildsPage {
-        head: Head::new(&picture, row, &visitor, "builds"),
+        head: Head::new(&pass, row, &visitor, "builds"),
         has_newer: bases.iter().any(|base| base.is_newer),
         may_build: visitor.may(Role::Operator) && !row.deleted,
         builds,

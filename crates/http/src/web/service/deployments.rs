@@ -41,7 +41,7 @@ struct DeploymentRow {
 }
 
 impl DeploymentRow {
-    fn new(picture: &PassResult, one: &Deployment, now: Timestamp, words: Words) -> Self {
+    fn new(pass: &PassResult, one: &Deployment, now: Timestamp, words: Words) -> Self {
         let is_current = one.state == DeploymentState::Running || one.state.is_moving();
         Self {
             id: one.id,
@@ -53,7 +53,7 @@ impl DeploymentRow {
             took: one.took().map(view_model::span).unwrap_or_default(),
             skipped: if one.skipped > 0 { words.count("dep-skipped", &one.skipped) } else { String::new() },
             is_rollback: one.is_rollback,
-            can_go_back: !is_current && one.ran.is_some() && deployments::has_image(picture, one),
+            can_go_back: !is_current && one.ran.is_some() && deployments::has_image(pass, one),
             is_moving: matches!(one.state, DeploymentState::Provisioning | DeploymentState::Deploying),
         }
     }
@@ -95,19 +95,19 @@ struct DeploymentsPage {
 pub async fn list(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
     let here = format!("/services/{}/deployments", view_model::encoded(&name));
     let visitor = signed_in(&web, &headers, &here).await?;
-    let (picture, _) = web.handle.last_pass();
-    let row = find_row(&web, &visitor, &picture, &name).await?;
+    let (pass, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &pass, &name).await?;
     let (words, now) = (visitor.words, web.handle.now());
-    let all = deployments::rows(&picture, Some(&name));
-    let app = apps::find(&picture, &name);
+    let all = deployments::rows(&pass, Some(&name));
+    let app = apps::find(&pass, &name);
     let mut frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
     frame.moves |= all.iter().any(|one| one.state.is_moving());
     let bases = app.as_ref().map(|app| base_views(&app.bases, now, words)).unwrap_or_default();
     let build = app.as_ref().and_then(|app| app.build.as_ref());
     Ok(page(&DeploymentsPage {
-        head: Head::new(&picture, row, &visitor, "deployments"),
+        head: Head::new(&pass, row, &visitor, "deployments"),
         summary: summary(&DeploymentStats::new(all.iter().copied()), words),
-        rows: all.iter().map(|one| DeploymentRow::new(&picture, one, now, words)).collect(),
+        rows: all.iter().map(|one| DeploymentRow::new(&pass, one, now, words)).collect(),
         state: app.as_ref().map(|app| state_mark(app.stage.state, words)),
         why: app.as_ref().map(|app| words.say(&app.stage.why)).unwrap_or_default(),
         code: app.as_ref().and_then(|app| app.stage.code),
@@ -116,7 +116,7 @@ pub async fn list(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
         has_newer: bases.iter().any(|base| base.is_newer),
         may_build: visitor.may(Role::Operator) && !row.deleted,
         bases,
-        is_stopped: picture.services.get(&name).is_some_and(|service| service.stopped),
+        is_stopped: pass.services.get(&name).is_some_and(|service| service.stopped),
         frame,
     }))
 }
@@ -166,10 +166,10 @@ struct DeploymentPage {
 async fn find<'p>(
     web: &Web,
     visitor: &RequestContext,
-    picture: &'p PassResult,
+    pass: &'p PassResult,
     id: &str,
 ) -> Result<&'p Deployment, Response> {
-    match deployments::find(picture, id) {
+    match deployments::find(pass, id) {
         Some(one) => Ok(one),
         None => Err(text_page(web, visitor, StatusCode::NOT_FOUND, visitor.words.with("dep-unknown", "id", id)).await),
     }
@@ -179,22 +179,22 @@ async fn find<'p>(
 pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(id): Path<String>) -> PageOutcome {
     let here = format!("/deployments/{}", view_model::encoded(&id));
     let visitor = signed_in(&web, &headers, &here).await?;
-    let (picture, _) = web.handle.last_pass();
-    let one = find(&web, &visitor, &picture, &id).await?;
+    let (pass, _) = web.handle.last_pass();
+    let one = find(&web, &visitor, &pass, &id).await?;
     let (words, now) = (visitor.words, web.handle.now());
-    let build = of_deployment(&web.handle, &picture, one).await;
+    let build = of_deployment(&web.handle, &pass, one).await;
     let is_live = one.state == DeploymentState::Provisioning;
     let mut frame =
         PageFrame::new(&web, &visitor, "services", format!("{} {}", one.app, one.commit.short()), here).await;
     frame.moves |= one.state.is_moving();
-    let row = DeploymentRow::new(&picture, one, now, words);
+    let row = DeploymentRow::new(&pass, one, now, words);
     Ok(page(&DeploymentPage {
         frame,
         about: words.with_all(
             "dep-about",
             &[("subject", &one.commit.subject), ("author", &one.commit.author), ("when", &row.when)],
         ),
-        facts: facts(&picture, one, now, words),
+        facts: facts(&pass, one, now, words),
         build: build.map(|build| BuildView::new(&build, now, words)),
         is_live,
         can_cancel: row.is_moving && visitor.may(Role::Operator),
@@ -208,13 +208,13 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(id): Path<Str
     }))
 }
 
-fn facts(picture: &PassResult, one: &Deployment, now: Timestamp, words: Words) -> Vec<(String, String)> {
+fn facts(pass: &PassResult, one: &Deployment, now: Timestamp, words: Words) -> Vec<(String, String)> {
     let mut rows = vec![(words.get("dep-began"), view_model::moment(one.began, now))];
     let built = if one.build_ended.is_some() { "dep-built-in" } else { "dep-building-for" };
     rows.extend(one.build_time(now).map(|time| (words.get(built), view_model::span(time))));
     rows.extend(one.ran.map(|at| (words.get("dep-ran"), view_model::moment(at, now))));
     rows.extend(one.ended.map(|at| (words.get("dep-ended"), view_model::moment(at, now))));
-    let image = || match deployments::lost_image(picture, one) {
+    let image = || match deployments::lost_image(pass, one) {
         false => one.image.clone(),
         true => words.with("dep-no-image", "image", &one.image),
     };
@@ -227,9 +227,9 @@ fn facts(picture: &PassResult, one: &Deployment, now: Timestamp, words: Words) -
 /// `GET /deployments/{id}/log`: the whole log, as a file.
 pub async fn log(State(web): State<Web>, headers: HeaderMap, Path(id): Path<String>) -> PageOutcome {
     let visitor = signed_in(&web, &headers, &format!("/deployments/{}", view_model::encoded(&id))).await?;
-    let (picture, _) = web.handle.last_pass();
-    let one = find(&web, &visitor, &picture, &id).await?;
-    let Some(build) = of_deployment(&web.handle, &picture, one).await else {
+    let (pass, _) = web.handle.last_pass();
+    let one = find(&web, &visitor, &pass, &id).await?;
+    let Some(build) = of_deployment(&web.handle, &pass, one).await else {
         return Err(text_page(&web, &visitor, StatusCode::NOT_FOUND, visitor.words.get("dep-no-log")).await);
     };
     let name = format!("attachment; filename=\"{}-{}.log\"", one.app, one.id);
