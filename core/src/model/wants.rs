@@ -94,7 +94,7 @@ pub struct Wants {
     pub drains: BTreeMap<Address, Timestamp>,
     /// Certificates of ours that nothing uses any more, and until when they are kept.
     pub unused: BTreeMap<Address, Timestamp>,
-    /// Networks that are made anew, with everything on them.
+    /// Networks that are re-created, with everything on them.
     pub moving: BTreeSet<Address>,
     /// Services whose update must stop the old container first, and why.
     pub stop_first: BTreeMap<String, Text>,
@@ -108,9 +108,9 @@ pub struct Wants {
     pub checks: BTreeMap<Address, ServerCheck>,
     /// The sizes that servers are to have once they are not on their way any more: what those cost is asked by now.
     pub sizes: BTreeMap<Address, Value>,
-    /// When a change of a resource may begin: what was stopped by somebody else rests for a while.
+    /// When a change of a resource may begin: what was stopped outside Amarre rests for a while.
     pub rests_until: BTreeMap<Address, Timestamp>,
-    /// Containers that are well once they have ended with code 0; nobody asks them anything.
+    /// Containers that are well once they have ended with code 0; Amarre does not probe them.
     pub tasks: BTreeSet<Address>,
     /// Worth knowing.
     pub notes: Vec<Note>,

@@ -52,7 +52,7 @@ CREATE TABLE suspensions (
     args     TEXT
 ) STRICT;
 
--- Scopes (zones) with changes that nobody sees before they are published.
+-- Scopes (zones) whose changes are invisible until they are published.
 CREATE TABLE unpublished (provider TEXT NOT NULL, scope TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (provider, scope)) STRICT;
 
 CREATE TABLE runs (
@@ -119,7 +119,7 @@ CREATE TABLE pulled (
 
 -- Ports of a host that are published for an NPM elsewhere, by container without its generation.
 CREATE TABLE port_leases (container TEXT NOT NULL, port INTEGER NOT NULL, PRIMARY KEY (container, port)) STRICT;
--- Ports that somebody else listens on; provider: the host's engine.
+-- Ports on which another program listens; provider: the host's engine.
 CREATE TABLE refused_ports (provider TEXT NOT NULL, port INTEGER NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (provider, port)) STRICT;
 
 -- Since when nothing leads to an old generation of a container any more. Lost: it drains once more.
@@ -269,7 +269,7 @@ CREATE TABLE tokens (
     role       TEXT NOT NULL,
     -- Names of services, with commas between them; null: not limited to some.
     services   TEXT,
-    -- Whose it is: it may no more than that one, and goes with that account; null: nobody's.
+    -- The account of a personal token: it has no more rights than that account, and is deleted with it; null: of no account.
     email      TEXT REFERENCES users (email) ON DELETE CASCADE,
     created_ms INTEGER NOT NULL,
     -- null: does not end by itself.

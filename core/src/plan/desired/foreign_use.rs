@@ -119,7 +119,7 @@ fn written(everywhere: &Everywhere<'_>, service: &Service, base: &Address, field
     let input = everywhere.input;
     let before: BTreeSet<MountedData<'_>> = bind_mounts::before(input, base).flat_map(mounts::written).collect();
     let asked: Vec<MountedData<'_>> = mounts::written(fields).filter(|data| is_data(*data)).collect();
-    let is_there = input.world.generations(base).any(|(_, seen)| seen.owner.is_ours());
+    let is_there = !input.world.instances(base).is_empty();
     // Beside a helper that writes there too, it comes back. In its absence, its twin does its work.
     let is_twin = |seen: &Seen| is_like(&seen.fields, fields) || is_of_project(service, base, &seen.fields);
     let runs = |(_, seen): &(&Address, &Seen)| seen.fields.flag("running") == Some(true);

@@ -275,8 +275,7 @@ fn hands_over(
     if address.kind != Kind::Container || !is_about_names {
         return None;
     }
-    let is_rekeyed = || wants.rekeyed.values().any(|heir| address.is_same(heir));
-    let has_rival = input.world.generations(address).any(|(other, _)| other != address) || is_rekeyed();
+    let has_rival = wants.instances(input.world, address).keys().any(|other| other != address);
     match diffs.iter().any(|diff| diff.field == "name") {
         _ if want.keep_only => Some(text!("the other generation takes over")),
         true => Some(text!("takes the name")),

@@ -382,11 +382,20 @@ fn is_hidden(resource: &ResourceStatus) -> bool {
 fn is_gone(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus) -> bool {
     let is_there = |address: &Address| pass.world.seen.contains_key(address);
     let address = &resource.address;
-    let heir = pass.wants.heir(address);
-    let is_other = |other: &Address| other != address && pass.wants.heir(other) == heir;
-    let mut others = row.resources.iter().filter(|other| is_other(&other.address));
+    let mut others = other_generations(pass, row, address);
     let is_candidate = address.kind == Kind::Container && !resource.to_come && !is_hidden(resource);
     is_candidate && !is_there(address) && others.any(|other| is_there(&other.address))
+}
+
+/// The other generations of a container in its service's list.
+fn other_generations<'a>(
+    pass: &'a PassResult,
+    row: &'a ServiceStatus,
+    address: &'a Address,
+) -> impl Iterator<Item = &'a ResourceStatus> {
+    let heir = pass.wants.heir(address);
+    let is_other = move |other: &Address| other != address && pass.wants.heir(other) == heir;
+    row.resources.iter().filter(move |other| is_other(&other.address))
 }
 
 /// Whether a resource is broken, as opposed to not there yet.
@@ -532,9 +541,7 @@ fn mounts_text(pass: &PassResult, row: &ServiceStatus, volume: &Address) -> Opti
 /// Which of two generations of a container it is: where hosts lead, tells which one serves.
 fn badge(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> String {
     let address = &resource.address;
-    let heir = pass.wants.heir(address);
-    let is_other = |other: &Address| other != address && pass.wants.heir(other) == heir;
-    let mut others = row.resources.iter().filter(|other| is_other(&other.address));
+    let mut others = other_generations(pass, row, address);
     let is_alone = others.all(|other| is_gone(pass, row, other));
     if is_alone || address.kind != Kind::Container || is_gone(pass, row, resource) {
         return String::new();
