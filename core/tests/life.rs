@@ -162,7 +162,7 @@ impl Life {
             }
             Verb::Update(_) | Verb::Delete => None,
         });
-        state.facts.promised = made.collect();
+        state.facts.in_progress = made.collect();
         let going = self.lanes.values().flatten().filter(|(change, _)| change.verb == Verb::Delete);
         state.facts.going = going.map(|(change, _)| change.address.clone()).collect();
         let (wants, plan, broken, doomed) = scene.with_state(state, &view, |input| {

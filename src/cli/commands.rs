@@ -16,10 +16,10 @@ use super::link::Link;
 use super::output::Output;
 use crate::config::Config;
 use crate::engine::commands::edit_manifest::validation;
-use crate::engine::commands::events::EventsOf;
+use crate::engine::commands::events::EventsQuery;
 use crate::engine::commands::follow_logs;
 use crate::engine::commands::follow_logs::Printing;
-use crate::engine::commands::logs::LogsOf;
+use crate::engine::commands::logs::LogsQuery;
 use crate::engine::commands::verbs::{APPLY, DESTROY, DESTROY_QUESTION};
 use crate::engine::commands::{Act, CommandAnswer, PlanForm};
 use crate::engine::reconcile::effective_manifests::noted;
@@ -231,7 +231,8 @@ pub async fn subnets(args: &Args, subnets: &SubnetsArgs, output: &Output) -> Res
 /// `amarre logs`
 pub async fn logs(args: &Args, logs: &LogsArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
-    let of = LogsOf { name: logs.of.clone(), last_failed: logs.last_failed, lines: logs.lines, ..LogsOf::default() };
+    let of =
+        LogsQuery { name: logs.of.clone(), last_failed: logs.last_failed, lines: logs.lines, ..LogsQuery::default() };
     if logs.follow {
         let code = follow(&link, &of, logs.output, output).await;
         link.close().await;
@@ -245,7 +246,7 @@ pub async fn logs(args: &Args, logs: &LogsArgs, output: &Output) -> Result<u8, C
 }
 
 /// Prints lines as they come, until Ctrl-C.
-async fn follow(link: &Link, of: &LogsOf, format: OutputFormat, output: &Output) -> Result<u8, CommandFailure> {
+async fn follow(link: &Link, of: &LogsQuery, format: OutputFormat, output: &Output) -> Result<u8, CommandFailure> {
     let (lines, mut inbox) = follow_logs::lines();
     let mut work = std::pin::pin!(link.follow(of, lines));
     let show = |printing: &Printing| {
@@ -279,7 +280,7 @@ async fn follow(link: &Link, of: &LogsOf, format: OutputFormat, output: &Output)
 pub async fn events(args: &Args, events: &EventsArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
     let since_s = events.since.map(|since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX));
-    let of = EventsOf {
+    let of = EventsQuery {
         name: events.of.clone(),
         service: None,
         kind: events.kind.clone(),

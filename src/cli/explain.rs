@@ -6,14 +6,14 @@ use super::commands::print;
 use super::link::Link;
 use super::output::Output;
 use super::times;
-use crate::engine::commands::history::HistoryOf;
+use crate::engine::commands::history::HistoryQuery;
 
 /// `amarre history`
 pub async fn history(args: &Args, history: &HistoryArgs, output: &Output) -> Result<u8, CommandFailure> {
     let span = history.at.as_deref().map(times::past_time).transpose()?;
     let whole = |at: i64| u64::try_from(at).unwrap_or_default();
     let (at_ms, to_ms) = (span.as_ref().map(|span| whole(span.start)), span.as_ref().map(|span| whole(span.end)));
-    let of = HistoryOf { name: history.service.clone(), at_ms, to_ms, limit: history.lines, cursor: None };
+    let of = HistoryQuery { name: history.service.clone(), at_ms, to_ms, limit: history.lines, cursor: None };
     let link = Link::open(args).await?;
     let answer = link.history(&of, output.style).await;
     link.close().await;

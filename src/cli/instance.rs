@@ -9,7 +9,7 @@ use super::link::{InstancePart, Link};
 use super::output::Output;
 use super::verbs;
 use crate::engine::commands::instance_answers::LOG_LINES;
-use crate::engine::report::instances::InstancesOf;
+use crate::engine::report::instances::InstancesQuery;
 use amarre_core::model::Code;
 
 /// `instance`
@@ -128,9 +128,9 @@ pub async fn instance(args: &Args, command: &InstanceCommand, output: &Output) -
     Ok(answer.exit)
 }
 
-fn query(filter: &InstanceFilterArgs) -> Result<InstancesOf, CommandFailure> {
+fn query(filter: &InstanceFilterArgs) -> Result<InstancesQuery, CommandFailure> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let of = InstancesOf {
+    let of = InstancesQuery {
         q: text(&filter.text),
         cloud: text(&filter.cloud),
         project: text(&filter.project),

@@ -19,22 +19,22 @@ use crate::engine::commands;
 use crate::engine::commands::apps;
 use crate::engine::commands::builds;
 use crate::engine::commands::events;
-use crate::engine::commands::events::EventsOf;
+use crate::engine::commands::events::EventsQuery;
 use crate::engine::commands::explain;
 use crate::engine::commands::find_address;
 use crate::engine::commands::follow_logs;
 use crate::engine::commands::history;
-use crate::engine::commands::history::HistoryOf;
+use crate::engine::commands::history::HistoryQuery;
 use crate::engine::commands::instance_answers;
 use crate::engine::commands::logs;
-use crate::engine::commands::logs::LogsOf;
+use crate::engine::commands::logs::LogsQuery;
 use crate::engine::commands::pools;
 use crate::engine::commands::trace;
 use crate::engine::commands::{Act, CommandAnswer, PlanForm, ProgressStep};
 use crate::engine::reconcile::daemon;
 use crate::engine::reconcile::daemon::{Behaviour, Handle, LoopCommand};
 use crate::engine::report;
-use crate::engine::report::instances::InstancesOf;
+use crate::engine::report::instances::InstancesQuery;
 use crate::engine::report::service_list;
 use crate::engine::report::service_list::ListQuery;
 use crate::ledger::Lock;
@@ -169,7 +169,7 @@ impl Link {
     }
 
     /// The last output of containers.
-    pub async fn logs(&self, of: &LogsOf) -> Result<CommandAnswer, CommandFailure> {
+    pub async fn logs(&self, of: &LogsQuery) -> Result<CommandAnswer, CommandFailure> {
         match self {
             Link::Remote(remote) => {
                 let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
@@ -183,7 +183,7 @@ impl Link {
     /// The output of containers from now on; `Some` when there is nothing to follow.
     pub async fn follow(
         &self,
-        of: &LogsOf,
+        of: &LogsQuery,
         lines: follow_logs::LineSender,
     ) -> Result<Option<CommandAnswer>, CommandFailure> {
         match self {
@@ -193,7 +193,7 @@ impl Link {
     }
 
     /// Events.
-    pub async fn events(&self, of: &EventsOf, style: Style) -> Result<CommandAnswer, CommandFailure> {
+    pub async fn events(&self, of: &EventsQuery, style: Style) -> Result<CommandAnswer, CommandFailure> {
         match self {
             Link::Remote(remote) => {
                 let words = [("name", &of.name), ("kind", &of.kind)];
@@ -207,7 +207,7 @@ impl Link {
     }
 
     /// Runs, one run's changes, or the versions of a service.
-    pub async fn history(&self, of: &HistoryOf, style: Style) -> Result<CommandAnswer, CommandFailure> {
+    pub async fn history(&self, of: &HistoryQuery, style: Style) -> Result<CommandAnswer, CommandFailure> {
         match self {
             Link::Remote(remote) => {
                 let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
@@ -236,7 +236,12 @@ impl Link {
     }
 
     /// The servers of all clouds.
-    pub async fn instances(&self, of: &InstancesOf, wide: bool, style: Style) -> Result<CommandAnswer, CommandFailure> {
+    pub async fn instances(
+        &self,
+        of: &InstancesQuery,
+        wide: bool,
+        style: Style,
+    ) -> Result<CommandAnswer, CommandFailure> {
         match self {
             Link::Remote(remote) => {
                 remote.get_with("/api/v1/instances/text", &of.pairs(), style, &format!("&wide={wide}")).await
@@ -279,7 +284,7 @@ impl Link {
     }
 
     /// Manifests of servers that have none.
-    pub async fn instance_manifests(&self, of: &InstancesOf) -> Result<CommandAnswer, CommandFailure> {
+    pub async fn instance_manifests(&self, of: &InstancesQuery) -> Result<CommandAnswer, CommandFailure> {
         match self {
             Link::Remote(remote) => {
                 remote.get_with("/api/v1/instances/manifests/text", &of.pairs(), Style::PLAIN, "").await
@@ -532,7 +537,7 @@ impl Remote {
 
     async fn follow(
         &self,
-        of: &LogsOf,
+        of: &LogsQuery,
         lines: follow_logs::LineSender,
     ) -> Result<Option<CommandAnswer>, CommandFailure> {
         let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();

@@ -49,7 +49,7 @@ impl KeepSecrets for SecretFiles {
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("could not write {}: {error}", path.display())]
-pub(super) struct Unwritten {
+pub(super) struct UnsavedSecret {
     path: PathBuf,
     error: io::Error,
 }
@@ -64,10 +64,10 @@ fn place(config: &Config, name: &SecretName) -> PathBuf {
 }
 
 /// Writes a secret, the whole file or none; answers its place.
-pub(super) fn write(config: &Config, name: &SecretName, text: &str) -> Result<PathBuf, Unwritten> {
+pub(super) fn write(config: &Config, name: &SecretName, text: &str) -> Result<PathBuf, UnsavedSecret> {
     let path = place(config, name);
     match private_file::replace(&path, text) {
         Ok(()) => Ok(path),
-        Err(error) => Err(Unwritten { path, error }),
+        Err(error) => Err(UnsavedSecret { path, error }),
     }
 }

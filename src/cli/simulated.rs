@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::config::clouds::CloudAccess;
 use crate::engine::reconcile::port80::{HttpVisitor, Port80Client};
 use crate::secret::{OvhLogin, Secret};
-use amarre_core::model::world::{Leads, Port80};
+use amarre_core::model::world::{Port80, Resolution};
 use amarre_core::model::{Code, ProviderId};
 
 /// No real vendor uses such high numbers: simulated resources are never mistaken for real ones.
@@ -124,8 +124,8 @@ impl Port80Client for UnresolvedNames {
         Port80::Other(format!("nobody finds the name, for {} is simulated,", self.0))
     }
 
-    async fn find(&self, _name: &str) -> Leads {
-        Leads::Unknown
+    async fn find(&self, _name: &str) -> Resolution {
+        Resolution::Unknown
     }
 }
 

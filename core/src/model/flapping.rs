@@ -46,7 +46,7 @@ pub struct Flap {
 
 /// Why a field is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum LeftAloneReason {
     /// It does not stay as written.
     DoesNotStay,
     /// Somebody writes it, too.
@@ -89,14 +89,14 @@ impl Flap {
     }
 
     /// Whether, and why, the field is not written now.
-    pub fn left(&self, wanted: &str, revision: &str, now: Timestamp) -> Option<Left> {
+    pub fn left(&self, wanted: &str, revision: &str, now: Timestamp) -> Option<LeftAloneReason> {
         let is_same = self.wanted == wanted;
         if is_same && (self.since.is_some() || self.is_fought_over(now)) {
-            return Some(Left::Quarantined);
+            return Some(LeftAloneReason::Quarantined);
         }
         let is_loop =
             self.unseen >= UNSEEN_MAX && is_same || self.unseen >= UNSEEN_WHATEVER && self.revision == revision;
-        is_loop.then_some(Left::DoesNotStay)
+        is_loop.then_some(LeftAloneReason::DoesNotStay)
     }
 
     /// How often it was put right of late.
@@ -164,10 +164,10 @@ mod tests {
         }
         let flap = flap.unwrap().seen(false, at(3)).unwrap();
         assert_eq!(flap.since, Some(at(3)));
-        assert_eq!(flap.left("w", "1", at(9_999)), Some(Left::Quarantined));
+        assert_eq!(flap.left("w", "1", at(9_999)), Some(LeftAloneReason::Quarantined));
         assert_eq!(flap.left("v", "2", at(4)), None, "something else is wanted");
         let calm = flap.seen(true, at(10)).unwrap();
-        assert_eq!(calm.left("w", "1", at(11)), Some(Left::Quarantined), "not calm for long");
+        assert_eq!(calm.left("w", "1", at(11)), Some(LeftAloneReason::Quarantined), "not calm for long");
         assert!(calm.seen(true, at(10 + 24 * 60 - 1)).is_some());
         assert_eq!(calm.seen(true, at(10 + 24 * 60)), None);
         assert!(calm.seen(false, at(20)).unwrap().calm.is_none());

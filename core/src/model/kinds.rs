@@ -69,7 +69,7 @@ pub struct KindTraits {
     /// How Amarre takes over one that somebody else made.
     pub adoption: Adoption,
     /// In which part of its provider it is.
-    pub lies: Lies,
+    pub scope: ResourceScope,
     /// When one is created again after a create of which no outcome is known.
     pub settling: Settling,
     /// The vendor bills it from its create on.
@@ -78,7 +78,7 @@ pub struct KindTraits {
 
 /// In which part of its provider a resource is, and how its name says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lies {
+pub enum ResourceScope {
     /// In no part: only a gap of the whole provider hides it.
     Anywhere,
     /// In the DNS zone that holds its name.
@@ -241,7 +241,7 @@ const PLAIN: KindTraits = KindTraits {
     comes_back_with_engine: false,
     removal: Removal::Unwanted,
     adoption: Adoption::Mark,
-    lies: Lies::Anywhere,
+    scope: ResourceScope::Anywhere,
     settling: Settling::After(Millis::seconds(30)),
     costs_money: false,
 };
@@ -285,7 +285,7 @@ const KINDS: &[KindTraits] = &[
         down_rank: 2,
         entry: Some(VisitorEntry::Record),
         is_pointed_at: true,
-        lies: Lies::InZone,
+        scope: ResourceScope::InZone,
         ..PLAIN
     },
     KindTraits {
@@ -338,10 +338,16 @@ const KINDS: &[KindTraits] = &[
         down_rank: 7,
         removal: Removal::NotOwned,
         adoption: Adoption::NotOwned,
-        lies: Lies::OnMachine,
+        scope: ResourceScope::OnMachine,
         ..PLAIN
     },
-    KindTraits { kind: Kind::Account, word: "account", adoption: Adoption::NotOwned, lies: Lies::OnMachine, ..PLAIN },
+    KindTraits {
+        kind: Kind::Account,
+        word: "account",
+        adoption: Adoption::NotOwned,
+        scope: ResourceScope::OnMachine,
+        ..PLAIN
+    },
 ];
 
 #[cfg(test)]

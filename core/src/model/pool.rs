@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{Address, ProviderId};
 use super::instance::Instance;
-use super::kinds::{Kind, Lies};
+use super::kinds::{Kind, ResourceScope};
 use super::reservations::{PoolRules, Reservation, ReservationEnd, ReservationState};
 use super::site::{ascii_name, is_odd_number};
 use super::time::{Millis, Timestamp};
@@ -196,7 +196,8 @@ pub fn account_address(pool: &str, machine: &str, user: &str) -> Address {
 
 /// The pool and the machine of an address of either kind; `None`: it is of another kind.
 pub fn machine_of(address: &Address) -> Option<(&str, &str)> {
-    let (pool, rest) = address.name.split_once('/').filter(|_| address.kind.traits().lies == Lies::OnMachine)?;
+    let (pool, rest) =
+        address.name.split_once('/').filter(|_| address.kind.traits().scope == ResourceScope::OnMachine)?;
     Some((pool, rest.split_once('/').map_or(rest, |(machine, _)| machine)))
 }
 

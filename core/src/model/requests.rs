@@ -9,9 +9,9 @@ use super::time::Timestamp;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Requests {
     /// A person waits: what was stopped is started without its grace. Certificates wait all the same.
-    pub impatient: bool,
+    pub immediate: bool,
     /// A person waits for these services only.
-    pub impatient_for: BTreeSet<String>,
+    pub immediate_for: BTreeSet<String>,
     /// The resource that a person takes over: it gets its mark, and stays as it is otherwise.
     pub adopting: Option<Address>,
     /// How many services a person agreed to delete; it counts for one plan.
@@ -25,6 +25,6 @@ pub struct Requests {
 impl Requests {
     /// Whether a person waits for this service.
     pub fn is_awaited(&self, service: &str) -> bool {
-        self.impatient || self.impatient_for.contains(service)
+        self.immediate || self.immediate_for.contains(service)
     }
 }

@@ -12,7 +12,7 @@ use super::code::Code;
 use super::flapping::Flap;
 use super::folders::{Lead, Reserved};
 use super::instance::PowerFacts;
-use super::kinds::{Kind, Lies};
+use super::kinds::{Kind, ResourceScope};
 use super::owner::Owner;
 use super::plan::{Hint, Refusal};
 use super::pool::{MACHINE_PART, PoolFacts};
@@ -158,14 +158,14 @@ impl GapScope {
     }
 
     fn covers(&self, address: &Address) -> bool {
-        let lies = address.kind.traits().lies;
+        let scope = address.kind.traits().scope;
         match self {
             Self::Whole => true,
             Self::Zone(zone) => {
                 let name = address.name.split('/').next().unwrap_or_default();
-                lies == Lies::InZone && super::site::is_below(name, zone)
+                scope == ResourceScope::InZone && super::site::is_below(name, zone)
             }
-            Self::Part { path, .. } if lies == Lies::OnMachine => {
+            Self::Part { path, .. } if scope == ResourceScope::OnMachine => {
                 address.name.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
             // No other address says in which part it is: its provider names each resource that a part hides.
@@ -249,7 +249,7 @@ impl Port80 {
 
 /// Where a name leads, whatever aliases are on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Leads {
+pub enum Resolution {
     /// To these addresses.
     To(BTreeSet<IpAddr>),
     /// To none: the resolver that said so.
@@ -453,7 +453,7 @@ pub struct Pulled {
 
 /// A time that a container was away in an update that stopped the old one first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Away {
+pub struct Outage {
     pub service: String,
     /// The vendor's id of the one that went.
     pub vendor_id: String,
@@ -463,7 +463,7 @@ pub struct Away {
     pub until: Option<Timestamp>,
 }
 
-impl Away {
+impl Outage {
     /// How long it was away, when it is over. A clock that was put back meanwhile leaves nothing to tell.
     pub fn length(&self) -> Option<Millis> {
         self.until.map(|until| until - self.from).filter(|length| length.0 >= 0)
@@ -506,13 +506,13 @@ pub struct Facts {
     pub ordered: BTreeMap<Address, String>,
     /// What is being made for others just now, with its fields: its subnet, its addresses and its ports are taken. Of a
     /// host that is being led elsewhere, what changes.
-    pub promised: BTreeMap<Address, Fields>,
+    pub in_progress: BTreeMap<Address, Fields>,
     /// What is being deleted just now: it is seen still, and nothing that comes may rest on it.
     pub going: BTreeSet<Address>,
     /// Since when nothing leads to an old generation, or uses a certificate, any more.
     pub repointed_at: BTreeMap<Address, Timestamp>,
     /// When containers were away in updates, by base address, the newest last; at most one of each is not over yet.
-    pub away: BTreeMap<Address, Vec<Away>>,
+    pub away: BTreeMap<Address, Vec<Outage>>,
     /// Images that we brought to an engine.
     pub pulled: Vec<Pulled>,
     /// When the latest builds of each service began, the oldest first.
@@ -528,7 +528,7 @@ pub struct Facts {
     /// How manifests that are gone said that they are kept.
     pub gone: BTreeMap<String, Reconcile>,
     /// Who made necessary what is put right, in words, where that is known.
-    pub culprits: BTreeMap<Address, Text>,
+    pub changed_by: BTreeMap<Address, Text>,
     /// What was given out of hand, each with its vendor's id.
     pub released: BTreeMap<Address, String>,
     /// Services whose manifest and containers are gone, and since when: one with such a name is another service.

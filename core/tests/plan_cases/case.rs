@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amarre_core::model::site::{HostSite, NpmSite, PublicAddress, Reach, Site};
-use amarre_core::model::world::{Applied, Away, Order, Ordered, Suspension};
+use amarre_core::model::world::{Applied, Order, Ordered, Outage, Suspension};
 use amarre_core::model::{
     Address, Asset, Assets, Code, Commit, Facts, Fields, Gap, GapScope, Kind, Mark, Millis, Owner, ProviderId,
     Readiness, SecretName, Timestamp, Value, World,
@@ -513,7 +513,7 @@ fn facts(file: &FactsFile, state: &mut State) {
         facts.suspended.insert(service.clone(), suspension);
     }
     for (container, lengths) in &file.downtimes {
-        let away = |length: &i64| Away {
+        let away = |length: &i64| Outage {
             service: String::new(),
             vendor_id: String::new(),
             from: START,
@@ -523,7 +523,7 @@ fn facts(file: &FactsFile, state: &mut State) {
     }
     for (address, fields) in &file.promised {
         let fields = fields.iter().map(|(name, json)| (name.clone().into(), value(json, now))).collect();
-        facts.promised.insert(address.parse().unwrap(), fields);
+        facts.in_progress.insert(address.parse().unwrap(), fields);
     }
     facts.going = file.going.iter().map(|address| address.parse().unwrap()).collect();
     facts.frozen = file.frozen.iter().cloned().collect();

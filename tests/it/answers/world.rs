@@ -20,7 +20,7 @@ use amarre::secret::{MarkKey, Secret};
 use amarre::source::{AppFolder, AppRepositories, Folder, Source};
 use amarre_core::model::power::{Override, OverrideEnd, OverrideSource, Power};
 use amarre_core::model::reservations::{Reservation, ReservationState};
-use amarre_core::model::world::{Leads, Port80, Suspension};
+use amarre_core::model::world::{Port80, Resolution, Suspension};
 use amarre_core::model::{Address, Kind, Millis, Text, Timestamp};
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, Docker, DockerOptions, ImageSpec};
@@ -101,8 +101,8 @@ impl Port80Client for Visitor {
         HttpVisitor::default().visit(name, self.0, to).await
     }
 
-    async fn find(&self, _: &str) -> Leads {
-        Leads::To([[203, 0, 113, 10].into()].into())
+    async fn find(&self, _: &str) -> Resolution {
+        Resolution::To([[203, 0, 113, 10].into()].into())
     }
 
     async fn answers(&self, _: SocketAddr, _: Option<&str>) -> Result<(), Text> {

@@ -236,7 +236,7 @@ async fn nothing_acts_on_a_server_that_is_busy_or_in_trouble() {
 async fn a_manifest_that_manages_no_power_changes_nothing() {
     let mut rig = CloudRig::start_at(MONDAY).await;
     rig.settle().await;
-    let of = amarre::engine::report::instances::InstancesOf::default();
+    let of = amarre::engine::report::instances::InstancesQuery::default();
     let answer = amarre::engine::commands::instance_answers::manifests(&rig.engine.last_pass(), &of);
     std::fs::write(rig.folder.path().join("services/all.yaml"), &answer.text).unwrap();
     let pass = rig.settle().await;

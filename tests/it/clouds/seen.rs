@@ -1,6 +1,6 @@
 //! What is seen of a cloud, what it costs in calls, and what a part that is hidden hides.
 
-use amarre::engine::report::instances::{self, InstanceState, InstancesOf};
+use amarre::engine::report::instances::{self, InstanceState, InstancesQuery};
 use amarre_core::model::Millis;
 use amarre_sim::Fault;
 use amarre_sim::ovh_cloud::{CI_PROJECT, READING_RULES, WEB_PROJECT};
@@ -18,7 +18,7 @@ async fn servers_of_all_projects_and_regions_are_listed_without_any_manifest() {
     assert_eq!(states(InstanceState::Unknown) + states(InstanceState::Missing) + states(InstanceState::Changing), 0);
     let of = |query: &str| {
         let (key, value) = query.split_once('=').unwrap();
-        let mut of = InstancesOf::default();
+        let mut of = InstancesQuery::default();
         *match key {
             "q" => &mut of.q,
             "project" => &mut of.project,

@@ -13,7 +13,7 @@ use amarre::registry;
 use amarre::secret::{MarkKey, Secret};
 use amarre::source::{Folder, Source};
 use amarre_core::model::power::{Cause, Override, OverrideEnd, OverrideSource, Power};
-use amarre_core::model::world::{Leads, Port80};
+use amarre_core::model::world::{Port80, Resolution};
 use amarre_core::model::{Address, Kind, Millis, Text, Timestamp};
 use amarre_sim::ovh_cloud::{CloudVerb, OvhCloud, OvhCloudOptions};
 use async_trait::async_trait;
@@ -41,7 +41,7 @@ impl Port80Client for Asking {
         unreachable!("nothing here has a name")
     }
 
-    async fn find(&self, _: &str) -> Leads {
+    async fn find(&self, _: &str) -> Resolution {
         unreachable!("nothing here has a name")
     }
 

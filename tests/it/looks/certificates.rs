@@ -3,7 +3,7 @@
 use amarre::engine::report;
 use amarre::engine::report::service_list::ListQuery;
 use amarre_core::model::plan::Wait;
-use amarre_core::model::world::{Leads, Port80};
+use amarre_core::model::world::{Port80, Resolution};
 use amarre_core::model::{Code, Gate, Kind, Millis};
 use amarre_core::plan::render::Style;
 use amarre_sim::Fault;
@@ -330,10 +330,10 @@ async fn a_day_of_failures_costs_three_failed_validations_at_most() {
 async fn no_certificate_is_ordered_for_a_name_that_does_not_resolve_here() {
     let mut rig = Stepped::start().await;
     rig.write("shop.yaml", &format!("{}dns: none\n", with_tls()));
-    let to = |ip: &str| Leads::To([ip.parse().unwrap()].into());
+    let to = |ip: &str| Resolution::To([ip.parse().unwrap()].into());
     for (leads, said) in [
         (
-            Leads::Nowhere("192.0.2.53".parse().unwrap()),
+            Resolution::Nowhere("192.0.2.53".parse().unwrap()),
             "shop.example.org has no address, says the resolver 192.0.2.53",
         ),
         (to("192.0.2.9"), "shop.example.org leads to 192.0.2.9, not to 203.0.113.10"),

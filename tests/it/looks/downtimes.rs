@@ -2,7 +2,7 @@
 
 use amarre::engine::{RunMode, report};
 use amarre_core::model::plan::Downtime;
-use amarre_core::model::world::Away;
+use amarre_core::model::world::Outage;
 use amarre_core::model::{Address, Millis};
 use amarre_core::plan::render::Style;
 use amarre_sim::Fault;
@@ -25,7 +25,7 @@ async fn begun() -> Stepped {
     rig
 }
 
-async fn recorded_absences(rig: &Stepped) -> Vec<Away> {
+async fn recorded_absences(rig: &Stepped) -> Vec<Outage> {
     let base: Address = "docker/container/notes".parse().unwrap();
     rig.engine.ledger().facts().await.unwrap().away.get(&base).cloned().unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use amarre::engine::LaneStep;
 use amarre::engine::commands;
 use amarre::engine::commands::act::VerbRow;
 use amarre::engine::commands::history;
-use amarre::engine::commands::history::HistoryOf;
+use amarre::engine::commands::history::HistoryQuery;
 use amarre::engine::commands::verbs::{CANCEL, RECONCILE, RESUME, RETRY, ROLLBACK};
 use amarre::engine::commands::{Act, CommandAnswer, PlanForm};
 use amarre::engine::reconcile::daemon;
@@ -176,7 +176,7 @@ async fn a_service_that_went_back_goes_on_to_a_version_that_is_named() {
             // Its images stay with it while it is left alone.
             let mut changes = pass.plan.changes.iter().filter(|change| change.address.kind != Kind::Image);
             assert!(changes.next().is_none() && pass.rollbacks["web"].done, "{:?}", pass.plan.changes);
-            let of = HistoryOf { name: Some("web".to_owned()), ..HistoryOf::default() };
+            let of = HistoryQuery { name: Some("web".to_owned()), ..HistoryQuery::default() };
             let history = history::history(handle, &of, Language::En).await;
             let versions = history.document["versions"].as_array().unwrap();
             let now: Vec<&Json> = versions.iter().filter(|one| one["now"] == true).map(|one| &one["images"]).collect();

@@ -1,7 +1,7 @@
 //! Reports of failures and waits: last lines, codes, how a wait ends.
 
 use amarre::engine::commands::logs;
-use amarre::engine::commands::logs::LogsOf;
+use amarre::engine::commands::logs::LogsQuery;
 use amarre::engine::reconcile::daemon;
 use amarre::engine::reconcile::daemon::Behaviour as Conduct;
 use amarre::engine::report;
@@ -86,19 +86,20 @@ async fn a_candidate_that_failed_leaves_its_last_lines() {
 
     let (handle, daemon, shutdown) = daemon::start(rig.another_engine().await, Conduct { acts: false, watches: false });
     let asks = async {
-        let of = |name: &str, last_failed| LogsOf { name: Some(name.to_owned()), last_failed, ..LogsOf::default() };
+        let of =
+            |name: &str, last_failed| LogsQuery { name: Some(name.to_owned()), last_failed, ..LogsQuery::default() };
         let failed = logs::logs(&handle, &of("web", true)).await.unwrap();
         assert!(failed.text.contains("connecting with `(hidden)`\n"), "{}", failed.text);
         assert!(failed.text.starts_with("==> web, sick:1, failed "), "{}", failed.text);
         let now = logs::logs(&handle, &of("container/web", false)).await.unwrap();
         assert_eq!((now.exit, now.text.as_str()), (0, "listening\n"));
         // The page shows both below each other.
-        let headed = LogsOf { with_headings: true, ..of("web", false) };
+        let headed = LogsQuery { with_headings: true, ..of("web", false) };
         let headed = logs::logs(&handle, &headed).await.unwrap();
         assert!(headed.text.starts_with("==> ") && headed.text.ends_with("listening\n"), "{}", headed.text);
         assert_eq!(logs::logs(&handle, &of("none", false)).await.unwrap().document["error"]["code"], "A1002");
         assert_eq!(
-            logs::logs(&handle, &LogsOf::default()).await.unwrap().document["containers"].as_array().unwrap().len(),
+            logs::logs(&handle, &LogsQuery::default()).await.unwrap().document["containers"].as_array().unwrap().len(),
             1
         );
         shutdown.notify_one();

@@ -16,7 +16,7 @@ use amarre::providers::npm::{NpmConfig, NpmProvider};
 use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use amarre::secret::{MarkKey, Secret};
 use amarre::source::{Folder, Source};
-use amarre_core::model::world::{Leads, Port80, Suspension};
+use amarre_core::model::world::{Port80, Resolution, Suspension};
 use amarre_core::model::{Millis, ProviderId, Timestamp};
 use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};
 use amarre_sim::npm::{self, Issuance, Npm, NpmOptions, Upstreams};
@@ -79,7 +79,7 @@ pub struct Setting {
 pub struct Doors {
     pub said: Mutex<Option<Port80>>,
     /// Where names lead; the others are not known.
-    pub leads: Mutex<BTreeMap<String, Leads>>,
+    pub leads: Mutex<BTreeMap<String, Resolution>>,
     /// What happens in the middle of a pass: when the first visit comes.
     pub then: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     proxy: SocketAddr,
@@ -102,8 +102,8 @@ impl Port80Client for Doors {
         HttpVisitor::default().left_out(names, self.proxy).await
     }
 
-    async fn find(&self, name: &str) -> Leads {
-        self.leads.lock().unwrap().get(name).cloned().unwrap_or(Leads::Unknown)
+    async fn find(&self, name: &str) -> Resolution {
+        self.leads.lock().unwrap().get(name).cloned().unwrap_or(Resolution::Unknown)
     }
 }
 

@@ -243,7 +243,7 @@ fn port_is_taken(raw: &World, address: &Address) -> Vec<String> {
 
 /// Whether a call on its way gives its address to another container.
 fn is_promised<'a>(state: &'a State, change: &'a Change, fields: &'a Fields) -> impl Iterator<Item = String> + 'a {
-    let others = state.facts.promised.iter().filter(|(other, _)| **other != change.address);
+    let others = state.facts.in_progress.iter().filter(|(other, _)| **other != change.address);
     let same =
         others.filter(|(_, given)| given.text("address").is_some() && given.text("address") == fields.text("address"));
     same.map(|(other, _)| format!("{other} is to have its address"))
@@ -396,7 +396,7 @@ fn attachment_goes(state: &State, attachment: &Address) -> Vec<String> {
     let network = raw.seen.get(&Address::new(attachment.provider.clone(), Kind::Network, network));
     let subnet: Option<Ipv4Net> = network.and_then(|network| network.fields.text("subnet")?.parse().ok());
     // What is switched off leads nobody anywhere.
-    let coming = state.facts.promised.iter().map(|(host, changed)| {
+    let coming = state.facts.in_progress.iter().map(|(host, changed)| {
         let mut fields = raw.seen.get(host).map(|seen| seen.fields.clone()).unwrap_or_default();
         fields.extend(changed.iter().map(|(name, value)| (name.clone(), value.clone())));
         (host, fields)

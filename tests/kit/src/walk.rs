@@ -125,7 +125,7 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
             match until {
                 Some(at) => state.now = at,
                 None if starting && state.now - from <= PATIENCE => state.now = state.now + Millis::minutes(1),
-                None if !state.facts.promised.is_empty() || !state.facts.going.is_empty() => (),
+                None if !state.facts.in_progress.is_empty() || !state.facts.going.is_empty() => (),
                 None => {
                     walk.end = state;
                     return walk;
@@ -420,7 +420,7 @@ pub fn unexplained(plan: &Plan) -> Vec<String> {
 
 /// What calls on their way were to make, they have not made; what they were to delete is gone.
 fn calls_end(state: &mut State) {
-    state.facts.promised.clear();
+    state.facts.in_progress.clear();
     for address in std::mem::take(&mut state.facts.going) {
         state.raw.seen.remove(&address);
     }

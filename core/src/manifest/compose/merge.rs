@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::manifest::yaml::diagnostic::Spot;
-use crate::manifest::yaml::tree::{Entry, Laid, Node, NodeData};
+use crate::manifest::yaml::tree::{Entry, MergeTag, Node, NodeData};
 
 /// Lists that are maps of names and values as well.
 const PAIRS: [&str; 6] = ["environment", "labels", "annotations", "sysctls", "extra_hosts", "args"];
@@ -36,7 +36,7 @@ pub(crate) fn services(below: &Rc<Node>, above: &Rc<Node>) -> Rc<Node> {
 /// A part of a Compose file over that of another: things with names that people chose.
 pub(crate) fn parts(below: Vec<Entry>, above: Vec<Entry>) -> Vec<Entry> {
     laid_over(below, above, |_, below, above| {
-        let is_merged = above.laid == Laid::Merged && matches!(below.data, NodeData::Map(_));
+        let is_merged = above.merge_tag == MergeTag::Merged && matches!(below.data, NodeData::Map(_));
         if is_merged { services(below, above) } else { Rc::clone(above) }
     })
 }
@@ -51,8 +51,11 @@ fn laid_over(
     above: Vec<Entry>,
     of_both: impl Fn(&str, &Rc<Node>, &Rc<Node>) -> Rc<Node>,
 ) -> Vec<Entry> {
-    let removed: BTreeSet<String> =
-        above.iter().filter(|entry| entry.value.laid == Laid::Removed).map(|entry| entry.key.clone()).collect();
+    let removed: BTreeSet<String> = above
+        .iter()
+        .filter(|entry| entry.value.merge_tag == MergeTag::Removed)
+        .map(|entry| entry.key.clone())
+        .collect();
     let mut merged = below;
     merged.retain(|entry| !removed.contains(&entry.key));
     let mut places: BTreeMap<String, usize> =
@@ -73,7 +76,7 @@ fn laid_over(
 }
 
 fn values(key: &str, below: &Rc<Node>, above: &Rc<Node>) -> Rc<Node> {
-    if WHOLE.contains(&key) || above.laid == Laid::Replaced {
+    if WHOLE.contains(&key) || above.merge_tag == MergeTag::Replaced {
         return Rc::clone(above);
     }
     let as_map = |node: &Rc<Node>| match (PAIRS.contains(&key), NAMES.contains(&key)) {

@@ -28,13 +28,13 @@ pub(crate) struct Node {
     pub spot: Spot,
     pub data: NodeData,
     /// How it is laid over what another file says at its place.
-    pub laid: Laid,
+    pub merge_tag: MergeTag,
     weight: Weight,
 }
 
 /// How a value of a Compose file is laid over the one below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Laid {
+pub(crate) enum MergeTag {
     /// Merged with it, by the rules of its key.
     Merged,
     /// `!override`: in its place.
@@ -77,12 +77,12 @@ struct Weight {
 impl Node {
     /// One that was not read but made: merged, or with its variables replaced.
     pub fn made(spot: Spot, data: NodeData) -> Rc<Self> {
-        Rc::new(Self { spot, data, laid: Laid::Merged, weight: Weight::default() })
+        Rc::new(Self { spot, data, merge_tag: MergeTag::Merged, weight: Weight::default() })
     }
 
     /// As it is, but for its data.
     pub fn with(&self, data: NodeData) -> Rc<Self> {
-        Rc::new(Self { spot: self.spot, data, laid: self.laid, weight: Weight::default() })
+        Rc::new(Self { spot: self.spot, data, merge_tag: self.merge_tag, weight: Weight::default() })
     }
 
     /// A made text, which is never a number, a boolean or nothing.
@@ -219,7 +219,7 @@ struct Builder {
 struct OpenNode {
     spot: Spot,
     anchor: usize,
-    laid: Laid,
+    merge_tag: MergeTag,
     weight: Weight,
     content: Content,
 }
@@ -253,18 +253,18 @@ impl Builder {
         let spot = self.spot(span);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let (plain, laid) = self.tagged(style == ScalarStyle::Plain, tag.as_deref(), spot);
+                let (plain, merge_tag) = self.tagged(style == ScalarStyle::Plain, tag.as_deref(), spot);
                 let weight = Weight { nodes: 1, bytes: text.len(), height: 0 };
                 let data = NodeData::Scalar(Scalar { text: text.into_owned(), plain, literal: true });
-                self.finish(Node { spot, data, laid, weight }, anchor)
+                self.finish(Node { spot, data, merge_tag, weight }, anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                let (_, laid) = self.tagged(true, tag.as_deref(), spot);
-                self.begin(spot, anchor, laid, Content::List(Vec::new()))
+                let (_, merge_tag) = self.tagged(true, tag.as_deref(), spot);
+                self.begin(spot, anchor, merge_tag, Content::List(Vec::new()))
             }
             Event::MappingStart(_, anchor, tag) => {
-                let (_, laid) = self.tagged(true, tag.as_deref(), spot);
-                self.begin(spot, anchor, laid, Content::Map(OpenMap::default()))
+                let (_, merge_tag) = self.tagged(true, tag.as_deref(), spot);
+                self.begin(spot, anchor, merge_tag, Content::Map(OpenMap::default()))
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(spot),
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
@@ -277,7 +277,7 @@ impl Builder {
                 self.problems.push(problem.hint(text!("anchors hold for their own document, from where they stand")));
                 let data = NodeData::Scalar(Scalar { text: String::new(), plain: true, literal: false });
                 let weight = Weight { nodes: 1, bytes: 0, height: 0 };
-                self.finish(Node { spot, data, laid: Laid::Merged, weight }, 0)
+                self.finish(Node { spot, data, merge_tag: MergeTag::Merged, weight }, 0)
             }
             Event::DocumentStart(..) if self.root.is_some() => {
                 let why = text!("a second document without `---`");
@@ -293,11 +293,11 @@ impl Builder {
         }
     }
 
-    fn begin(&mut self, spot: Spot, anchor: usize, laid: Laid, content: Content) -> Result<(), Problem> {
+    fn begin(&mut self, spot: Spot, anchor: usize, merge_tag: MergeTag, content: Content) -> Result<(), Problem> {
         if self.open.len() >= DEPTH_MAX {
             return Err(too_deep(spot));
         }
-        self.open.push(OpenNode { spot, anchor, laid, weight: Weight { nodes: 1, bytes: 0, height: 0 }, content });
+        self.open.push(OpenNode { spot, anchor, merge_tag, weight: Weight { nodes: 1, bytes: 0, height: 0 }, content });
         Ok(())
     }
 
@@ -310,7 +310,7 @@ impl Builder {
             Content::Map(map) => NodeData::Map(map.close(&mut self.problems)),
         };
         weight.height += 1;
-        self.finish(Node { spot, data, laid: frame.laid, weight }, frame.anchor)
+        self.finish(Node { spot, data, merge_tag: frame.merge_tag, weight }, frame.anchor)
     }
 
     fn finish(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
@@ -354,13 +354,13 @@ impl Builder {
     }
 
     /// Whether a scalar is to be read as plain, given its tag, and how it is laid over another. Only Compose files have those.
-    fn tagged(&mut self, untagged: bool, tag: Option<&Tag>, spot: Spot) -> (bool, Laid) {
-        let Some(tag) = tag else { return (untagged, Laid::Merged) };
+    fn tagged(&mut self, untagged: bool, tag: Option<&Tag>, spot: Spot) -> (bool, MergeTag) {
+        let Some(tag) = tag else { return (untagged, MergeTag::Merged) };
         let original = tag.original();
         match original.as_ref() {
-            "!" => return (false, Laid::Merged),
-            "!reset" if self.file != 0 => return (untagged, Laid::Removed),
-            "!override" if self.file != 0 => return (untagged, Laid::Replaced),
+            "!" => return (false, MergeTag::Merged),
+            "!reset" if self.file != 0 => return (untagged, MergeTag::Removed),
+            "!override" if self.file != 0 => return (untagged, MergeTag::Replaced),
             _ => (),
         }
         let plain = match tag.core_suffix() {
@@ -372,7 +372,7 @@ impl Builder {
                 untagged
             }
         };
-        (plain, Laid::Merged)
+        (plain, MergeTag::Merged)
     }
 
     fn spot(&self, span: Span) -> Spot {

@@ -196,7 +196,7 @@ pub fn accounts<'a>(input: &'a Input<'_>, pool: &str, machine: &str) -> BTreeMap
 /// Machines on which something was begun whose outcome is not seen yet.
 fn under_way<'a>(input: &'a Input<'_>, pool: &str) -> BTreeSet<&'a str> {
     let facts = input.facts;
-    let begun = facts.open_intents.keys().chain(facts.promised.keys()).chain(&facts.going);
+    let begun = facts.open_intents.keys().chain(facts.in_progress.keys()).chain(&facts.going);
     let machines = begun.filter(|address| address.provider == provider()).filter_map(machine_of);
     machines.filter(|(name, _)| *name == pool).map(|(_, machine)| machine).collect()
 }

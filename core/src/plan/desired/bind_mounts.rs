@@ -11,11 +11,11 @@
 //! Containers that are there are never touched for it. But Docker follows links whenever it starts a container, also one that
 //! restarts by itself: where a container can put a link, no look before its creation says where it will lead.
 
-mod everywhere;
+mod all_mounts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use everywhere::Everywhere;
+pub use all_mounts::AllMounts;
 
 use super::expand::Expansion;
 use super::{foreign_use, mounts, reused_names};
@@ -27,7 +27,7 @@ use crate::plan::input::Input;
 use crate::resources::docker;
 use crate::resources::docker::{MountKind, MountSpec, MountedData};
 use crate::text;
-use everywhere::above;
+use all_mounts::above;
 
 /// What containers mount of every host and what tells nothing: time zones, names, certificates of authorities, the
 /// kernel's own folders. Docker's socket has a word of the policy.
@@ -88,8 +88,8 @@ pub struct Check {
 
 impl Check {
     /// Of a container that is yet to be made. `None`: it mounts nothing of the host.
-    pub fn of(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Self> {
-        let input = everywhere.input;
+    pub fn of(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Self> {
+        let input = all_mounts.input;
         let host = input.site.host_of(service)?;
         let folders = folders(input, service, &base.provider, fields);
         if folders.is_empty() {
@@ -97,7 +97,7 @@ impl Check {
         }
         let mut roots = roots(input, &host.data, service);
         // A container that writes above a root can put a link in its place.
-        roots.retain(|root| !everywhere.has_root_above(&base.provider, root));
+        roots.retain(|root| !all_mounts.has_root_above(&base.provider, root));
         Some(Self {
             folders,
             roots,
@@ -213,11 +213,11 @@ fn said((at, to): &(String, String)) -> (Text, Text) {
 
 /// Why a container that is yet to be made is not made for what it mounts.
 pub fn refusal(expansion: &mut Expansion<'_>, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let (everywhere, service) = (expansion.everywhere, expansion.service);
-    if let Some(refusal) = of_service(everywhere, service, base, fields) {
+    let (all_mounts, service) = (expansion.all_mounts, expansion.service);
+    if let Some(refusal) = of_service(all_mounts, service, base, fields) {
         return Some(refusal);
     }
-    let above = unproven(everywhere, service, base, fields)?;
+    let above = unproven(all_mounts, service, base, fields)?;
     if above.is_known {
         let (name, why) = (service.called(&base.name), Arg::Text(Box::new(above.why())));
         let text = text!("{name}: {why}; it had this mount before, and keeps it in this release", name, why);
@@ -267,13 +267,13 @@ pub fn tell_missing<'a>(expansion: &mut Expansion<'_>, new: impl Iterator<Item =
 }
 
 /// Whether any container of a manifest would not be made, for all that its manifest says of mounts.
-pub fn is_any_barred(everywhere: &Everywhere<'_>, service: &Service) -> bool {
-    let Some(host) = everywhere.input.site.host_of(service) else { return false };
+pub fn is_any_barred(all_mounts: &AllMounts<'_>, service: &Service) -> bool {
+    let Some(host) = all_mounts.input.site.host_of(service) else { return false };
     service.containers.iter().any(|(key, container)| {
         let base = Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
         let fields = of_manifest(service, container);
-        let is_new_risk = || unproven(everywhere, service, &base, &fields).is_some_and(|above| !above.is_known);
-        of_service(everywhere, service, &base, &fields).is_some() || is_new_risk()
+        let is_new_risk = || unproven(all_mounts, service, &base, &fields).is_some_and(|above| !above.is_known);
+        of_service(all_mounts, service, &base, &fields).is_some() || is_new_risk()
     })
 }
 
@@ -283,8 +283,8 @@ pub fn of_manifest(service: &Service, container: &Container) -> Fields {
     Fields::default().with("mounts", Value::texts(mounts))
 }
 
-fn of_service(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let input = everywhere.input;
+fn of_service(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let input = all_mounts.input;
     if let Some(refusal) = reused_names::held(input, service, base) {
         return Some(refusal);
     }
@@ -294,8 +294,8 @@ fn of_service(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fi
     let none = BTreeMap::new();
     let leads = input.world.leads.get(&base.provider).unwrap_or(&none);
     // What no word allows is told before what one does.
-    let barred = Check::of(everywhere, service, base, fields).and_then(|check| check.judge(leads));
-    barred.or_else(|| foreign_use::held(everywhere, service, base, fields))
+    let barred = Check::of(all_mounts, service, base, fields).and_then(|check| check.judge(leads));
+    barred.or_else(|| foreign_use::held(all_mounts, service, base, fields))
 }
 
 /// A named volume that NPM's or Amarre's own container has.
@@ -424,8 +424,8 @@ impl Above {
 }
 
 /// A mount below a folder that any container of ours could ever write to, and a mount to write above another one.
-fn unproven(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Above> {
-    let (input, provider) = (everywhere.input, &base.provider);
+fn unproven(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Above> {
+    let (input, provider) = (all_mounts.input, &base.provider);
     let own = folders(input, service, provider, fields);
     if input.site.policy.follow_links || own.is_empty() {
         return None;
@@ -434,11 +434,11 @@ fn unproven(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fiel
     let is_written = |path: &&str| {
         let is_own = || own.iter().any(|folder| folder.is_written && folder.path == **path);
         let was = || remembered.is_some_and(|known| known.contains_key(*path));
-        everywhere.is_written(provider, path) || is_own() || was()
+        all_mounts.is_written(provider, path) || is_own() || was()
     };
     let first_below = |folder: &str| {
         let own = own.iter().map(|folder| folder.path.as_str()).filter(|path| is_strictly_below(path, folder));
-        everywhere.first_below(provider, folder).into_iter().chain(own).min().map(str::to_owned)
+        all_mounts.first_below(provider, folder).into_iter().chain(own).min().map(str::to_owned)
     };
     let before = before(input, base).flat_map(|fields| folders(input, service, provider, fields));
     let before: BTreeSet<String> = before.map(|folder| folder.path).collect();

@@ -503,11 +503,11 @@ impl<'a> Orders<'a> {
         let last = left.map(|left| settling.until(left)).max();
         let last = last.filter(|shows| self.input.now.is_before(*shows));
         let same = self.over(DUPLICATES, self.of(certificate).filter(is_same));
-        let placed = self.all.iter().filter(|order| order.outcome != Ordered::NotPlaced);
+        let slot = self.all.iter().filter(|order| order.outcome != Ordered::NotPlaced);
         // What Let's Encrypt said holds whoever asks.
         let said = self.of(certificate).filter_map(|order| Some(order.until?.min(order.at + WEEK))).max();
         let said = said.filter(|until| self.input.now.is_before(*until));
-        let budget = each.chain([same, self.over(ORDERS, placed), said]).flatten().max();
+        let budget = each.chain([same, self.over(ORDERS, slot), said]).flatten().max();
         last_of([
             budget.map(|at| (at, Wait::Budget)),
             last.map(|at| (at, Wait::Settle)),

@@ -22,7 +22,7 @@ pub const JOINED: &str = "joined";
 
 /// A container or a job of a manifest, and where it lives.
 #[derive(Clone, Copy)]
-pub struct Placed<'a> {
+pub struct ContainerSlot<'a> {
     /// What its manifest calls it.
     pub key: &'a str,
     /// What its manifest says of it.
@@ -31,18 +31,18 @@ pub struct Placed<'a> {
     pub home: &'a Home,
 }
 
-pub fn fields(expansion: &Expansion<'_>, placed: Placed<'_>, others: &BTreeMap<String, Rollout>) -> Fields {
-    let Placed { container, home, .. } = placed;
+pub fn fields(expansion: &Expansion<'_>, slot: ContainerSlot<'_>, others: &BTreeMap<String, Rollout>) -> Fields {
+    let ContainerSlot { container, home, .. } = slot;
     let image = image_reference(&container.image);
     let image_address = Address::new(expansion.host.docker.clone(), Kind::Image, &image);
     let mut fields = Fields::default()
         .with("image", Value::text(image))
         .with("image_id", Value::output(image_address, "id"))
-        .with("environment", environment(expansion, placed))
+        .with("environment", environment(expansion, slot))
         .with("logging", logging(container))
         .with("restart", Value::text(&container.restart))
         .with("running", Value::Bool(true));
-    set_network(expansion, placed, &mut fields);
+    set_network(expansion, slot, &mut fields);
     set_siblings(container, others, &mut fields);
     fields.extend(container.settings.iter().map(|(name, value)| (name.clone().into(), fill_value(value, home))));
     let texts = |list: &Vec<String>| Value::texts(list.iter().map(|text| fill(text, home)));
@@ -66,7 +66,7 @@ pub fn fields(expansion: &Expansion<'_>, placed: Placed<'_>, others: &BTreeMap<S
 }
 
 /// What amarre.yaml gives to all, then what its manifest says.
-fn environment(expansion: &Expansion<'_>, Placed { key, container, home }: Placed<'_>) -> Value {
+fn environment(expansion: &Expansion<'_>, ContainerSlot { key, container, home }: ContainerSlot<'_>) -> Value {
     let mut environment: BTreeMap<String, Value> = BTreeMap::new();
     for (name, value) in &expansion.input.site.defaults.environment {
         environment.insert(name.clone(), Value::text(value));
@@ -95,8 +95,8 @@ fn logging(container: &Container) -> Value {
 }
 
 /// Which networks it is on, and under which names and address.
-fn set_network(expansion: &Expansion<'_>, placed: Placed<'_>, fields: &mut Fields) {
-    let Placed { key, container, home } = placed;
+fn set_network(expansion: &Expansion<'_>, slot: ContainerSlot<'_>, fields: &mut Fields) {
+    let ContainerSlot { key, container, home } = slot;
     match &container.network_mode {
         ContainerNetwork::Own => {
             fields.set("network", Value::text(&home.address.name));

@@ -23,7 +23,7 @@ use crate::model::{
     Value, Want, Wants,
 };
 use crate::plan::diff::decide;
-use crate::plan::diff::upstreams::{Led, Streamed};
+use crate::plan::diff::upstreams::{HostTargets, StreamTargets};
 use crate::plan::input::Input;
 use crate::plan::rollout;
 use crate::plan::rollout::RouteTarget;
@@ -33,15 +33,15 @@ use crate::text;
 
 /// Every want of every manifest that is in force.
 pub fn expand(input: &Input<'_>) -> Wants {
-    let streamed = Streamed::by(input);
-    let subnets = subnets::assign(input, &streamed);
-    let everywhere = bind_mounts::Everywhere::of(input);
-    let mut wants = Wants { moving: network_recreate::networks(&everywhere, &subnets), ..Wants::default() };
+    let stream_targets = StreamTargets::by(input);
+    let subnets = subnets::assign(input, &stream_targets);
+    let all_mounts = bind_mounts::AllMounts::of(input);
+    let mut wants = Wants { moving: network_recreate::networks(&all_mounts, &subnets), ..Wants::default() };
     let names = ZoneNames::of(input);
     let known = data_loss::known(input);
     let containers = input.services.values().flat_map(|service| service.containers.values());
     let asked_for: BTreeSet<Ipv4Addr> = containers.filter_map(|container| container.ipv4_address).collect();
-    let led = Led::by(input);
+    let host_targets = HostTargets::by(input);
     let joined = joined_network::SharedNetworks::by(input);
     let mut taken_addresses = BTreeMap::new();
     let mut taken_ports = BTreeMap::new();
@@ -49,7 +49,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
     let lists = defined_lists(input);
     let nowhere = HostSite::of_engine(ProviderId::usual(ProviderRole::Engine));
     // Where the containers of each service are, for the streams of others.
-    let mut reached: BTreeMap<&str, Reached> = BTreeMap::new();
+    let mut reached: BTreeMap<&str, ServiceEndpoints> = BTreeMap::new();
     let mut services: Vec<&Service> = input.services.values().collect();
     // What several manifests want is wanted by one that is taken care of.
     services.sort_by_key(|service| {
@@ -71,9 +71,9 @@ pub fn expand(input: &Input<'_>) -> Wants {
             host,
             names: &names,
             known: &known,
-            streamed: &streamed,
-            everywhere: &everywhere,
-            led: &led,
+            stream_targets: &stream_targets,
+            all_mounts: &all_mounts,
+            host_targets: &host_targets,
             joined: &joined,
             asked_for: &asked_for,
             subnets: &subnets,
@@ -92,7 +92,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
 }
 
 /// The containers of a manifest, by key, and how NPM gets there.
-pub struct Reached {
+pub struct ServiceEndpoints {
     /// Which generation of each serves.
     pub(crate) targets: BTreeMap<String, RouteTarget>,
     /// NPM on their networks.
@@ -128,11 +128,11 @@ pub struct Expansion<'a> {
     /// Containers of ours, by service.
     pub(crate) known: &'a data_loss::KnownContainers<'a>,
     /// Containers that streams lead to.
-    pub(crate) streamed: &'a Streamed<'a>,
+    pub(crate) stream_targets: &'a StreamTargets<'a>,
     /// What all containers mount.
-    pub(crate) everywhere: &'a bind_mounts::Everywhere<'a>,
+    pub(crate) all_mounts: &'a bind_mounts::AllMounts<'a>,
     /// Where everything of ours in an NPM leads.
-    pub(crate) led: &'a Led<'a>,
+    pub(crate) host_targets: &'a HostTargets<'a>,
     /// Whose networks containers of other services share.
     pub(crate) joined: &'a joined_network::SharedNetworks<'a>,
     /// Addresses that manifests ask for, whoever they are.
@@ -148,7 +148,7 @@ pub struct Expansion<'a> {
     /// Access lists that manifests define, each with its NPM.
     pub(crate) lists: &'a BTreeSet<(&'a ProviderId, &'a str)>,
     /// Services that come before this one, and some others.
-    pub(crate) reached: &'a BTreeMap<&'a str, Reached>,
+    pub(crate) reached: &'a BTreeMap<&'a str, ServiceEndpoints>,
 }
 
 /// The network that a manifest's containers live on.
@@ -185,7 +185,7 @@ impl Home {
 }
 
 impl Expansion<'_> {
-    fn run(&mut self) -> Reached {
+    fn run(&mut self) -> ServiceEndpoints {
         let home = self.home();
         let moving = self.moving(home.as_ref());
         self.own_networks();
@@ -216,7 +216,7 @@ impl Expansion<'_> {
         for host in &self.service.answered {
             self.answered(host, &records);
         }
-        let at = (self.streamed)
+        let at = (self.stream_targets)
             .of(self.service)
             .filter_map(|(key, port)| {
                 let target = targets.get(key)?;
@@ -229,7 +229,7 @@ impl Expansion<'_> {
         } else if moves {
             network_recreate::keep_hosts(self);
         }
-        Reached { targets, attachments, at, moves }
+        ServiceEndpoints { targets, attachments, at, moves }
     }
 
     /// Adds a want; the first manifest that wants an address has it.
@@ -310,7 +310,7 @@ impl Expansion<'_> {
 
     /// The network that the host's routed containers share with NPM, and NPM on it.
     fn edge(&mut self) -> Option<Address> {
-        if !subnets::is_on_edge(self.streamed, self.service) {
+        if !subnets::is_on_edge(self.stream_targets, self.service) {
             return None;
         }
         let address = npm_reach::edge_network(self.host);
@@ -349,8 +349,8 @@ impl Expansion<'_> {
             .flat_map(|route| route.targets())
             .any(|target| !matches!(target, Leads::Container { .. }));
         let lives_at_home = |key: &str| service.containers.get(key).is_some_and(|container| container.home.is_none());
-        let led: BTreeSet<&str> = subnets::on_edge(self.streamed, service).collect();
-        let is_wanted = service.has_network() && (leads_elsewhere || led.iter().any(|key| lives_at_home(key)));
+        let host_targets: BTreeSet<&str> = subnets::on_edge(self.stream_targets, service).collect();
+        let is_wanted = service.has_network() && (leads_elsewhere || host_targets.iter().any(|key| lives_at_home(key)));
         // It leaves what is made anew, whatever leads there.
         let is_moving = |wants: &Wants, network: &Address| wants.moving.contains(network);
         let is_at_home = is_wanted || is_moving(self.wants, &home.address);
@@ -358,7 +358,7 @@ impl Expansion<'_> {
         let mut elsewhere = BTreeMap::new();
         for (key, container) in service.containers.iter().filter(|(_, container)| container.home.is_some()) {
             let home = self.home_of(home, container).into_owned();
-            if led.contains(key.as_str()) || is_moving(self.wants, &home.address) {
+            if host_targets.contains(key.as_str()) || is_moving(self.wants, &home.address) {
                 elsewhere.insert(key.clone(), self.attachment(&home.address, home.subnet));
             }
         }

@@ -14,7 +14,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::bind_mounts::{Everywhere, is_common, others};
+use super::bind_mounts::{AllMounts, is_common, others};
 use super::{bind_mounts, mounts};
 use crate::model::folders::{is_within, normal};
 use crate::model::suggestion::matches;
@@ -26,18 +26,18 @@ use crate::resources::docker::{MountKind, MountSpec, MountedData, WantedPort};
 use crate::text;
 
 /// Why a container is not made.
-pub fn held(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let input = everywhere.input;
+pub fn held(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let input = all_mounts.input;
     reserved(input, service, base, fields)
-        .or_else(|| volume(everywhere, service, base, fields))
-        .or_else(|| folder(everywhere, service, base, fields))
-        .or_else(|| written(everywhere, service, base, fields))
-        .or_else(|| published(everywhere, service, base, fields))
+        .or_else(|| volume(all_mounts, service, base, fields))
+        .or_else(|| folder(all_mounts, service, base, fields))
+        .or_else(|| written(all_mounts, service, base, fields))
+        .or_else(|| published(all_mounts, service, base, fields))
         .or_else(|| address_on_other_network(input, service, base, fields))
 }
 
-fn volume(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let input = everywhere.input;
+fn volume(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let input = all_mounts.input;
     let provider = &base.provider;
     let is_foreign = |name: &str| {
         let address = Address::new(provider.clone(), Kind::Volume, name);
@@ -51,7 +51,7 @@ fn volume(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields
         bind_mounts::before(input, base).flat_map(docker::mounts).map(|mount| mount.source).collect();
     let name = asked.find(|name| !before.contains(name))?;
     let has_it = |mount: MountSpec<'_>| mount.data() == Some(MountedData::Volume(name));
-    let user = everywhere.foreign(provider).find(|(_, seen)| docker::mounts(&seen.fields).any(has_it));
+    let user = all_mounts.foreign(provider).find(|(_, seen)| docker::mounts(&seen.fields).any(has_it));
     Some(Refusal {
         code: Code::A0444,
         message: text!("volume {name} was there before {service}, and is not Amarre's", name, service = &service.name),
@@ -70,8 +70,8 @@ fn volume(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields
     })
 }
 
-fn folder(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let input = everywhere.input;
+fn folder(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let input = all_mounts.input;
     let host = input.site.host_of(service)?;
     let asked = bind_mounts::folders(input, service, &base.provider, fields);
     if asked.is_empty() {
@@ -88,7 +88,7 @@ fn folder(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields
     let is_open = |path: &String| before.contains(path) || roots.iter().any(|root| is_within(path, root));
     let asked: Vec<String> = asked.into_iter().map(|folder| folder.path).filter(|path| !is_open(path)).collect();
     let touches = |one: &str, other: &str| is_within(one, other) || is_within(other, one);
-    let (path, user, theirs) = everywhere.foreign(&base.provider).find_map(|(user, seen)| {
+    let (path, user, theirs) = all_mounts.foreign(&base.provider).find_map(|(user, seen)| {
         let binds = docker::mounts(&seen.fields).filter(|mount| mount.kind == MountKind::Bind);
         let theirs = binds.map(|mount| normal(mount.source));
         theirs.filter(|path| !is_common(path)).find_map(|theirs| {
@@ -112,18 +112,18 @@ fn folder(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields
 }
 
 /// Two databases on one volume destroy it: as with a Compose project that still runs when its manifest is committed.
-fn written(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+fn written(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
     if service.data.is_shared {
         return None;
     }
-    let input = everywhere.input;
+    let input = all_mounts.input;
     let before: BTreeSet<MountedData<'_>> = bind_mounts::before(input, base).flat_map(mounts::written).collect();
     let asked: Vec<MountedData<'_>> = mounts::written(fields).filter(|data| is_data(*data)).collect();
     let is_there = !input.world.instances(base).is_empty();
     // Beside a helper that writes there too, it comes back. In its absence, its twin does its work.
     let is_twin = |seen: &Seen| is_like(&seen.fields, fields) || is_of_project(service, base, &seen.fields);
     let runs = |(_, seen): &(&Address, &Seen)| seen.fields.flag("running") == Some(true);
-    let (data, user) = everywhere.foreign(&base.provider).filter(runs).find_map(|(user, seen)| {
+    let (data, user) = all_mounts.foreign(&base.provider).filter(runs).find_map(|(user, seen)| {
         let is_held = |data: &&MountedData<'_>| !before.contains(data) || !is_there && is_twin(seen);
         let mut asked = asked.iter().filter(is_held);
         let data = asked.find(|data| mounts::written(&seen.fields).any(|its| is_same_data(**data, its)))?;
@@ -184,8 +184,8 @@ fn is_same_data(one: MountedData<'_>, other: MountedData<'_>) -> bool {
 }
 
 /// The engine would refuse the start, after the old container has stopped for it.
-fn published(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let (port, user) = everywhere.foreign(&base.provider).find_map(|(user, seen)| {
+fn published(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let (port, user) = all_mounts.foreign(&base.provider).find_map(|(user, seen)| {
         let port =
             ordering::bindings(fields).find(|own| ordering::bindings(&seen.fields).any(|its| own.collides(&its)))?;
         Some((port.name(), user))

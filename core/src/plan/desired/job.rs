@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::container::Placed;
+use super::container::ContainerSlot;
 use super::expand::{Expansion, Home};
 use super::{bind_mounts, container, joined_network, mounts, npm_reach};
 use crate::model::failures;
@@ -44,7 +44,7 @@ const OF_OTHERS: [&str; 5] = ["network_of", "pid_of", "ipc_of", "joined", "follo
 
 /// What is to become of one container.
 #[derive(Debug, Clone, Default)]
-pub struct Coming {
+pub struct NextGeneration {
     /// What is there is replaced by something else.
     is_replaced: bool,
     /// Digest of what it is made with, marks of secrets included.
@@ -52,16 +52,21 @@ pub struct Coming {
 }
 
 /// What is to become of a container, for the jobs before that, if there are any.
-pub fn coming(expansion: &Expansion<'_>, base: &Address, wanted: &Fields, there: &BTreeMap<Address, &Seen>) -> Coming {
+pub fn coming(
+    expansion: &Expansion<'_>,
+    base: &Address,
+    wanted: &Fields,
+    there: &BTreeMap<Address, &Seen>,
+) -> NextGeneration {
     if expansion.service.jobs.is_empty() {
-        return Coming::default();
+        return NextGeneration::default();
     }
     let mut own = wanted.clone();
     OF_OTHERS.iter().for_each(|name| drop(own.remove(name)));
     let picked = generation::pick(expansion, base, &own, there);
     own.remove(super::image_volumes::FIELD);
     let inputs = compare::resolve(&own, expansion.input.world).marked_digest();
-    Coming { is_replaced: !there.is_empty() && !there.contains_key(&picked), inputs }
+    NextGeneration { is_replaced: !there.is_empty() && !there.contains_key(&picked), inputs }
 }
 
 /// What an update waits for.
@@ -146,8 +151,8 @@ pub fn before_update(
     let mut gate = UpdateGate::default();
     for (key, job) in in_order(service) {
         gate.used.extend(job.container.depends_on.keys().cloned());
-        let placed = Placed { key, container: &job.container, home };
-        let run = JobRun::of(expansion, placed, job, &update, rollouts);
+        let slot = ContainerSlot { key, container: &job.container, home };
+        let run = JobRun::of(expansion, slot, job, &update, rollouts);
         if gate.waits.refusal.is_some() {
             // What comes after one that failed is not run, though all that it needs is there.
             mounts::image_and_volumes(expansion, &job.container, &run.fields);
@@ -285,7 +290,7 @@ enum JobState {
 
 /// One job of an update.
 struct JobRun<'a> {
-    placed: Placed<'a>,
+    slot: ContainerSlot<'a>,
     job: &'a Job,
     address: Address,
     fields: Fields,
@@ -296,15 +301,15 @@ struct JobRun<'a> {
 impl<'a> JobRun<'a> {
     fn of(
         expansion: &Expansion<'a>,
-        placed: Placed<'a>,
+        slot: ContainerSlot<'a>,
         job: &'a Job,
         update: &UpdateRun,
         rollouts: &BTreeMap<String, Rollout>,
     ) -> Self {
-        let (service, key) = (expansion.service, placed.key);
+        let (service, key) = (expansion.service, slot.key);
         let base = Address::new(expansion.host.docker.clone(), Kind::Container, &service.address_name(key));
         let there = expansion.input.world.instances(&base);
-        let mut fields = container::fields(expansion, placed, rollouts);
+        let mut fields = container::fields(expansion, slot, rollouts);
         rollout::declare(expansion, key, &job.container, &there, &mut fields);
         place(service, job, &mut fields);
         fields.set("name", Value::text(service.address_name(key)));
@@ -313,7 +318,7 @@ impl<'a> JobRun<'a> {
         let inputs =
             Fields::default().with("own", Value::text(own)).with("update", Value::text(&update.inputs)).digest();
         let address = pick(expansion, &base, &fields, &inputs, update, &there);
-        Self { placed, job, address, fields, inputs, there }
+        Self { slot, job, address, fields, inputs, there }
     }
 
     fn want(
@@ -322,7 +327,7 @@ impl<'a> JobRun<'a> {
         targets: &BTreeMap<String, RouteTarget>,
         first: &ContainerWaits,
     ) -> JobState {
-        let (key, job) = (self.placed.key, self.job);
+        let (key, job) = (self.slot.key, self.job);
         let facts = &expansion.input.facts;
         let known = facts.failed.get(&self.address).filter(|failure| failure.inputs == self.inputs).cloned();
         let others = self.others(expansion);
@@ -389,7 +394,7 @@ impl<'a> JobRun<'a> {
         first: &ContainerWaits,
         others: Vec<Need>,
     ) {
-        let Placed { container, home, .. } = self.placed;
+        let ContainerSlot { container, home, .. } = self.slot;
         let mut needs = others;
         let has_network = expansion.service.has_network();
         if has_network {

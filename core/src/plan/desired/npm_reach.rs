@@ -47,7 +47,7 @@ pub fn reach_in(world: &World, host: &HostSite) -> Option<Reach> {
 /// The ports of a container that routes and streams lead to.
 fn reached_ports(expansion: &Expansion<'_>, key: &str) -> BTreeSet<u16> {
     let service = expansion.service;
-    let all = upstreams::routed(service).chain(expansion.streamed.of(service));
+    let all = upstreams::routed(service).chain(expansion.stream_targets.of(service));
     all.filter(|(target, _)| *target == key).map(|(_, port)| port).collect()
 }
 
@@ -213,7 +213,7 @@ pub fn give_ports(
     let leased = input.facts.ports.get(base).cloned().unwrap_or_default();
     let is_of_others = |port: &u16| leases.get(port).is_some_and(|of| of.iter().any(|other| other != base));
     let address = expansion.host.private_address.map(|address| address.to_string()).unwrap_or_default();
-    let meant: BTreeSet<i64> = expansion.led.meant_for_others(&address, own).flatten().collect();
+    let meant: BTreeSet<i64> = expansion.host_targets.meant_for_others(&address, own).flatten().collect();
     let mut published = Vec::new();
     for wanted in publish {
         let Some(wanted) = WantedPort::parse(&wanted) else { continue };
@@ -255,8 +255,8 @@ fn taken(input: &Input<'_>, base: &Address) -> BTreeSet<u16> {
     let provider = &base.provider;
     let containers = input.world.of_kind(provider, Kind::Container);
     let mut taken: BTreeSet<u16> = containers.flat_map(|(_, seen)| host_ports(&seen.fields)).collect();
-    let promised = subnets::promised(input, base, "published");
-    taken.extend(promised.filter_map(PortSpec::parse).map(|port| port.published));
+    let reserved = subnets::reserved(input, base, "published");
+    taken.extend(reserved.filter_map(PortSpec::parse).map(|port| port.published));
     taken.extend(input.facts.refused_ports.get(provider).into_iter().flatten());
     let is_here = |service: &&Service| input.site.host_of(service).is_some_and(|host| host.docker == *provider);
     let containers = input.services.values().filter(is_here).flat_map(|service| service.containers.values());
@@ -286,15 +286,15 @@ pub fn give_edge_address(expansion: &mut Expansion<'_>, base: &Address, fields: 
     let network = edge_network(expansion.host);
     let subnet = expansion.subnets.get(&network).and_then(|subnet| subnet.as_ref().ok()).copied();
     let Some(subnet) = subnet.filter(|_| fields.get("edge").is_some()) else { return };
-    let (input, led) = (expansion.input, expansion.led);
+    let (input, host_targets) = (expansion.input, expansion.host_targets);
     let taken = expansion.taken.entry(network).or_insert_with(|| {
         let containers = input.world.of_kind(&base.provider, Kind::Container);
         let there = containers.filter_map(|(_, seen)| seen.fields.text("edge_address"));
-        there.chain(subnets::promised(input, base, "edge_address")).filter_map(|text| text.parse().ok()).collect()
+        there.chain(subnets::reserved(input, base, "edge_address")).filter_map(|text| text.parse().ok()).collect()
     });
-    if let Some(address) =
-        subnets::free_address(subnet, |address| taken.contains(address) || led.is_meant_for_others(address, own))
-    {
+    if let Some(address) = subnets::free_address(subnet, |address| {
+        taken.contains(address) || host_targets.is_meant_for_others(address, own)
+    }) {
         taken.insert(address);
         fields.set("edge_address", Value::text(address.to_string()));
     }

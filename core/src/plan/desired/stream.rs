@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expand::{Author, Reached, want};
+use super::expand::{Author, ServiceEndpoints, want};
 use super::npm_reach;
 use crate::model::service::{ContainerNetwork, Service, Stream, StreamTarget};
 use crate::model::site::{HostSite, Reach};
@@ -14,7 +14,7 @@ use crate::resources::docker::PortSpec;
 use crate::text;
 
 /// Wants every stream, once it is known where all containers are.
-pub fn expand(input: &Input<'_>, reached: &BTreeMap<&str, Reached>, wants: &mut Wants) {
+pub fn expand(input: &Input<'_>, reached: &BTreeMap<&str, ServiceEndpoints>, wants: &mut Wants) {
     for service in input.services.values() {
         let Some(host) = input.site.host_of(service).filter(|_| reached.contains_key(service.name.as_str())) else {
             continue;
@@ -30,7 +30,7 @@ fn stream(
     service: &Service,
     host: &HostSite,
     stream: &Stream,
-    reached: &BTreeMap<&str, Reached>,
+    reached: &BTreeMap<&str, ServiceEndpoints>,
     wants: &mut Wants,
 ) {
     let Some(npm) = &host.npm else { return };
@@ -128,8 +128,8 @@ fn target<'a>(
     service: &Service,
     host: &HostSite,
     stream: &Stream,
-    reached: &'a BTreeMap<&str, Reached>,
-) -> Result<(Address, &'a Reached, StreamUpstream), Text> {
+    reached: &'a BTreeMap<&str, ServiceEndpoints>,
+) -> Result<(Address, &'a ServiceEndpoints, StreamUpstream), Text> {
     let StreamTarget::Container { service: name, key, port } = &stream.to else {
         return Err(text!("an address"));
     };

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use ipnet::Ipv4Net;
 
-use super::container::Placed;
+use super::container::ContainerSlot;
 use super::expand::Expansion;
 use super::npm_reach;
 pub use crate::model::address::{network_name, service_of_network};
@@ -17,7 +17,7 @@ use crate::model::service::NetworkMode;
 use crate::model::site::Reach;
 use crate::model::{Address, Arg, Code, Fields, Hint, Kind, ProviderId, Refusal, Service};
 use crate::plan::diff::upstreams;
-use crate::plan::diff::upstreams::Streamed;
+use crate::plan::diff::upstreams::StreamTargets;
 use crate::plan::input::Input;
 use crate::plan::rollout::handover;
 use crate::text;
@@ -30,12 +30,12 @@ pub fn gateway(subnet: Ipv4Net) -> Ipv4Addr {
 /// NPM's address in a subnet: the second, unless a container of this service is promised that one; then the last of the lower
 /// half, which no other container is given.
 pub fn npm_address(subnet: Ipv4Net, service: &Service) -> Ipv4Addr {
-    let promised: BTreeSet<Ipv4Addr> =
+    let reserved: BTreeSet<Ipv4Addr> =
         service.all_containers().filter_map(|container| container.ipv4_address).collect();
     let half = ip_range(subnet).map_or_else(|| subnet.broadcast(), |range| range.network());
     let behind = (u32::from(subnet.network()) + 3..u32::from(half)).rev().map(Ipv4Addr::from);
     let mut all = std::iter::once(nth(subnet, 2)).chain(behind);
-    all.find(|address| !promised.contains(address)).unwrap_or(nth(subnet, 2))
+    all.find(|address| !reserved.contains(address)).unwrap_or(nth(subnet, 2))
 }
 
 /// What Docker may hand out by itself: the upper half.
@@ -57,8 +57,8 @@ fn ours(subnet: Ipv4Net) -> Range<u32> {
 
 /// Why a container cannot have the address that its manifest asks for, if so: NPM has it, or a network that others define
 /// has no such address.
-pub fn address_refusal(expansion: &Expansion<'_>, placed: Placed<'_>, fields: &Fields) -> Option<Refusal> {
-    let Placed { container, home, .. } = placed;
+pub fn address_refusal(expansion: &Expansion<'_>, slot: ContainerSlot<'_>, fields: &Fields) -> Option<Refusal> {
+    let ContainerSlot { container, home, .. } = slot;
     let is_others = container.home.is_some() || matches!(expansion.service.network, NetworkMode::Shared(_));
     let address: Ipv4Addr = fields.text("ipv4_address")?.parse().ok()?;
     let name = home.address.name.as_str();
@@ -124,12 +124,15 @@ fn npm_has(expansion: &Expansion<'_>, network: &Address, address: Ipv4Addr) -> O
 /// The subnet of every network that a manifest wants and that is ours to make.
 ///
 /// What is there keeps its subnet, then what is leased, then the next free one of the first pool that has one.
-pub fn assign(input: &Input<'_>, streamed: &Streamed<'_>) -> BTreeMap<Address, Result<Ipv4Net, Box<Refusal>>> {
+pub fn assign(
+    input: &Input<'_>,
+    stream_targets: &StreamTargets<'_>,
+) -> BTreeMap<Address, Result<Ipv4Net, Box<Refusal>>> {
     let mut subnets = BTreeMap::new();
     let mut missing: Vec<Address> = Vec::new();
     let own = input.services.values().flat_map(|service| networks_of(input, service));
     let own = own.map(|own| (own.address, own.asked));
-    let edges: BTreeSet<Address> = edges(input, streamed).collect();
+    let edges: BTreeSet<Address> = edges(input, stream_targets).collect();
     let mut others: BTreeMap<ProviderId, TakenAddresses> = BTreeMap::new();
     for (address, asked) in own.chain(edges.iter().map(|edge| (edge.clone(), None))) {
         // What is there is where containers live, whatever is asked for.
@@ -200,23 +203,23 @@ pub fn network_of(input: &Input<'_>, service: &Service) -> Option<(Address, Opti
 }
 
 /// The networks that routed containers share with their host's NPM.
-fn edges<'a>(input: &'a Input<'_>, streamed: &'a Streamed<'_>) -> impl Iterator<Item = Address> + 'a {
+fn edges<'a>(input: &'a Input<'_>, stream_targets: &'a StreamTargets<'_>) -> impl Iterator<Item = Address> + 'a {
     let hosts = input.site.hosts.iter().filter(|(_, host)| npm_reach::reach(input, host) == Some(Reach::Edge));
     let used = hosts.filter(|(name, _)| {
-        input.services.values().any(|service| service.host == **name && is_on_edge(streamed, service))
+        input.services.values().any(|service| service.host == **name && is_on_edge(stream_targets, service))
     });
     used.map(|(_, host)| npm_reach::edge_network(host))
 }
 
 /// Whether a route or stream leads to a container of the service that is reached by a network.
-pub fn is_on_edge(streamed: &Streamed<'_>, service: &Service) -> bool {
-    on_edge(streamed, service).next().is_some()
+pub fn is_on_edge(stream_targets: &StreamTargets<'_>, service: &Service) -> bool {
+    on_edge(stream_targets, service).next().is_some()
 }
 
 /// The containers of a service that a route or stream leads to, and that are reached by a network.
-pub fn on_edge<'a>(streamed: &'a Streamed<'_>, service: &'a Service) -> impl Iterator<Item = &'a str> {
-    let led = upstreams::routed(service).chain(streamed.of(service)).map(|(key, _)| key);
-    led.filter(|key| !service.is_on_host(key))
+pub fn on_edge<'a>(stream_targets: &'a StreamTargets<'_>, service: &'a Service) -> impl Iterator<Item = &'a str> {
+    let host_targets = upstreams::routed(service).chain(stream_targets.of(service)).map(|(key, _)| key);
+    host_targets.filter(|key| !service.is_on_host(key))
 }
 
 /// The containers of many services share it: four times as many addresses, where the pools are that large.
@@ -234,8 +237,8 @@ fn leased_subnet(
     address: &Address,
     others: &mut BTreeMap<ProviderId, TakenAddresses>,
 ) -> Option<Ipv4Net> {
-    let promised = || subnet_of(input.facts.promised.get(address)?);
-    let leased = input.facts.leases.get(address).copied().or_else(promised)?;
+    let reserved = || subnet_of(input.facts.in_progress.get(address)?);
+    let leased = input.facts.leases.get(address).copied().or_else(reserved)?;
     (is_free(input, address, leased, others) && !input.facts.refused_subnets.contains(&leased)).then_some(leased)
 }
 
@@ -298,7 +301,7 @@ fn taken(input: &Input<'_>, engine: &ProviderId, except: Option<&Address>) -> Ta
 fn has_any(input: &Input<'_>, network: &Address) -> bool {
     input.world.seen.contains_key(network)
         || input.facts.leases.contains_key(network)
-        || input.facts.promised.contains_key(network)
+        || input.facts.in_progress.contains_key(network)
 }
 
 /// Addresses that are not free: the first and the last of each stretch, which neither overlap nor touch.
@@ -340,9 +343,9 @@ fn ends(subnet: Ipv4Net) -> (u32, u32) {
 
 /// The subnets of networks that are or were there, then of those that are being made.
 fn leases<'a>(input: &'a Input<'_>) -> impl Iterator<Item = (&'a Address, Ipv4Net)> {
-    let promised = input.facts.promised.iter().filter(|(network, _)| network.kind == Kind::Network);
-    let promised = promised.filter_map(|(network, fields)| Some((network, subnet_of(fields)?)));
-    input.facts.leases.iter().map(|(network, subnet)| (network, *subnet)).chain(promised)
+    let reserved = input.facts.in_progress.iter().filter(|(network, _)| network.kind == Kind::Network);
+    let reserved = reserved.filter_map(|(network, fields)| Some((network, subnet_of(fields)?)));
+    input.facts.leases.iter().map(|(network, subnet)| (network, *subnet)).chain(reserved)
 }
 
 fn subnet_of(fields: &Fields) -> Option<Ipv4Net> {
@@ -350,9 +353,9 @@ fn subnet_of(fields: &Fields) -> Option<Ipv4Net> {
 }
 
 /// The texts that a field has in containers that are being made, of others than this one.
-pub fn promised<'a>(input: &Input<'a>, base: &Address, field: &'a str) -> impl Iterator<Item = &'a str> {
+pub fn reserved<'a>(input: &Input<'a>, base: &Address, field: &'a str) -> impl Iterator<Item = &'a str> {
     let base = base.clone();
-    let others = input.facts.promised.iter();
+    let others = input.facts.in_progress.iter();
     let others = others.filter(move |(other, _)| other.provider == base.provider && !other.is_same(&base));
     others
         .filter(|(other, _)| other.kind == Kind::Container)
@@ -363,7 +366,7 @@ pub fn promised<'a>(input: &Input<'a>, base: &Address, field: &'a str) -> impl I
 #[derive(Debug, Default)]
 pub struct Places {
     there: BTreeSet<Ipv4Addr>,
-    promised: BTreeMap<Ipv4Addr, Vec<Address>>,
+    reserved: BTreeMap<Ipv4Addr, Vec<Address>>,
 }
 
 impl Places {
@@ -371,29 +374,29 @@ impl Places {
     pub fn of(input: &Input<'_>, engine: &ProviderId) -> Self {
         let containers = input.world.of_kind(engine, Kind::Container);
         let there = containers.filter_map(|(other, seen)| handover::place(input, other, seen)).collect();
-        let made = input.facts.promised.iter();
+        let made = input.facts.in_progress.iter();
         let made = made.filter(|(other, _)| other.kind == Kind::Container && other.provider == *engine);
-        let mut promised: BTreeMap<Ipv4Addr, Vec<Address>> = BTreeMap::new();
+        let mut reserved: BTreeMap<Ipv4Addr, Vec<Address>> = BTreeMap::new();
         for (other, fields) in made {
             let texts = fields.text("address").into_iter().chain(fields.strings("address"));
             for at in texts.filter_map(|text| text.parse().ok()) {
-                promised.entry(at).or_default().push(other.clone());
+                reserved.entry(at).or_default().push(other.clone());
             }
         }
-        Self { there, promised }
+        Self { there, reserved }
     }
 
     /// Those in a subnet.
     pub fn within(&self, subnet: Ipv4Net) -> BTreeSet<Ipv4Addr> {
         let range = subnet.network()..=subnet.broadcast();
-        let promised = self.promised.range(range.clone()).map(|(at, _)| at);
-        self.there.range(range).chain(promised).copied().collect()
+        let reserved = self.reserved.range(range.clone()).map(|(at, _)| at);
+        self.there.range(range).chain(reserved).copied().collect()
     }
 
     /// Whether nobody but one container has an address, or is being made there.
     pub fn is_only_for(&self, at: &Ipv4Addr, base: &Address) -> bool {
         let is_its = |to: &Vec<Address>| to.iter().all(|other| other.is_same(base));
-        !self.there.contains(at) && self.promised.get(at).is_some_and(is_its)
+        !self.there.contains(at) && self.reserved.get(at).is_some_and(is_its)
     }
 }
 

@@ -24,7 +24,7 @@ pub fn order(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [
     contested(input, ups);
     stands_alone(ups, downs);
     takes_over(input, wants, ups, downs);
-    is_called(input, ups);
+    wait_for_names(input, ups);
     starts_again(input, wants, ups, downs);
     still_used(input, wants, ups, downs);
 }
@@ -89,8 +89,8 @@ fn our_hosts<'a>(input: &Input<'a>) -> impl Iterator<Item = (&'a Address, &'a Se
 /// Hosts that a call on its way may still make, or lead to an address, with all their fields.
 fn coming_hosts<'a>(input: &Input<'a>) -> impl Iterator<Item = (&'a Address, Fields)> + 'a {
     let world = input.world;
-    let promised = input.facts.promised.iter().filter(|(host, _)| host.kind.traits().forwards);
-    promised.map(|(host, fields)| {
+    let in_progress = input.facts.in_progress.iter().filter(|(host, _)| host.kind.traits().forwards);
+    in_progress.map(|(host, fields)| {
         let mut all = world.seen.get(host).map(|seen| seen.fields.clone()).unwrap_or_default();
         all.extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
         (host, all)
@@ -276,7 +276,7 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
         return;
     }
     let mut order = Precedence::of(ups, downs);
-    let had = Had::by(input);
+    let own_containers = OwnContainers::by(input);
     let places: BTreeMap<Address, usize> =
         downs.iter().enumerate().map(|(place, down)| (down.address.clone(), place)).collect();
     for change in ups.iter_mut().filter(is_create) {
@@ -284,7 +284,9 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
         let (wanted, published) = (exclusive(fields), ports(fields).collect());
         let first: Vec<Need> = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent).collect();
         // As with `containers: {app: …}` that becomes the short form.
-        let rivals = had.those_with(&change.address, &wanted).chain(had.called(&change.address, fields.text("name")));
+        let rivals = own_containers
+            .those_with(&change.address, &wanted)
+            .chain(own_containers.called(&change.address, fields.text("name")));
         let rivals = rivals.filter(|rival| !rival.is_same(&change.address));
         let rivals: BTreeSet<usize> = rivals.filter_map(|rival| places.get(rival).copied()).collect();
         for place in rivals {
@@ -293,7 +295,7 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
                 change.impact.downtime = Downtime::Some;
             }
         }
-        waits_for_port((input, wants), change, downs, &published, (&had, &places));
+        waits_for_port((input, wants), change, downs, &published, (&own_containers, &places));
     }
 }
 
@@ -393,22 +395,22 @@ impl WaitingChanges {
 }
 
 /// Containers of ours by what only one may have, and by name.
-struct Had<'a> {
+struct OwnContainers<'a> {
     exclusive: BTreeMap<(&'a ProviderId, String), Vec<&'a Address>>,
     called: BTreeMap<(&'a ProviderId, Option<&'a str>), Vec<&'a Address>>,
 }
 
-impl<'a> Had<'a> {
+impl<'a> OwnContainers<'a> {
     fn by(input: &Input<'a>) -> Self {
-        let mut had = Self { exclusive: BTreeMap::new(), called: BTreeMap::new() };
+        let mut own_containers = Self { exclusive: BTreeMap::new(), called: BTreeMap::new() };
         let containers = input.world.seen.iter().filter(|(address, _)| address.kind == Kind::Container);
         for (address, seen) in containers.filter(|(_, seen)| seen.owner.is_ours()) {
             for what in exclusive(&seen.fields) {
-                had.exclusive.entry((&address.provider, what)).or_default().push(address);
+                own_containers.exclusive.entry((&address.provider, what)).or_default().push(address);
             }
-            had.called.entry((&address.provider, seen.fields.text("name"))).or_default().push(address);
+            own_containers.called.entry((&address.provider, seen.fields.text("name"))).or_default().push(address);
         }
-        had
+        own_containers
     }
 
     fn those_with(&self, of: &'a Address, what: &BTreeSet<String>) -> impl Iterator<Item = &'a Address> {
@@ -428,9 +430,9 @@ fn waits_for_port(
     change: &mut Change,
     downs: &mut [Change],
     published: &BTreeSet<String>,
-    (had, places): (&Had<'_>, &BTreeMap<Address, usize>),
+    (own_containers, places): (&OwnContainers<'_>, &BTreeMap<Address, usize>),
 ) {
-    let rivals: BTreeSet<&Address> = had.those_with(&change.address, published).collect();
+    let rivals: BTreeSet<&Address> = own_containers.those_with(&change.address, published).collect();
     let rivals = rivals.into_iter().filter_map(|rival| Some((rival, input.world.seen.get(rival)?)));
     let kept: Vec<&Address> = rivals
         .filter(|(rival, seen)| {
@@ -448,7 +450,7 @@ fn waits_for_port(
 }
 
 /// A name is given once nobody else has it; what else changes does not wait for that.
-fn is_called(input: &Input<'_>, ups: &mut [Change]) {
+fn wait_for_names(input: &Input<'_>, ups: &mut [Change]) {
     for change in ups.iter_mut().filter(|change| change.address.kind == Kind::Container) {
         let Verb::Update(fields) = &mut change.verb else { continue };
         let Some(name) = fields.text("name") else { continue };

@@ -390,7 +390,7 @@ fn moves_with(input: &Input<'_>, wants: &Wants, address: &Address) -> Option<Tex
 
 /// What is known of who did it, else that somebody did.
 fn by_hand(input: &Input<'_>, address: &Address, somehow: impl Fn() -> Text) -> Text {
-    input.facts.culprits.get(address).map_or_else(somehow, Clone::clone)
+    input.facts.changed_by.get(address).map_or_else(somehow, Clone::clone)
 }
 
 /// `notes.yaml:3`.

@@ -153,24 +153,24 @@ fn meant<'a>(of: &'a Service, host: &Address, path: Option<&str>) -> Option<(&'a
 
 /// The containers that streams lead to.
 #[derive(Debug, Default)]
-pub struct Streamed<'a>(BTreeMap<&'a str, Vec<(&'a str, u16)>>);
+pub struct StreamTargets<'a>(BTreeMap<&'a str, Vec<(&'a str, u16)>>);
 
-impl<'a> Streamed<'a> {
+impl<'a> StreamTargets<'a> {
     /// Those of every manifest in force.
     pub fn by(input: &Input<'a>) -> Self {
         let (site, services) = (input.site, input.services);
         let npm = |service: &Service| site.host_of(service)?.npm.as_ref().map(|npm| &npm.provider);
-        let mut streamed = Self::default();
+        let mut stream_targets = Self::default();
         for service in services.values() {
             for stream in &service.streams {
                 let StreamTarget::Container { service: of, key, port } = &stream.to else { continue };
                 let own = npm(service);
                 if own.is_some() && services.get(of).is_some_and(|of| npm(of) == own) {
-                    streamed.0.entry(of).or_default().push((key, *port));
+                    stream_targets.0.entry(of).or_default().push((key, *port));
                 }
             }
         }
-        streamed
+        stream_targets
     }
 
     /// The keys of the containers of a service that streams of its NPM lead to, each with the port.
@@ -192,9 +192,9 @@ type Meant<'a> = Option<(&'a str, &'a str)>;
 
 /// Where everything of ours in an NPM leads, and which container of which manifest is meant there.
 #[derive(Debug, Default)]
-pub struct Led<'a>(BTreeMap<&'a str, Vec<(Option<i64>, Meant<'a>)>>);
+pub struct HostTargets<'a>(BTreeMap<&'a str, Vec<(Option<i64>, Meant<'a>)>>);
 
-impl<'a> Led<'a> {
+impl<'a> HostTargets<'a> {
     /// As it is seen.
     pub fn by(input: &Input<'a>) -> Self {
         let hosts = input.world.seen.iter().filter(|(host, seen)| host.kind.traits().forwards && seen.owner.is_ours());
@@ -208,11 +208,11 @@ impl<'a> Led<'a> {
             let of = of.and_then(|of| input.services.get(of));
             all(fields).map(move |pointer| (pointer, of.and_then(|of| meant(of, host, pointer.path))))
         });
-        let mut led = Self::default();
+        let mut host_targets = Self::default();
         for (pointer, meant) in all {
-            led.0.entry(pointer.host).or_default().push((pointer.port, meant));
+            host_targets.0.entry(pointer.host).or_default().push((pointer.port, meant));
         }
-        led
+        host_targets
     }
 
     /// The ports of `host` that something leads to and that do not mean the container `key` of a service: there it would

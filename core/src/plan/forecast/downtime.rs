@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::world::{Away, Ending};
+use crate::model::world::{Ending, Outage};
 use crate::model::{Address, Facts, Kind, Millis, Seen, Service, Site, Timestamp, World};
 
 /// What a look says of the containers that were or are away, by base address.
@@ -23,7 +23,7 @@ pub fn after_look(
     now: Timestamp,
 ) -> BTreeMap<Address, Ending> {
     let wanted = wanted(services, site);
-    let ending = |base: &Address, known: &[Away]| {
+    let ending = |base: &Address, known: &[Outage]| {
         let last = known.last().filter(|last| !is_busy(&last.service))?;
         if !wanted.contains(base) {
             let may_be_wanted = facts.frozen.contains(&last.service) || facts.prune_blocked;
@@ -49,7 +49,7 @@ fn wanted(services: &BTreeMap<String, Service>, site: &Site) -> BTreeSet<Address
     services.values().flat_map(of_service).collect()
 }
 
-fn found(base: &Address, away: &Away, facts: &Facts, world: &World) -> Option<Ending> {
+fn found(base: &Address, away: &Outage, facts: &Facts, world: &World) -> Option<Ending> {
     let (same, others): (Vec<_>, Vec<_>) =
         world.instances(base).into_iter().partition(|(_, seen)| seen.vendor_id == away.vendor_id);
     // A call that is on its way may still stop it.
@@ -73,8 +73,8 @@ pub struct Expected {
 }
 
 /// What the lengths of before let expect; `None` while there are none.
-pub fn expected(known: &[Away]) -> Option<Expected> {
-    let mut lengths: Vec<Millis> = known.iter().filter_map(Away::length).collect();
+pub fn expected(known: &[Outage]) -> Option<Expected> {
+    let mut lengths: Vec<Millis> = known.iter().filter_map(Outage::length).collect();
     lengths.sort();
     let (least, most) = (*lengths.first()?, *lengths.last()?);
     let (low, high) = (*lengths.get((lengths.len() - 1) / 2)?, *lengths.get(lengths.len() / 2)?);

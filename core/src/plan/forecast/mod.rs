@@ -59,7 +59,7 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
         judge(&mut facts, &own, now);
         // What calls on their way were to make is made by then, or never; what they were to delete is gone.
         let going = std::mem::take(&mut facts.going);
-        let were_on_their_way = !std::mem::take(&mut facts.promised).is_empty() || !going.is_empty();
+        let were_on_their_way = !std::mem::take(&mut facts.in_progress).is_empty() || !going.is_empty();
         world.seen.retain(|address, _| !going.contains(address));
         if ready.is_empty() {
             match last.next_look.filter(|at| *at > now) {

@@ -70,7 +70,7 @@ pub enum RowNote {
 
 /// What a plan says of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OfService {
+pub struct ServicePlan {
     /// The strongest of its signs.
     pub sign: Sign,
     /// Refused, down, new, removed, or why it changes.
@@ -115,7 +115,7 @@ impl<'a> SharedFacts<'a> {
     }
 
     /// One service of it, of which `lines` are.
-    pub fn service(&self, name: &str, lines: &[PlanLine<'_>]) -> OfService {
+    pub fn service(&self, name: &str, lines: &[PlanLine<'_>]) -> ServicePlan {
         let manifest = self.input.services.get(name);
         let stops = self.forecast.wants.stop_first.get(name);
         let (mut told, mut explained) = (BTreeSet::new(), Vec::new());
@@ -134,7 +134,7 @@ impl<'a> SharedFacts<'a> {
         }
         let is_recreated = lines.iter().any(|line| line.replaces.is_some());
         let why = stops.filter(|_| is_recreated).map(|why| RowNote::WhyStopFirst(why.clone()));
-        OfService {
+        ServicePlan {
             sign: strongest(lines),
             headline,
             is_down: stops.is_some() && is_recreated && !lines.iter().any(|line| line.change.refusal().is_some()),

@@ -1,6 +1,6 @@
 //! A plan as people read it: from top to bottom in the order of execution.
 
-use super::rows::{OfService, RowNote, ServicePlanRow, SharedFacts, headline, strongest};
+use super::rows::{RowNote, ServicePlan, ServicePlanRow, SharedFacts, headline, strongest};
 use super::{PlanLine, Sign, Style, Summary, Tone, counted, downtime_lines, lines};
 use crate::model::plan::{Refusal, Wait};
 use crate::model::service::Target;
@@ -126,7 +126,7 @@ fn nothing(forecast: &Forecast, revision: &str, summary: Summary) -> String {
 
 fn service(all: &SharedFacts<'_>, name: &str, lines: &[PlanLine<'_>], look: Style, out: &mut String) {
     let of_service = all.service(name, lines);
-    let OfService { sign, headline, notes, .. } = &of_service;
+    let ServicePlan { sign, headline, notes, .. } = &of_service;
     out.push_str(&format!("{} {}   {headline}\n", look.sign(*sign), look.paint(Tone::Bold, name)));
     for row in of_service.rows.iter().filter(|row| !row.is_guarded()) {
         one_line(row, look, out);

@@ -33,7 +33,7 @@ use super::safety::protect;
 use crate::model::service::{Container, ContainerNetwork, may_end};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
-use container::Placed;
+use container::ContainerSlot;
 use generation::Generation;
 use start_conditions::ContainerWaits;
 
@@ -81,7 +81,7 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
     for key in joined_first(service) {
         let Some(container) = service.containers.get(key) else { continue };
         let home = expansion.home_of(home, container);
-        let rollout = Rollout::of(expansion, Placed { key, container, home: &home }, &rollouts);
+        let rollout = Rollout::of(expansion, ContainerSlot { key, container, home: &home }, &rollouts);
         rollouts.insert(key.clone(), rollout);
     }
     let targets: BTreeMap<String, RouteTarget> =
@@ -98,7 +98,7 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
         let Some(container) = service.containers.get(&key) else { continue };
         let waits = first.clone().and(gate.before(expansion, &key, &rollout));
         let home = expansion.home_of(home, container);
-        rollout.want(expansion, Placed { key: &key, container, home: &home }, &targets, waits);
+        rollout.want(expansion, ContainerSlot { key: &key, container, home: &home }, &targets, waits);
     }
     job::keep_until_jobs_end(expansion, &gate);
     targets
@@ -162,7 +162,7 @@ pub struct Rollout {
     /// The generation that the manifest wants.
     pub(super) wanted: Address,
     /// What that means for what is there.
-    pub(super) coming: job::Coming,
+    pub(super) coming: job::NextGeneration,
     /// The generation in force: the wanted one, or the last good one after a failure.
     pub(super) effective: Address,
     pub(super) fields: Fields,
@@ -174,16 +174,16 @@ pub struct Rollout {
 }
 
 impl Rollout {
-    fn of(expansion: &mut Expansion<'_>, placed: Placed<'_>, others: &BTreeMap<String, Rollout>) -> Self {
-        let Placed { key, container, .. } = placed;
+    fn of(expansion: &mut Expansion<'_>, slot: ContainerSlot<'_>, others: &BTreeMap<String, Rollout>) -> Self {
+        let ContainerSlot { key, container, .. } = slot;
         let service = expansion.service;
         let docker = expansion.host.docker.clone();
         let base = Address::new(docker, Kind::Container, &service.address_name(key));
         let instances = instances(expansion, key, &base);
-        let mut wanted = container::fields(expansion, placed, others);
+        let mut wanted = container::fields(expansion, slot, others);
         declare(expansion, key, container, &instances, &mut wanted);
         npm_reach::declare(expansion, key, &mut wanted);
-        let reason = strategy::reason_to_stop_first(expansion, placed, &wanted, &instances);
+        let reason = strategy::reason_to_stop_first(expansion, slot, &wanted, &instances);
         let picked = generation::pick(expansion, &base, &wanted, &instances);
         let coming = job::coming(expansion, &base, &wanted, &instances);
         let successor = RouteTarget::of(&picked, &wanted);
@@ -207,7 +207,7 @@ impl Rollout {
         if let (Some(why), false) = (reason, olds.is_empty()) {
             expansion.wants.stop_first.insert(service.name.clone(), why);
         }
-        let serving = Serving::choose(expansion, placed, &instances, &effective, start_first);
+        let serving = Serving::choose(expansion, slot, &instances, &effective, start_first);
         let successor = Some(successor).filter(|successor| successor.address != serving.address);
         let Generation { address: effective, fields } = effective;
         // Until the old one is gone, it may still turn out to be no good.
@@ -232,20 +232,20 @@ impl Rollout {
     fn want(
         mut self,
         expansion: &mut Expansion<'_>,
-        placed: Placed<'_>,
+        slot: ContainerSlot<'_>,
         targets: &BTreeMap<String, RouteTarget>,
         first: ContainerWaits,
     ) {
-        let Placed { key, container, home } = placed;
+        let ContainerSlot { key, container, home } = slot;
         let world = expansion.input.world;
         let name = expansion.service.container_name(key);
         let instance = world.seen.get(&self.effective);
         let mut waits = first.and(start_conditions::of_siblings(expansion, container, targets));
         let empty =
             if instance.is_none() { data_loss::would_be_empty(expansion, &self.base, &self.fields) } else { None };
-        waits.refusal = waits.refusal.or(empty.clone()).or(self.find_obstacle(expansion, placed));
+        waits.refusal = waits.refusal.or(empty.clone()).or(self.find_obstacle(expansion, slot));
         let mut needs = waits.needs;
-        needs.extend(self.gather_needs(expansion, placed, targets, empty));
+        needs.extend(self.gather_needs(expansion, slot, targets, empty));
         self.choose_name(world, &name);
         let is_refused = waits.refusal.is_some() || nobody_makes(expansion, home, container);
         if is_refused && instance.is_none() {
@@ -259,7 +259,7 @@ impl Rollout {
         let is_due = instance.is_some_and(|seen| is_due(expansion, &self.effective, container, seen));
         restart_policy::note(container, instance, is_due, &mut self.fields);
         let refusal = match instance {
-            None => waits.refusal.or(self.place(expansion, placed)),
+            None => waits.refusal.or(self.place(expansion, slot)),
             Some(seen) => {
                 let stays_ended = !is_due && has_ended(expansion, &self.effective, container, seen);
                 // It ended with the other, and cannot start without it: it is made anew when the other is there.
@@ -278,15 +278,15 @@ impl Rollout {
             self.keep_olds(expansion, home, &name);
             self.be_named(world);
         }
-        let refusal = refusal.or_else(|| unknown_variable(expansion, placed));
+        let refusal = refusal.or_else(|| unknown_variable(expansion, slot));
         let missing = mounts::missing_volume(expansion, container);
         let want = expansion.want(self.effective, self.fields, needs, &container.origin);
         want.refuse(refusal.or(missing));
     }
 
     /// Why one that is yet to be made cannot be, though all that it waits for is there. Of one that is there it is noted.
-    fn find_obstacle(&self, expansion: &mut Expansion<'_>, placed: Placed<'_>) -> Option<Refusal> {
-        let alone = joined_network::missing(expansion, placed.container);
+    fn find_obstacle(&self, expansion: &mut Expansion<'_>, slot: ContainerSlot<'_>) -> Option<Refusal> {
+        let alone = joined_network::missing(expansion, slot.container);
         if expansion.input.world.seen.contains_key(&self.effective) {
             if let Some(alone) = alone {
                 expansion.note(Some(self.effective.clone()), alone.message);
@@ -294,7 +294,7 @@ impl Rollout {
             return None;
         }
         let barred = bind_mounts::refusal(expansion, &self.base, &self.fields);
-        barred.or(alone).or_else(|| subnets::address_refusal(expansion, placed, &self.fields))
+        barred.or(alone).or_else(|| subnets::address_refusal(expansion, slot, &self.fields))
     }
 
     /// Wants its image and its volumes, and answers all that has to be there before it. Where its data would be `empty`,
@@ -302,11 +302,11 @@ impl Rollout {
     fn gather_needs(
         &self,
         expansion: &mut Expansion<'_>,
-        placed: Placed<'_>,
+        slot: ContainerSlot<'_>,
         targets: &BTreeMap<String, RouteTarget>,
         empty: Option<Refusal>,
     ) -> Vec<Need> {
-        let Placed { container, home, .. } = placed;
+        let ContainerSlot { container, home, .. } = slot;
         let mut needs = Vec::new();
         if has_network(expansion, container) {
             needs.push(Need::present(home.address.clone()));
@@ -367,8 +367,8 @@ impl Rollout {
     }
 
     /// What of the network an instance that is yet to be made gets: nothing, where it has none to itself.
-    fn place(&mut self, expansion: &mut Expansion<'_>, placed: Placed<'_>) -> Option<Refusal> {
-        let Placed { key, container, home } = placed;
+    fn place(&mut self, expansion: &mut Expansion<'_>, slot: ContainerSlot<'_>) -> Option<Refusal> {
+        let ContainerSlot { key, container, home } = slot;
         match &container.network_mode {
             ContainerNetwork::None | ContainerNetwork::Host | ContainerNetwork::Of(_) | ContainerNetwork::Other(_) => {
                 None
@@ -393,10 +393,10 @@ impl Rollout {
         let (input, engine) = (expansion.input, &self.base.provider);
         let places = expansion.places.entry(engine.clone()).or_insert_with(|| subnets::Places::of(input, engine));
         let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| places.within(subnet));
-        let (asked_for, led) = (expansion.asked_for, expansion.led);
+        let (asked_for, host_targets) = (expansion.asked_for, expansion.host_targets);
         let is_taken = |address: &Ipv4Addr| {
             let is_others = taken.contains(address) && !places.is_only_for(address, &self.base);
-            is_others || asked_for.contains(address) || led.is_meant_for_others(address, own)
+            is_others || asked_for.contains(address) || host_targets.is_meant_for_others(address, own)
         };
         if let Some(address) = subnets::free_address(subnet, is_taken) {
             taken.insert(address);
@@ -491,7 +491,7 @@ impl Serving {
     /// An old one that works and that hosts can lead to serves until the one in force takes over.
     fn choose(
         expansion: &Expansion<'_>,
-        placed: Placed<'_>,
+        slot: ContainerSlot<'_>,
         instances: &BTreeMap<Address, &Seen>,
         effective: &Generation,
         start_first: bool,
@@ -505,8 +505,8 @@ impl Serving {
         let standing = standing.first().map(|old| (*old).clone());
         let is_at_home = |old: &Address| {
             let fields = instances.get(old).map(|seen| &seen.fields);
-            let is_home = fields.and_then(|fields| fields.text("network")) == Some(placed.home.address.name.as_str());
-            is_home && fields.is_some_and(|fields| npm_reach::is_reachable(expansion, placed.key, fields))
+            let is_home = fields.and_then(|fields| fields.text("network")) == Some(slot.home.address.name.as_str());
+            is_home && fields.is_some_and(|fields| npm_reach::is_reachable(expansion, slot.key, fields))
         };
         let can_serve = |old: &&Address| is_at_home(old) || is_pointed_at(old);
         let seen = instances.get(&effective.address);
@@ -526,8 +526,8 @@ fn has_network(expansion: &Expansion<'_>, container: &Container) -> bool {
 }
 
 /// A variable in its texts that has no value on its network, which is known once that is there.
-fn unknown_variable(expansion: &Expansion<'_>, placed: Placed<'_>) -> Option<Refusal> {
-    let Placed { container, home, .. } = placed;
+fn unknown_variable(expansion: &Expansion<'_>, slot: ContainerSlot<'_>) -> Option<Refusal> {
+    let ContainerSlot { container, home, .. } = slot;
     let has_network = has_network(expansion, container);
     let is_there = expansion.input.world.seen.contains_key(&home.address) || !has_network;
     let variable = container::unknown_variable(container, home).filter(|_| is_there)?;

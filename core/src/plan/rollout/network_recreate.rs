@@ -20,10 +20,10 @@ use crate::text;
 
 /// Networks that are there, are ours, and are to be otherwise.
 pub fn networks(
-    everywhere: &bind_mounts::Everywhere<'_>,
+    all_mounts: &bind_mounts::AllMounts<'_>,
     subnets: &BTreeMap<Address, Result<ipnet::Ipv4Net, Box<Refusal>>>,
 ) -> BTreeSet<Address> {
-    let input = everywhere.input;
+    let input = all_mounts.input;
     let mut moving = BTreeSet::new();
     for service in input.services.values() {
         for subnets::Own { address, asked, internal } in subnets::networks_of(input, service) {
@@ -31,9 +31,9 @@ pub fn networks(
             let is_other = asked.is_some_and(|asked| seen.fields.text("subnet") != Some(asked.to_string().as_str()));
             let differs = is_other || seen.fields.flag("internal") != Some(internal);
             let is_free = || asked.is_none_or(|asked| subnets::free_of_others(input, &address, asked).is_ok());
-            if differs && is_free() && subnets.contains_key(&address) && !is_held(everywhere, &service.name) {
+            if differs && is_free() && subnets.contains_key(&address) && !is_held(all_mounts, &service.name) {
                 let members = seen.fields.strings("members");
-                if members.iter().all(|member| goes_along(everywhere, &address, member)) {
+                if members.iter().all(|member| goes_along(all_mounts, &address, member)) {
                     moving.insert(address);
                 }
             }
@@ -43,8 +43,8 @@ pub fn networks(
 }
 
 /// Whether a service's containers would not go.
-fn is_held(everywhere: &bind_mounts::Everywhere<'_>, name: &str) -> bool {
-    let input = everywhere.input;
+fn is_held(all_mounts: &bind_mounts::AllMounts<'_>, name: &str) -> bool {
+    let input = all_mounts.input;
     let Some(service) = input.services.get(name) else { return true };
     let npm = input.site.host_of(service).and_then(|host| host.npm.as_ref());
     let is_hidden = npm.is_some_and(|npm| input.world.is_dark(&npm.provider)) && !service.routes.is_empty();
@@ -57,18 +57,18 @@ fn is_held(everywhere: &bind_mounts::Everywhere<'_>, name: &str) -> bool {
         || has_jobs
         || is_left
         || data_loss::any_would_be_empty(input, service)
-        || bind_mounts::is_any_barred(everywhere, service)
+        || bind_mounts::is_any_barred(all_mounts, service)
 }
 
 /// Whether a member of a network leaves it for the network to be made anew: a container of a service in force, or NPM.
-fn goes_along(everywhere: &bind_mounts::Everywhere<'_>, network: &Address, member: &str) -> bool {
-    let input = everywhere.input;
+fn goes_along(all_mounts: &bind_mounts::AllMounts<'_>, network: &Address, member: &str) -> bool {
+    let input = all_mounts.input;
     let hosts = input.site.hosts.values().filter(|host| host.docker == network.provider);
     let mut npms = hosts.filter_map(|host| host.npm.as_ref()?.container.as_deref());
     let mut containers = input.world.of_kind(&network.provider, Kind::Container);
     let own = containers.find(|(_, seen)| seen.fields.text("name") == Some(member) && seen.owner.is_ours());
     let service = own.and_then(|(_, seen)| seen.service.as_ref());
-    npms.any(|npm| npm == member) || service.is_some_and(|service| !is_held(everywhere, service))
+    npms.any(|npm| npm == member) || service.is_some_and(|service| !is_held(all_mounts, service))
 }
 
 /// The containers of a service whose network is made anew: they go, once their images are there.

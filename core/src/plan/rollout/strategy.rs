@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::generation::Generation;
 use crate::model::service::Strategy;
 use crate::model::{Address, Fields, Seen, Text};
-use crate::plan::desired::container::Placed;
+use crate::plan::desired::container::ContainerSlot;
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::{image_volumes, npm_reach};
 use crate::plan::diff::{ordering, upstreams};
@@ -26,14 +26,14 @@ use crate::text;
 /// Why the old one stops before the new one starts, if it does.
 pub fn reason_to_stop_first(
     expansion: &Expansion<'_>,
-    placed: Placed<'_>,
+    slot: ContainerSlot<'_>,
     wanted: &Fields,
     instances: &BTreeMap<Address, &Seen>,
 ) -> Option<Text> {
-    let (service, container) = (expansion.service, placed.container);
-    let name = service.container_name(placed.key);
-    let shared = namespace_shared(expansion, placed.key, &name);
-    let port = || port_handed_on(expansion, placed.key, instances);
+    let (service, container) = (expansion.service, slot.container);
+    let name = service.container_name(slot.key);
+    let shared = namespace_shared(expansion, slot.key, &name);
+    let port = || port_handed_on(expansion, slot.key, instances);
     match service.update.strategy {
         Strategy::StopFirst => Some(text!("its manifest asks for it, `update.strategy`")),
         Strategy::StartFirst => container.fixed(&name).or(shared).or_else(port),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::flapping;
-use crate::model::flapping::{DAY_MAX, Flap, HOUR_MAX, ITSELF, Left, UNSEEN_MAX};
+use crate::model::flapping::{DAY_MAX, Flap, HOUR_MAX, ITSELF, LeftAloneReason, UNSEEN_MAX};
 use crate::model::plan::Wait;
 use crate::model::{
     Address, Arg, Change, Code, FieldDiff, FieldName, Gate, Hint, Kind, Note, Plan, Refusal, Timestamp, Verb, Wants,
@@ -108,7 +108,11 @@ fn is_again(change: Option<&Change>, flap: &Flap) -> bool {
 }
 
 /// Which fields of a change are left alone, and why.
-fn fields_left_alone(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String, Flap>) -> BTreeMap<String, Left> {
+fn fields_left_alone(
+    input: &Input<'_>,
+    change: &Change,
+    flaps: &BTreeMap<String, Flap>,
+) -> BTreeMap<String, LeftAloneReason> {
     let revision = input.facts.revision.as_str();
     let of = |field: &str, wanted: &str| flaps.get(field)?.left(wanted, revision, input.now.exact());
     match &change.verb {
@@ -120,7 +124,7 @@ fn fields_left_alone(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String
         // That something is made or removed over and over by turns is somebody's work; only what has no effect is left.
         Verb::Create(_) | Verb::Delete => of(ITSELF, change.action())
             .filter(|_| flaps.get(ITSELF).is_some_and(|flap| flap.unseen >= UNSEEN_MAX))
-            .map(|_| (ITSELF.to_owned(), Left::DoesNotStay))
+            .map(|_| (ITSELF.to_owned(), LeftAloneReason::DoesNotStay))
             .into_iter()
             .collect(),
     }
@@ -129,20 +133,20 @@ fn fields_left_alone(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String
 fn refusal(
     input: &Input<'_>,
     change: &Change,
-    left: &BTreeMap<String, Left>,
+    left: &BTreeMap<String, LeftAloneReason>,
     flaps: &BTreeMap<String, Flap>,
-    why: Left,
+    why: LeftAloneReason,
 ) -> Refusal {
     let (kind, name) = (change.address.kind, &change.address.name);
     let named: Vec<&str> = left.keys().map(String::as_str).filter(|field| *field != ITSELF).collect();
     let (code, message) = match why {
-        Left::DoesNotStay => {
+        LeftAloneReason::DoesNotStay => {
             let times = i64::from(UNSEEN_MAX);
             let message =
                 text!("{kind} {name} was written {times} times and does not stay as written", kind, name, times);
             (Code::A0906, message)
         }
-        Left::Quarantined => {
+        LeftAloneReason::Quarantined => {
             let times =
                 named.iter().filter_map(|field| flaps.get(*field)).map(|flap| flap.count(input.now.exact())).max();
             let times = times.unwrap_or_default().clamp(HOUR_MAX, DAY_MAX);
@@ -187,5 +191,5 @@ fn resolved(value: &crate::model::Value, world: &World) -> crate::model::Value {
 /// Whether fields of a change are left alone, since somebody else writes them too.
 pub fn is_quarantined(flaps: &BTreeMap<Address, BTreeMap<String, Flap>>, change: &Change, now: Timestamp) -> bool {
     let rows = flaps.get(&change.address).into_iter().flatten();
-    rows.into_iter().any(|(_, flap)| flap.left(&flap.wanted, "", now) == Some(Left::Quarantined))
+    rows.into_iter().any(|(_, flap)| flap.left(&flap.wanted, "", now) == Some(LeftAloneReason::Quarantined))
 }

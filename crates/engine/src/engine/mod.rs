@@ -105,7 +105,7 @@ pub enum RunMode {
         only: Option<BTreeSet<String>>,
     },
     /// Only what a person asks for beside changes: the mark of a resource that is being adopted, and actions.
-    Asked,
+    VerbCall,
 }
 
 /// The result of one pass: status, plan and drift are derived from it.
@@ -412,7 +412,7 @@ pub struct Engine {
     /// The retries that the next pass grants.
     retry_request: RetryRequest,
     publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
-    culprits: reconcile::attribution::Attributions,
+    attributions: reconcile::attribution::Attributions,
     pass: Arc<PassResult>,
     /// The manifests of the source's latest revision, as read with this configuration.
     loading: reconcile::manifest_loader::Loading,
@@ -446,7 +446,7 @@ impl Engine {
     pub fn new(parts: EngineParts) -> Self {
         let (progress, _) = broadcast::channel(PROGRESS_KEPT);
         let context = Context::new(parts.site, &parts.providers, Stage::default());
-        let patience = Retries::new(Breakers::new(&context.providers));
+        let retries = Retries::new(Breakers::new(&context.providers));
         Self {
             context,
             source: parts.source,
@@ -475,10 +475,10 @@ impl Engine {
             previews: false,
             requests: Requests::default(),
             readings_from: Timestamp::default(),
-            retries: patience,
+            retries,
             retry_request: RetryRequest::default(),
             publish_backoffs: BTreeMap::new(),
-            culprits: reconcile::attribution::Attributions::new(),
+            attributions: reconcile::attribution::Attributions::new(),
             pass: Arc::default(),
             loading: reconcile::manifest_loader::Loading::default(),
             last_facts: Arc::default(),
@@ -563,7 +563,7 @@ impl Engine {
         self.retries.clear();
         self.publish_backoffs.clear();
         self.retry_request.tries = true;
-        self.requests.impatient = true;
+        self.requests.immediate = true;
     }
 
     /// Forgets the failures of a service: a person wants a retry. Answers how many generations are retried.
@@ -604,7 +604,7 @@ impl Engine {
 
     /// Ends the backoffs of one service, retries its flapping fields, and starts what was stopped: a person asks.
     pub fn reset_service(&mut self, service: &str) {
-        self.requests.impatient_for.insert(service.to_owned());
+        self.requests.immediate_for.insert(service.to_owned());
         self.discard_readings();
         self.retries.reset_service(service);
         self.publish_backoffs.clear();
@@ -622,7 +622,7 @@ impl Engine {
         self.interval = settings.interval;
         self.stopping.store(false, Ordering::Relaxed);
         self.retry_now();
-        self.requests.impatient = false;
+        self.requests.immediate = false;
     }
 
     /// Ends: each lane finishes its running step and leaves the rest for later.

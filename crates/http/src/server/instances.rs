@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{ApiRoute, StyleQuery, document_of, openapi, page_length, text_answer};
 use crate::engine::commands::instance_answers as commands;
 use crate::engine::reconcile::daemon::Handle;
-use crate::engine::report::instances::{self, InstancesOf};
+use crate::engine::report::instances::{self, InstancesQuery};
 use amarre_core::plan::render::Style;
 
 /// The largest page.
@@ -57,7 +57,11 @@ pub(super) fn command_line_routes() -> Vec<ApiRoute> {
     ]
 }
 
-async fn list(State(handle): State<Handle>, Query(of): Query<InstancesOf>, Query(page): Query<ListPage>) -> Response {
+async fn list(
+    State(handle): State<Handle>,
+    Query(of): Query<InstancesQuery>,
+    Query(page): Query<ListPage>,
+) -> Response {
     if let Some(why) = of.mistake() {
         return (StatusCode::BAD_REQUEST, why.to_string()).into_response();
     }
@@ -100,7 +104,7 @@ async fn logs_text(
 async fn list_text(
     State(handle): State<Handle>,
     Query(style): Query<StyleQuery>,
-    Query(of): Query<InstancesOf>,
+    Query(of): Query<InstancesQuery>,
 ) -> Response {
     text_answer(Some(commands::list(&handle.last_pass().0, &of, style.wide, style.style())))
 }
@@ -118,6 +122,6 @@ async fn schedule_text(
     text_answer(Some(commands::schedule(&handle.last_pass().0, handle.now(), &name, style.style())))
 }
 
-async fn manifests_text(State(handle): State<Handle>, Query(of): Query<InstancesOf>) -> Response {
+async fn manifests_text(State(handle): State<Handle>, Query(of): Query<InstancesQuery>) -> Response {
     text_answer(Some(commands::manifests(&handle.last_pass().0, &of)))
 }

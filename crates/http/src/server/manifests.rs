@@ -180,7 +180,7 @@ async fn write_manifest(handle: &Handle, who: &Identity, name: String, new: NewM
     if before.as_deref().map(edit_manifest::tag) != new.tag {
         return changed_meanwhile(&file, before.is_some());
     }
-    let proposal = Proposal { name, file, before, new, promised: Vec::new() };
+    let proposal = Proposal { name, file, before, new, new_secrets: Vec::new() };
     match propose(handle, who, proposal, || Ok(())).await {
         Ok(written) => Json(written).into_response(),
         Err(refused) => refused,
@@ -193,7 +193,7 @@ struct Proposal {
     file: String,
     before: Option<String>,
     new: NewManifest,
-    promised: Vec<String>,
+    new_secrets: Vec<String>,
 }
 
 /// Checks a manifest, and writes it. `first`: files to write before it.
@@ -203,7 +203,7 @@ async fn propose(
     proposal: Proposal,
     first: impl FnOnce() -> Result<(), String>,
 ) -> Result<Value, Response> {
-    let Proposal { name, file, before, new, promised } = proposal;
+    let Proposal { name, file, before, new, new_secrets } = proposal;
     // First: an answer about foreign resources would reveal them.
     if let Some(services) = &who.services {
         let others = foreign_uses(handle, &file, &new.text, services).await?;
@@ -211,7 +211,7 @@ async fn propose(
             return Err(refused);
         }
     }
-    let draft = edit_manifest::draft(handle, (&file, &new.text), &name, promised, true).await;
+    let draft = edit_manifest::draft(handle, (&file, &new.text), &name, new_secrets, true).await;
     let Some(ManifestDraft { mut settle, after, names, .. }) = draft else { return Err(stopping()) };
     // An account for this service may not write another one with it.
     if settle.is_empty() && !names.iter().eq([&name]) {
@@ -341,7 +341,7 @@ async fn fill_template(
     let TemplateRequest { template, message, dry_run, .. } = filled;
     let message = if message.is_empty() { format!("add {name} ({template})") } else { message };
     let new = NewManifest { text: rendered.manifest.clone(), tag: None, message, dry_run };
-    let proposal = Proposal { name, file, before: None, new, promised: rendered.secrets.clone() };
+    let proposal = Proposal { name, file, before: None, new, new_secrets: rendered.secrets.clone() };
     // First: a pass may read the manifest at once.
     let secrets = || rendered.secrets.iter().try_for_each(|secret| shelf.make_secret(secret));
     match propose(handle, who, proposal, secrets).await {

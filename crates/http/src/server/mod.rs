@@ -50,13 +50,13 @@ use self::openapi::{RequestForm, Transport};
 pub use self::problem::problem;
 use crate::engine::commands;
 use crate::engine::commands::events;
-use crate::engine::commands::events::EventsOf;
+use crate::engine::commands::events::EventsQuery;
 use crate::engine::commands::explain;
 use crate::engine::commands::follow_logs;
 use crate::engine::commands::history;
-use crate::engine::commands::history::HistoryOf;
+use crate::engine::commands::history::HistoryQuery;
 use crate::engine::commands::logs;
-use crate::engine::commands::logs::LogsOf;
+use crate::engine::commands::logs::LogsQuery;
 use crate::engine::commands::{CommandAnswer, PlanForm};
 use crate::engine::commands::{find_address, trace};
 use crate::engine::reconcile::daemon::Handle;
@@ -475,16 +475,20 @@ async fn status_text(State(handle): State<Handle>, Query(query): Query<StyleQuer
     Json(answer).into_response()
 }
 
-async fn logs_of(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Response {
+async fn logs_of(State(handle): State<Handle>, Query(of): Query<LogsQuery>) -> Response {
     text_answer(logs::logs(&handle, &of).await)
 }
 
-async fn logs_whole(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Response {
+async fn logs_whole(State(handle): State<Handle>, Query(of): Query<LogsQuery>) -> Response {
     document_of(logs::logs(&handle, &of).await)
 }
 
-async fn logs_of_service(State(handle): State<Handle>, Path(name): Path<String>, Query(of): Query<LogsOf>) -> Response {
-    let answer = logs::logs(&handle, &LogsOf { name: Some(name.clone()), ..of }).await;
+async fn logs_of_service(
+    State(handle): State<Handle>,
+    Path(name): Path<String>,
+    Query(of): Query<LogsQuery>,
+) -> Response {
+    let answer = logs::logs(&handle, &LogsQuery { name: Some(name.clone()), ..of }).await;
     // A container of another service may have this name.
     let answer = answer.map(|mut answer| {
         if let Some(containers) = answer.document["containers"].as_array_mut() {
@@ -499,7 +503,7 @@ async fn logs_of_service(State(handle): State<Handle>, Path(name): Path<String>,
 async fn logs_follow(
     State(handle): State<Handle>,
     Extension(who): Extension<Identity>,
-    Query(of): Query<LogsOf>,
+    Query(of): Query<LogsQuery>,
 ) -> Response {
     let Some(seat) = StreamSlot::take(&who.account) else { return stream_limit::too_many() };
     let (lines, inbox) = follow_logs::lines();
@@ -514,7 +518,7 @@ async fn logs_follow(
 
 async fn events_of(
     State(handle): State<Handle>,
-    Query(of): Query<EventsOf>,
+    Query(of): Query<EventsQuery>,
     Query(query): Query<StyleQuery>,
 ) -> Response {
     text_answer(Some(events::events(&handle, &of, query.lang).await))
@@ -524,7 +528,7 @@ async fn events_whole(
     State(handle): State<Handle>,
     Extension(who): Extension<Identity>,
     headers: HeaderMap,
-    Query(of): Query<EventsOf>,
+    Query(of): Query<EventsQuery>,
 ) -> Response {
     if sse::is_requested(&headers) {
         return sse::stream(handle, &headers, &who.account, true);
@@ -535,26 +539,26 @@ async fn events_whole(
 async fn events_of_service(
     State(handle): State<Handle>,
     Path(name): Path<String>,
-    Query(of): Query<EventsOf>,
+    Query(of): Query<EventsQuery>,
 ) -> Response {
-    let of = EventsOf { service: Some(name), name: None, ..of };
+    let of = EventsQuery { service: Some(name), name: None, ..of };
     document_of(Some(events::events(&handle, &of, Language::En).await))
 }
 
 async fn history_of(
     State(handle): State<Handle>,
-    Query(of): Query<HistoryOf>,
+    Query(of): Query<HistoryQuery>,
     Query(query): Query<StyleQuery>,
 ) -> Response {
     text_answer(Some(history::history(&handle, &of, query.lang).await))
 }
 
-async fn history_whole(State(handle): State<Handle>, Query(of): Query<HistoryOf>) -> Response {
+async fn history_whole(State(handle): State<Handle>, Query(of): Query<HistoryQuery>) -> Response {
     document_of(Some(history::history(&handle, &of, Language::En).await))
 }
 
 async fn history_of_service(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
-    let of = HistoryOf { name: Some(name), ..HistoryOf::default() };
+    let of = HistoryQuery { name: Some(name), ..HistoryQuery::default() };
     document_of(Some(history::history(&handle, &of, Language::En).await))
 }
 

@@ -20,7 +20,7 @@ pub const SORTS: [&str; 8] = ["name", "-name", "since", "-since", "sync", "-sync
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct ServicesOf {
+pub struct ServicesQuery {
     q: Option<String>,
     sync: Option<String>,
     health: Option<String>,
@@ -52,7 +52,7 @@ enum Sort {
     HealthBack,
 }
 
-impl ServicesOf {
+impl ServicesQuery {
     fn matches(&self, pass: &PassResult, row: &ServiceStatus) -> bool {
         let is = |asked: &Option<String>, is: &str| asked.as_ref().is_none_or(|asked| asked == is);
         is(&self.sync, row.sync.word())
@@ -64,7 +64,7 @@ impl ServicesOf {
 }
 
 /// `GET /api/v1/services`
-pub async fn services(State(handle): State<Handle>, Query(of): Query<ServicesOf>) -> Response {
+pub async fn services(State(handle): State<Handle>, Query(of): Query<ServicesQuery>) -> Response {
     let (syncs, healths) = (Sync::ALL.map(Sync::word), Health::ALL.map(Health::word));
     for (name, asked, known) in [("sync", &of.sync, &syncs[..]), ("health", &of.health, &healths[..])] {
         if asked.as_ref().is_some_and(|asked| !known.contains(&asked.as_str())) {

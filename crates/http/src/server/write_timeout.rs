@@ -16,7 +16,7 @@ pub const BYTES_PER_SECOND: u32 = 512;
 pub struct Paced<S> {
     stream: S,
     /// `None`: without limit.
-    patience: Option<WriteTimeout>,
+    timeout: Option<WriteTimeout>,
     /// Since when nothing can be written, and the timer for the limit.
     waits: Option<(Instant, Pin<Box<Sleep>>)>,
 }
@@ -41,23 +41,23 @@ impl WriteTimeout {
 
 impl<S> Paced<S> {
     /// With this limit.
-    pub fn new(stream: S, patience: Option<Duration>) -> Self {
-        Self { stream, patience: patience.map(WriteTimeout::new), waits: None }
+    pub fn new(stream: S, timeout: Option<Duration>) -> Self {
+        Self { stream, timeout: timeout.map(WriteTimeout::new), waits: None }
     }
 
     /// The result of a write, or an error after the limit.
     fn within(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Some(patience) = &mut self.patience else { return written };
+        let Some(timeout) = &mut self.timeout else { return written };
         let Poll::Ready(written) = written else {
             let (_, over) = self.waits.get_or_insert_with(|| {
                 let now = Instant::now();
-                (now, Box::pin(tokio::time::sleep_until(now + patience.left)))
+                (now, Box::pin(tokio::time::sleep_until(now + timeout.left)))
             });
             ready!(over.as_mut().poll(context));
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer is not read")));
         };
         let waited = self.waits.take().map_or(Duration::ZERO, |(since, _)| since.elapsed());
-        patience.wrote(*written.as_ref().unwrap_or(&0), waited);
+        timeout.wrote(*written.as_ref().unwrap_or(&0), waited);
         Poll::Ready(written)
     }
 }
@@ -102,12 +102,12 @@ mod tests {
 
     /// When a reader of this many bytes every ten seconds is cut off; `None`: not within a day.
     fn lasts_s(bytes: usize) -> Option<u32> {
-        let (mut patience, pause) = (WriteTimeout::new(Duration::from_secs(30)), Duration::from_secs(10));
+        let (mut timeout, pause) = (WriteTimeout::new(Duration::from_secs(30)), Duration::from_secs(10));
         for step in 1..8_640 {
-            if patience.left <= pause {
+            if timeout.left <= pause {
                 return Some(step * 10);
             }
-            patience.wrote(bytes, pause);
+            timeout.wrote(bytes, pause);
         }
         None
     }

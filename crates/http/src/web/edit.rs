@@ -115,16 +115,16 @@ struct Delete {
     before: String,
 }
 
-/// Forecasts a manifest that is not written yet. `promised`: secrets that are created with it.
+/// Forecasts a manifest that is not written yet. `new_secrets`: secrets that are created with it.
 pub async fn check(
     web: &Web,
     visitor: &RequestContext,
     file: (&str, &str),
     named: &str,
-    promised: Vec<String>,
+    new_secrets: Vec<String>,
 ) -> Option<CheckedManifest> {
     let is_own = visitor.may(Role::Editor);
-    let drafted = edit_manifest::draft(&web.handle, file, named, promised, is_own).await?;
+    let drafted = edit_manifest::draft(&web.handle, file, named, new_secrets, is_own).await?;
     let ManifestDraft { mut settle, plans, after, names } = drafted;
     let (before, _) = web.handle.last_pass();
     let services = names.iter().filter_map(|name| after.services.get(name));

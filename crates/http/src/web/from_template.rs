@@ -144,8 +144,8 @@ async fn check_filled(
         return (Some(rendered), none(visitor.words.get("new-taken")), Some("name".to_owned()));
     }
     let path = web.handle.path_of(&filled.name);
-    let promised = rendered.secrets.clone();
-    match edit::check(web, visitor, (&path, &rendered.manifest), &filled.name, promised).await {
+    let new_secrets = rendered.secrets.clone();
+    match edit::check(web, visitor, (&path, &rendered.manifest), &filled.name, new_secrets).await {
         Some(checked) => {
             let wrong = checked.settle.iter().find_map(|one| template.parameter_at(one.at?.0)).map(str::to_owned);
             (Some(rendered), checked, wrong)

@@ -65,8 +65,8 @@ fn needed(web: &Web, row: &InstanceRow) -> Role {
     instance_view::role(&INSTANCE_RESIZE, &instance_view::asked_name(row), &web.handle.last_pass().0)
 }
 
-/// The page with what the region offers; `tried`: what a form says, its forecast, and why it is refused.
-async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: Tried) -> Response {
+/// The page with what the region offers; `attempt`: what a form says, its forecast, and why it is refused.
+async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, attempt: ResizeAttempt) -> Response {
     let (words, path) = (visitor.words, instance_view::path(&row.name));
     let title = words.with("inst-resize-title", "name", row.shown_name());
     let frame = PageFrame::new(web, visitor, "instances", title, format!("{path}/resize")).await;
@@ -78,7 +78,7 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: Tri
         false => None,
     };
     let now: Vec<&str> = row.size.split(' ').collect();
-    let chosen = |name: &str, now: &str| tried.fields.get(name).cloned().unwrap_or_else(|| now.to_owned());
+    let chosen = |name: &str, now: &str| attempt.fields.get(name).cloned().unwrap_or_else(|| now.to_owned());
     let part = |at: usize| now.get(at).copied().unwrap_or_default();
     let choices = offered.map(|offers| {
         let chosen =
@@ -95,20 +95,20 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: Tri
         path,
         about,
         facts: facts(row, words),
-        refused: refused.or(tried.dry_run.refused),
+        refused: refused.or(attempt.dry_run.refused),
         may_resize,
         role: words.with("inst-resize-role", "role", &words.role(role.word())),
         is_possible,
         sizes,
         parts: parts.map(|[cpus, memories, _]| [cpus, memories]),
-        forecast: tried.dry_run.forecast,
-        chosen: typed(&tried.fields),
+        forecast: attempt.dry_run.forecast,
+        chosen: typed(&attempt.fields),
     })
 }
 
 /// What a form says, and what comes of it.
 #[derive(Default)]
-struct Tried {
+struct ResizeAttempt {
     fields: FormFields,
     dry_run: DryRun,
 }
@@ -118,7 +118,7 @@ pub async fn page_of(State(web): State<Web>, headers: HeaderMap, Path(name): Pat
     let here = format!("{}/resize", instance_view::path(&name));
     let visitor = signed_in_and_counted(&web, &headers, &here).await?;
     let row = found(&web, &visitor, &web.handle.last_pass().0, &name).await?;
-    Ok(asks(&web, &visitor, &row, Tried::default()).await)
+    Ok(asks(&web, &visitor, &row, ResizeAttempt::default()).await)
 }
 
 /// `POST /instances/{name}/resize`: shows what it would be, or does it.
@@ -152,7 +152,7 @@ pub async fn resize_now(
     let words = doer.visitor.words;
     let dry_run = dry_run(&web, command, words).await?;
     let is_refused = dry_run.refused.is_some();
-    let tried = Tried { fields, dry_run };
-    let page = asks(&web, &doer.visitor, &row, tried).await;
+    let attempt = ResizeAttempt { fields, dry_run };
+    let page = asks(&web, &doer.visitor, &row, attempt).await;
     Ok(if is_refused { (StatusCode::UNPROCESSABLE_ENTITY, page).into_response() } else { page })
 }

@@ -23,7 +23,7 @@ use crate::engine::commands::act::VerbRow;
 use crate::engine::commands::instance_answers::read_prices;
 use crate::engine::commands::instances::{InstanceDeed, why_not};
 use crate::engine::reconcile::savings::Saved;
-use crate::engine::report::instances::{self, InstanceRow, InstanceState, InstancesOf, SORTS};
+use crate::engine::report::instances::{self, InstanceRow, InstanceState, InstancesQuery, SORTS};
 use crate::engine::report::savings::{self, SavedNote};
 use crate::server;
 use crate::words::Words;
@@ -47,7 +47,7 @@ struct InstancesPage {
     gaps: Vec<ListGap>,
     /// What of the query is no filter.
     mistake: Option<String>,
-    of: InstancesOf,
+    of: InstancesQuery,
     choices: Vec<Choice>,
     chips: Vec<FilterChip>,
     heads: Vec<SortHead>,
@@ -144,7 +144,7 @@ struct NoKeyPage {
 pub async fn list(
     State(web): State<Web>,
     headers: HeaderMap,
-    Query(of): Query<InstancesOf>,
+    Query(of): Query<InstancesQuery>,
     Query(of_page): Query<PageOf>,
 ) -> Response {
     let visitor = RequestContext::new(&headers, &web).await;
@@ -157,7 +157,7 @@ pub async fn list(
     }
     // What is no filter is said, and everything is shown.
     let mistake = of.mistake().map(|why| words.say(&why));
-    let of = if mistake.is_some() { InstancesOf { q: of.q, ..InstancesOf::default() } } else { of };
+    let of = if mistake.is_some() { InstancesQuery { q: of.q, ..InstancesQuery::default() } } else { of };
     let (all, found) = (pass.instances(), of.select(&pass));
     let (at, pager) = paged(&of, of_page.page.parse().unwrap_or(1), found.len(), words);
     let (now, asked) = (web.handle.now(), asked(&web).await);
@@ -286,7 +286,7 @@ fn gaps(pass: &PassResult, all: &[InstanceRow]) -> Vec<ListGap> {
 }
 
 /// The path of a page of a list.
-fn href(of: &InstancesOf, page: usize) -> String {
+fn href(of: &InstancesQuery, page: usize) -> String {
     let mut pairs: Vec<String> =
         of.pairs().into_iter().map(|(key, value)| format!("{key}={}", view_model::encoded(value))).collect();
     if page > 1 {
@@ -296,7 +296,7 @@ fn href(of: &InstancesOf, page: usize) -> String {
 }
 
 /// The first row of a page, and the links to the pages beside it.
-fn paged(of: &InstancesOf, asked: usize, rows: usize, words: Words) -> (usize, Pager) {
+fn paged(of: &InstancesQuery, asked: usize, rows: usize, words: Words) -> (usize, Pager) {
     let pages = rows.div_ceil(PAGE_ROWS).max(1);
     let page = asked.clamp(1, pages);
     let from = (page - 1) * PAGE_ROWS;
@@ -310,7 +310,7 @@ fn paged(of: &InstancesOf, asked: usize, rows: usize, words: Words) -> (usize, P
     (from, Pager { text, before, after })
 }
 
-fn choices(of: &InstancesOf, all: &[InstanceRow], words: Words) -> Vec<Choice> {
+fn choices(of: &InstancesQuery, all: &[InstanceRow], words: Words) -> Vec<Choice> {
     let choice = |name: &'static str, [label, any]: [&str; 2], chosen: &str, values: Vec<(String, String)>| {
         let any = (!any.is_empty()).then(|| (String::new(), words.get(any)));
         let values = any.into_iter().chain(values).map(|(value, text)| (value.clone(), text, value == chosen));
@@ -348,15 +348,15 @@ fn choices(of: &InstancesOf, all: &[InstanceRow], words: Words) -> Vec<Choice> {
     all_of_them
 }
 
-fn chips(of: &InstancesOf, all: &[InstanceRow], words: Words) -> Vec<FilterChip> {
-    let base = InstancesOf { state: String::new(), managed: String::new(), ..of.clone() };
+fn chips(of: &InstancesQuery, all: &[InstanceRow], words: Words) -> Vec<FilterChip> {
+    let base = InstancesQuery { state: String::new(), managed: String::new(), ..of.clone() };
     let chips = [
         ("inst-filter-all", "", "", all.len()),
         ("inst-tile-on", "on", "", all.iter().filter(|row| row.state == InstanceState::On).count()),
         ("inst-managed", "", "yes", all.iter().filter(|row| row.manifest.is_some()).count()),
     ];
     let chip = |(key, state, managed, count): (&str, &str, &str, usize)| FilterChip {
-        href: href(&InstancesOf { state: state.to_owned(), managed: managed.to_owned(), ..base.clone() }, 1),
+        href: href(&InstancesQuery { state: state.to_owned(), managed: managed.to_owned(), ..base.clone() }, 1),
         label: words.get(key),
         count,
         is_chosen: of.state == state && of.managed == managed,
@@ -364,7 +364,7 @@ fn chips(of: &InstancesOf, all: &[InstanceRow], words: Words) -> Vec<FilterChip>
     chips.map(chip).into()
 }
 
-fn heads(of: &InstancesOf, words: Words) -> Vec<SortHead> {
+fn heads(of: &InstancesQuery, words: Words) -> Vec<SortHead> {
     let sorted_by = if of.sort.is_empty() { SORTS[0] } else { &of.sort };
     let head = |(key, word, class): (&str, &str, &'static str)| {
         let back = format!("-{word}");
@@ -374,7 +374,7 @@ fn heads(of: &InstancesOf, words: Words) -> Vec<SortHead> {
             _ => ("", word.to_owned()),
         };
         let sort = if sort == SORTS[0] { String::new() } else { sort };
-        SortHead { href: href(&InstancesOf { sort, ..of.clone() }, 1), label: words.get(key), sorted, class }
+        SortHead { href: href(&InstancesQuery { sort, ..of.clone() }, 1), label: words.get(key), sorted, class }
     };
     [("inst-name", "name", ""), ("inst-power", "state", ""), ("inst-type", "type", "drop hidetab")].map(head).into()
 }

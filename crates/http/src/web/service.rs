@@ -24,9 +24,9 @@ use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::commands::explain;
 use crate::engine::commands::history;
-use crate::engine::commands::history::HistoryOf;
+use crate::engine::commands::history::HistoryQuery;
 use crate::engine::commands::logs;
-use crate::engine::commands::logs::LogsOf;
+use crate::engine::commands::logs::LogsQuery;
 use crate::engine::commands::trace;
 use crate::engine::commands::verbs;
 use crate::engine::report::exposure;
@@ -346,7 +346,7 @@ pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Pat
     let visitor = signed_in(&web, &headers, &format!("/services/{}/history", view_model::encoded(&name))).await?;
     let (pass, _) = web.handle.last_pass();
     let row = find_row(&web, &visitor, &pass, &name).await?;
-    let of = HistoryOf { name: Some(name.clone()), ..HistoryOf::default() };
+    let of = HistoryQuery { name: Some(name.clone()), ..HistoryQuery::default() };
     let answer = history::history(&web.handle, &of, visitor.words.0).await;
     let texts = |value: &serde_json::Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
@@ -403,7 +403,7 @@ pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
     let mut text = String::new();
     for last_failed in [true, false].into_iter().filter(|last_failed| !last_failed || has_failed) {
         // The last words of one that failed stand above those of the one that serves.
-        let of = LogsOf { name: Some(name.clone()), last_failed, lines: LINES_SHOWN, with_headings: has_failed };
+        let of = LogsQuery { name: Some(name.clone()), last_failed, lines: LINES_SHOWN, with_headings: has_failed };
         match logs::logs(&web.handle, &of).await {
             Some(answer) => text.push_str(&answer.text),
             None => return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response()),

@@ -9,7 +9,7 @@ use crate::engine::reconcile::upstream_probe;
 use crate::engine::report::countdown;
 use crate::engine::report::countdown::CountFrom;
 use crate::engine::report::leftovers::Leftover;
-use crate::engine::report::service_plan::{OfService, RowNote, ServicePlanRow};
+use crate::engine::report::service_plan::{RowNote, ServicePlan, ServicePlanRow};
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
 use crate::ledger::runs::Event;
 use crate::words::{self, Words};
@@ -149,7 +149,7 @@ pub struct PlanRow {
 }
 
 /// A plan as rows: the same words in the same order as `amarre plan` has them.
-pub fn plan(plans: &[(String, OfService)], words: Words) -> Vec<PlanRow> {
+pub fn plan(plans: &[(String, ServicePlan)], words: Words) -> Vec<PlanRow> {
     let mut is_guard_told = false;
     let mut rows = Vec::new();
     for (name, plan) in plans {
@@ -223,7 +223,7 @@ fn refused_detail(row: &ServicePlanRow, kind: &str, words: Words) -> Option<Stri
 }
 
 /// `3 to create, 1 refused`.
-pub fn summary(plans: &[(String, OfService)], words: Words) -> String {
+pub fn summary(plans: &[(String, ServicePlan)], words: Words) -> String {
     let rows = || plans.iter().flat_map(|(_, plan)| &plan.rows);
     let has_failed = |row: &&ServicePlanRow| row.refusal.as_ref().is_some_and(|refusal| refusal.is_failure());
     let live = || rows().filter(|row| !row.is_held);
@@ -472,7 +472,7 @@ mod tests {
             refusal: Some(refusal.clone()),
             explains: true,
         };
-        let plan_of = |rows| OfService {
+        let plan_of = |rows| ServicePlan {
             sign: Sign::Refuse,
             headline: "in part held by the guard, A0431".into(),
             is_down: false,

@@ -274,13 +274,13 @@ pub trait ProxyRescue: Send + Sync {
     /// Makes no write.
     /// # Errors
     /// The hosts could not be read.
-    async fn find_culprits(&self, printed: &str) -> Result<Blame, ProviderError>;
+    async fn find_refused_hosts(&self, printed: &str) -> Result<Blame, ProviderError>;
 
     /// Removes a host from nginx's configuration, also while nginx refuses that configuration.
     ///
     /// # Errors
     /// As [`Provider::apply`].
-    async fn disable(&self, culprit: &Culprit) -> Result<(), ProviderError>;
+    async fn disable(&self, host: &BlamedHost) -> Result<(), ProviderError>;
 }
 
 /// The progress of a change.
@@ -410,12 +410,12 @@ pub struct Blame {
     /// nginx's own error message.
     pub words: String,
     /// The hosts that the message refers to; empty if it names none.
-    pub culprits: Vec<Culprit>,
+    pub hosts: Vec<BlamedHost>,
 }
 
 /// A host that stops nginx from loading its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Culprit {
+pub struct BlamedHost {
     /// Its kind.
     pub kind: Kind,
     /// Its number in NPM.
@@ -426,7 +426,7 @@ pub struct Culprit {
     pub is_ours: bool,
 }
 
-impl Culprit {
+impl BlamedHost {
     /// `proxy host 23 old.example.org`.
     pub fn label(&self) -> String {
         format!("{} {} {}", self.kind.label(), self.id, self.names)

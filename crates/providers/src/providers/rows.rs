@@ -61,7 +61,7 @@ impl<T> Listed<T> {
 
 /// Why a list is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unlisted {
+pub enum ListError {
     /// It is too large, without its large fields, too.
     TooLarge,
     /// It is no list of such rows, or not all of it came.
@@ -299,21 +299,21 @@ impl RowReader {
     ///
     /// # Errors
     /// It is too large, or no list of such rows.
-    pub fn listed<T: DeserializeOwned>(self) -> Result<Listed<T>, Unlisted> {
+    pub fn listed<T: DeserializeOwned>(self) -> Result<Listed<T>, ListError> {
         if self.is_over {
-            return Err(Unlisted::TooLarge);
+            return Err(ListError::TooLarge);
         }
         if !self.is_whole() {
-            return Err(Unlisted::Garbled);
+            return Err(ListError::Garbled);
         }
-        let parse = |bytes: &Vec<u8>| serde_json::from_slice(bytes).map_err(|_| Unlisted::Garbled);
+        let parse = |bytes: &Vec<u8>| serde_json::from_slice(bytes).map_err(|_| ListError::Garbled);
         let rows = self.rows.values().map(parse).collect::<Result<_, _>>()?;
         let slim = self.slim.iter().map(|bytes| {
-            let mut fields: Map<String, Json> = serde_json::from_slice(bytes).map_err(|_| Unlisted::Garbled)?;
+            let mut fields: Map<String, Json> = serde_json::from_slice(bytes).map_err(|_| ListError::Garbled)?;
             for name in self.form.required {
                 fields.entry(*name).or_insert(Json::Null);
             }
-            serde_json::from_value(Json::Object(fields)).map_err(|_| Unlisted::Garbled)
+            serde_json::from_value(Json::Object(fields)).map_err(|_| ListError::Garbled)
         });
         Ok(Listed { rows, slim: slim.collect::<Result<_, _>>()? })
     }
@@ -374,7 +374,7 @@ mod tests {
 
     const FORM: ListForm = ListForm { depth: 1, names: &["Id", "Names"], required: &[], bytes: 1024 * 1024 };
 
-    fn read(form: ListForm, text: &str, piece: usize) -> Result<Listed<Json>, Unlisted> {
+    fn read(form: ListForm, text: &str, piece: usize) -> Result<Listed<Json>, ListError> {
         let mut reader = RowReader::new(form);
         for piece in text.as_bytes().chunks(piece) {
             if !reader.take(piece) {
@@ -407,12 +407,12 @@ mod tests {
     #[test]
     fn half_a_list_and_what_is_none_are_told_apart_from_an_empty_one() {
         for text in ["", "[", r#"[{"Id":1}"#, r#"[{"Id":1"#, r#"[{"Id":"#, "[\"", r#"[{"Id":}]"#] {
-            assert_eq!(read(FORM, text, 2), Err(Unlisted::Garbled), "{text}");
+            assert_eq!(read(FORM, text, 2), Err(ListError::Garbled), "{text}");
         }
         for text in
             ["{}", r#"{"Id":1}"#, "[1]", "[null]", "[[{}]]", "[{},\"x\"]", "null", "\"[]\"", "[{}][{}]", "<html>"]
         {
-            assert_eq!(read(FORM, text, 2), Err(Unlisted::Garbled), "{text}");
+            assert_eq!(read(FORM, text, 2), Err(ListError::Garbled), "{text}");
         }
     }
 
@@ -443,12 +443,12 @@ mod tests {
         assert_eq!(listed.rows.len() + listed.slim.len(), 100);
         // Objects cost more than their text.
         let objects = format!("[{}]", "{},".repeat(200_000) + "{}");
-        assert_eq!(read(FORM, &objects, 5_000), Err(Unlisted::TooLarge));
+        assert_eq!(read(FORM, &objects, 5_000), Err(ListError::TooLarge));
         let endless = format!("[{}", r#"{"Id":1,"Names":[]},"#.repeat(1_000_000));
-        assert_eq!(read(FORM, &endless, 5_000), Err(Unlisted::TooLarge));
+        assert_eq!(read(FORM, &endless, 5_000), Err(ListError::TooLarge));
         let one = format!(r#"[{{"Id":"{}"#, "x".repeat(2_000_000));
-        assert_eq!(read(FORM, &one, 5_000), Err(Unlisted::TooLarge), "a name is not left out");
+        assert_eq!(read(FORM, &one, 5_000), Err(ListError::TooLarge), "a name is not left out");
         let texts = format!("[{}", "\"x\",".repeat(5_000_000));
-        assert_eq!(read(FORM, &texts, 5_000), Err(Unlisted::TooLarge));
+        assert_eq!(read(FORM, &texts, 5_000), Err(ListError::TooLarge));
     }
 }

@@ -139,7 +139,7 @@ impl Ledger {
     async fn read_facts(&self) -> Result<Facts, StoreError> {
         let mut texts = self.texts.reading();
         Ok(Facts {
-            promised: BTreeMap::new(),
+            in_progress: BTreeMap::new(),
             going: BTreeSet::new(),
             leases: self.leases().await?,
             refused_subnets: self.column("SELECT subnet FROM refused_subnets").await?.into_iter().collect(),
@@ -161,7 +161,7 @@ impl Ledger {
             frozen: std::collections::BTreeSet::new(),
             gone: BTreeMap::new(),
             released: self.released().await?,
-            culprits: BTreeMap::new(),
+            changed_by: BTreeMap::new(),
             prune_blocked: false,
             history: amarre_core::model::History::default(),
             flaps: self.flaps().await?,

@@ -6,7 +6,7 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::resources::{Ledger, StoreError, address, read, written};
 use amarre_core::model::plan::Downtime;
-use amarre_core::model::world::{Away, Ending};
+use amarre_core::model::world::{Ending, Outage};
 use amarre_core::model::{Address, Change, Expect, Kind, Timestamp, Verb};
 
 /// Kept updates of a container: enough for a median, few enough to be recent.
@@ -44,15 +44,15 @@ impl Ledger {
     }
 
     /// When each container was away, the newest last.
-    pub(crate) async fn away(&self) -> Result<BTreeMap<Address, Vec<Away>>, StoreError> {
+    pub(crate) async fn away(&self) -> Result<BTreeMap<Address, Vec<Outage>>, StoreError> {
         let query = "SELECT base, service, vendor_id, stopped_ms, ready_ms FROM downtimes ORDER BY id";
         let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
-        let mut away: BTreeMap<Address, Vec<Away>> = BTreeMap::new();
+        let mut away: BTreeMap<Address, Vec<Outage>> = BTreeMap::new();
         for row in &rows {
             let Some(base) = address(row, "base") else { continue };
             let until = row.get::<Option<i64>, _>("ready_ms").map(Timestamp);
             let (service, vendor_id) = (row.get("service"), row.get("vendor_id"));
-            away.entry(base).or_default().push(Away {
+            away.entry(base).or_default().push(Outage {
                 service,
                 vendor_id,
                 from: Timestamp(row.get("stopped_ms")),

@@ -42,7 +42,7 @@ pub struct VerbRow {
     /// What it does, for the list of commands; `None`: its command has arguments of its own, in `src/cli`.
     pub about: Option<&'static str>,
     /// Carries it out; `None`: Amarre is stopping.
-    pub run: for<'a> fn(&'a Handle, Asked<'a>) -> BoxFuture<'a, Option<CommandAnswer>>,
+    pub run: for<'a> fn(&'a Handle, VerbCall<'a>) -> BoxFuture<'a, Option<CommandAnswer>>,
 }
 
 /// What carries a verb out.
@@ -215,7 +215,7 @@ pub enum ArgShape {
 
 /// What a verb is carried out with.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct VerbCall<'a> {
     pub args: &'a ActArgs,
     /// The form of the text.
     pub style: Style,

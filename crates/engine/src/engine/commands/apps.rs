@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::act::{ActArgs, Asked};
+use super::act::{ActArgs, VerbCall};
 use super::builds;
 use super::edit_manifest::{self, FileChange, ManifestDraft, ManifestRemark};
 use super::manifest_text::with_keys;
@@ -110,7 +110,7 @@ pub(super) fn no_deployment(id: &str) -> CommandAnswer {
 
 /// Deploys the newest commit of an app now, or of another branch, tag or commit: that is written into its manifest. `pull`: on what
 /// registries have under the names of the images that it is built from; that is for every service that is built.
-pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+pub async fn deploy(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
     let (args, name) = (asked.args, asked.args.text("app"));
     handle.fetch().await;
     let is_built = |pass: &PassResult| {
@@ -157,7 +157,7 @@ pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
 }
 
 /// Stops the containers of an app, or starts them: `state` of its manifest says so.
-pub async fn set_stopped(handle: &Handle, asked: Asked<'_>, stopped: bool) -> Result<CommandAnswer, Early> {
+pub async fn set_stopped(handle: &Handle, asked: VerbCall<'_>, stopped: bool) -> Result<CommandAnswer, Early> {
     let name = asked.args.text("app");
     handle.fetch().await;
     let is_app = |pass: &PassResult| match pass.apps.contains_key(name) {
@@ -170,7 +170,7 @@ pub async fn set_stopped(handle: &Handle, asked: Asked<'_>, stopped: bool) -> Re
     converged(handle, name, asked).await
 }
 
-async fn converged(handle: &Handle, name: &str, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+async fn converged(handle: &Handle, name: &str, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
     let only = Some(BTreeSet::from([name.to_owned()]));
     converge(handle, None, only, asked.args.timeout_ms(), asked.style, asked.steps).await.ok_or(None)
 }
@@ -318,7 +318,7 @@ impl NewApp {
 }
 
 /// Puts an app on line from its URL: writes its manifest, after a look at the repository.
-pub async fn create(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+pub async fn create(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
     let args = asked.args;
     let text = |name: &str| args.text(name).trim().to_owned();
     let port = args.count("port").map(|port| port.to_string()).unwrap_or_default();

@@ -8,7 +8,7 @@
 use serde_json::json;
 
 use super::CommandAnswer;
-use super::act::Asked;
+use super::act::VerbCall;
 use super::delete_instance::place;
 use super::edit_manifest::{self, FileChange, ManifestDraft};
 use super::instances::{InstanceDeed, NotAsked, answer, perform, prepared, refusal};
@@ -30,7 +30,7 @@ pub const NEW_NAME: &str = "new_name";
 const NAME_LENGTHS: std::ops::RangeInclusive<usize> = 4..=40;
 
 /// Carries it out, or shows what it would do.
-pub async fn clone(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
+pub async fn clone(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnswer> {
     let args = asked.args;
     let name = args.texts("instances").concat();
     // What a manifest is written into is the published one.
@@ -46,7 +46,7 @@ pub async fn clone(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
 /// What comes of it, or why nothing does; without it Amarre is stopping.
 type Cloned = Option<Result<CommandAnswer, NotAsked>>;
 
-async fn at_vendor(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Cloned {
+async fn at_vendor(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: VerbCall<'_>) -> Cloned {
     let (args, clone) = (asked.args, asked.args.text(NEW_NAME));
     let site = pass.context.as_ref().and_then(|context| context.site.clouds.get(&row.cloud));
     let room = || site.map_or(Ok(()), |site| has_room_for_one(pass, site, row));
@@ -118,7 +118,7 @@ fn has_room_for_one(pass: &PassResult, site: &CloudSite, row: &InstanceRow) -> R
 }
 
 /// Of one that a manifest made: what stands in a manifest is what the loop makes.
-async fn in_manifest(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Cloned {
+async fn in_manifest(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: VerbCall<'_>) -> Cloned {
     let (args, clone, service) = (asked.args, asked.args.text(NEW_NAME), row.name.as_str());
     if edit_manifest::is_taken(handle, clone) {
         let message = text!("there is a manifest of the name {clone}", clone);

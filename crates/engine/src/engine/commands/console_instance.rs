@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::act::Asked;
+use super::act::VerbCall;
 use super::instances::{InstanceDeed, prepared};
 use super::{CommandAnswer, refused_as};
 use crate::engine::reconcile::actions::action_word;
@@ -14,7 +14,7 @@ use crate::providers::ProviderError;
 use amarre_core::text;
 
 /// Asks the vendor for the address.
-pub async fn console(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
+pub async fn console(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnswer> {
     let args = asked.args;
     let name = args.texts("instances").concat();
     let pass = handle.request(LoopCommand::Pass).await?.pass;

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::act::{ActArgs, Asked, VENDOR_NAME};
+use super::act::{ActArgs, VENDOR_NAME, VerbCall};
 use super::instances::{InstanceDeed, NotAsked, act, prepared, refusal};
 use super::{CommandAnswer, refused};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
@@ -12,14 +12,14 @@ use amarre_core::model::Code;
 use amarre_core::text;
 
 /// Carries it out, or shows what it would delete.
-pub async fn delete(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
+pub async fn delete(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnswer> {
     act_by_name(handle, asked, InstanceDeed::Delete, |row, _| Ok(forecast(row))).await
 }
 
 /// Carries out on one server what loses its data, after its name at its vendor was typed; or shows what that would be.
 pub(super) async fn act_by_name(
     handle: &Handle,
-    asked: Asked<'_>,
+    asked: VerbCall<'_>,
     deed: InstanceDeed,
     forecast: impl FnOnce(&InstanceRow, &ActArgs) -> Result<CommandAnswer, NotAsked> + Send,
 ) -> Option<CommandAnswer> {

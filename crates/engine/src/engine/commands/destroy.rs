@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::act::Asked;
+use super::act::VerbCall;
 use super::{CommandAnswer, follow, ledger_refused, unknown_service};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::RunTally;
@@ -18,7 +18,7 @@ use amarre_core::plan::render::{Sign, Style, lines};
 use amarre_core::plan::safety::protect;
 
 /// Suspends the services for their removal, and waits until they are gone.
-pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
+pub async fn destroy(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnswer> {
     let (args, style, purge) = (asked.args, asked.style, asked.args.flag("purge"));
     let reply = handle.request(LoopCommand::Pass).await?;
     let names: BTreeSet<String> = if args.flag("all") {

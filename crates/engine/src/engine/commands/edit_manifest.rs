@@ -10,7 +10,7 @@ use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report;
 use crate::engine::report::service_plan;
-use crate::engine::report::service_plan::OfService;
+use crate::engine::report::service_plan::ServicePlan;
 use crate::source::{CommitAuthor, Edit, Snapshot, SourceError, moved};
 use amarre_core::manifest::{self, Diagnostic, Severity};
 use amarre_core::model::{Code, Hint, Text};
@@ -65,7 +65,7 @@ pub struct ManifestDraft {
     /// Problems to solve first.
     pub settle: Vec<ManifestRemark>,
     /// The planned changes, by service. Nothing is reported for a service whose manifest cannot be read.
-    pub plans: Vec<(String, OfService)>,
+    pub plans: Vec<(String, ServicePlan)>,
     /// The pass result as it would be.
     pub after: Arc<PassResult>,
     /// The services that the file would define.
@@ -146,17 +146,17 @@ fn snapshot_with(pass: &PassResult, path: &str, text: Option<&str>) -> Snapshot 
     snapshot
 }
 
-/// Forecasts a manifest that is not written yet; `None`: the loop has ended. `promised`: secrets that are created with
+/// Forecasts a manifest that is not written yet; `None`: the loop has ended. `new_secrets`: secrets that are created with
 /// it. `is_own`: who asks may write manifests here, and so may use credentials of ours for repositories of apps.
 pub async fn draft(
     handle: &Handle,
     (path, text): (&str, &str),
     named: &str,
-    promised: Vec<String>,
+    new_secrets: Vec<String>,
     is_own: bool,
 ) -> Option<ManifestDraft> {
     let (pass, _) = handle.last_pass();
-    let after = handle.preview(snapshot_with(&pass, path, Some(text)), promised, is_own).await?.pass;
+    let after = handle.preview(snapshot_with(&pass, path, Some(text)), new_secrets, is_own).await?.pass;
     let known: BTreeSet<(Code, &Text)> = pass.diagnostics.iter().map(|old| (old.code, &old.message)).collect();
     let errors = after.diagnostics.iter().filter(|found| found.severity == Severity::Error);
     // Errors that the change causes in other files are reported, too.
@@ -185,7 +185,7 @@ pub async fn draft(
     // For an unreadable manifest the plan follows its last good text, which says nothing about this text.
     let planned = mine.iter().filter(|name| !after.broken.contains_key(*name));
     let plans = planned.filter_map(|name| Some((name.clone(), service_plan::of_service(&after, name)?)));
-    let plans: Vec<(String, OfService)> = plans.collect();
+    let plans: Vec<(String, ServicePlan)> = plans.collect();
     let rows = plans.iter().flat_map(|(_, plan)| &plan.rows);
     let refusals = rows.filter(|row| row.sign == Sign::Refuse).filter_map(|row| row.refusal.as_ref());
     // A refusal that holds several resources is reported once.

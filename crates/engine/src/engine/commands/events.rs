@@ -43,7 +43,7 @@ pub const KINDS: [&str; 15] = [
 /// The filter of a query.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
-pub struct EventsOf {
+pub struct EventsQuery {
     /// A service, an address or the end of one; `None` = all.
     pub name: Option<String>,
     /// Only events of the service with exactly this name.
@@ -59,14 +59,14 @@ pub struct EventsOf {
     pub limit: u32,
 }
 
-impl Default for EventsOf {
+impl Default for EventsQuery {
     fn default() -> Self {
         Self { name: None, service: None, kind: None, since_s: None, cursor: None, limit: LIMIT }
     }
 }
 
 /// Reads the events, oldest first.
-pub async fn events(handle: &Handle, of: &EventsOf, language: Language) -> CommandAnswer {
+pub async fn events(handle: &Handle, of: &EventsQuery, language: Language) -> CommandAnswer {
     if let Some(refusal) = of.kind.as_deref().and_then(unknown_kind) {
         return refusal;
     }
@@ -123,7 +123,7 @@ fn unknown_kind(kind: &str) -> Option<CommandAnswer> {
 }
 
 /// Why no event can have this name: no event, no resource and no manifest has it.
-async fn unknown_name(handle: &Handle, of: &EventsOf) -> Option<CommandAnswer> {
+async fn unknown_name(handle: &Handle, of: &EventsQuery) -> Option<CommandAnswer> {
     let (named, service) = (of.name.as_deref().unwrap_or_default(), of.service.as_deref().unwrap_or_default());
     if named.is_empty() && service.is_empty() {
         return None;

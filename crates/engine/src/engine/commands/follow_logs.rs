@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::CommandAnswer;
 use super::logs;
-use super::logs::LogsOf;
+use super::logs::LogsQuery;
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::failure_log;
@@ -45,7 +45,7 @@ pub fn lines() -> (LineSender, mpsc::Receiver<Printing>) {
 }
 
 /// Sends lines until the reader hangs up or the loop ends; `Some` if there is nothing to follow.
-pub async fn follow(mut handle: Handle, of: LogsOf, lines: LineSender) -> Option<CommandAnswer> {
+pub async fn follow(mut handle: Handle, of: LogsQuery, lines: LineSender) -> Option<CommandAnswer> {
     let mut pass = handle.last_pass().0;
     if pass.context.is_none() {
         pass = handle.request(LoopCommand::Pass).await?.pass;

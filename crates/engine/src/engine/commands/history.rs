@@ -21,7 +21,7 @@ const LIMIT_MAX: u32 = 1_000;
 /// The filter of a query.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
-pub struct HistoryOf {
+pub struct HistoryQuery {
     /// The service whose versions are listed; `None` = runs.
     pub name: Option<String>,
     /// List the run at this time, milliseconds.
@@ -34,14 +34,14 @@ pub struct HistoryOf {
     pub limit: u32,
 }
 
-impl Default for HistoryOf {
+impl Default for HistoryQuery {
     fn default() -> Self {
         Self { name: None, at_ms: None, to_ms: None, cursor: None, limit: LIMIT }
     }
 }
 
 /// Reads the rows, newest last.
-pub async fn history(handle: &Handle, of: &HistoryOf, language: Language) -> CommandAnswer {
+pub async fn history(handle: &Handle, of: &HistoryQuery, language: Language) -> CommandAnswer {
     let answer = match (&of.name, of.at_ms) {
         (Some(name), _) => versions(handle, name).await,
         (None, Some(at)) => {

@@ -10,7 +10,7 @@ use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::instance_log::{self, ShownLine};
 use crate::engine::report::instance_text;
-use crate::engine::report::instances::{self, InstancesOf};
+use crate::engine::report::instances::{self, InstancesQuery};
 use crate::ledger::Ledger;
 use crate::ledger::runs::{Event, EventFilter};
 use amarre_core::manifest::DOCUMENTS_PER_FILE_MAX;
@@ -19,7 +19,7 @@ use amarre_core::model::{Address, Code, Timestamp};
 use amarre_core::plan::render::Style;
 
 /// The list, as text and document.
-pub fn list(pass: &PassResult, of: &InstancesOf, wide: bool, style: Style) -> CommandAnswer {
+pub fn list(pass: &PassResult, of: &InstancesQuery, wide: bool, style: Style) -> CommandAnswer {
     let rows = of.select(pass);
     let document = instances::document(pass, &rows, 0..rows.len());
     let clouds = pass.context.as_ref().map_or(0, |context| context.site.clouds.len());
@@ -175,7 +175,7 @@ pub fn schedule(pass: &PassResult, now: Timestamp, name: &str, style: Style) -> 
 }
 
 /// Manifests of the servers that have none, with which nothing changes: their power stays unmanaged.
-pub fn manifests(pass: &PassResult, of: &InstancesOf) -> CommandAnswer {
+pub fn manifests(pass: &PassResult, of: &InstancesQuery) -> CommandAnswer {
     let rows = of.select(pass);
     let taken: BTreeSet<String> = pass.services.keys().cloned().collect();
     let mut names = taken.clone();

@@ -4,7 +4,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
-use super::act::{ActArgs, Asked, VENDOR_NAME};
+use super::act::{ActArgs, VENDOR_NAME, VerbCall};
 use super::{CommandAnswer, delete_instance, ledger_refused, rebuild_instance, refused_as, snapshot_instance};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::{ActionRequest, ActionState, action_word};
@@ -144,7 +144,7 @@ pub(super) fn refusal(code: Code, message: impl Into<Text>, hint: impl Into<Text
 }
 
 /// Carries a deed out on each named server, and waits until it shows.
-pub async fn act(handle: &Handle, asked: Asked<'_>, deed: InstanceDeed) -> Option<CommandAnswer> {
+pub async fn act(handle: &Handle, asked: VerbCall<'_>, deed: InstanceDeed) -> Option<CommandAnswer> {
     let args = asked.args;
     let pass = handle.request(LoopCommand::Pass).await?.pass;
     let names = args.texts("instances");

@@ -25,7 +25,7 @@ const READS_IN_FLIGHT: usize = 4;
 /// A request for logs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
-pub struct LogsOf {
+pub struct LogsQuery {
     /// A service or a container; `None` = all.
     pub name: Option<String>,
     /// The recorded output of failed containers.
@@ -37,13 +37,13 @@ pub struct LogsOf {
     pub with_headings: bool,
 }
 
-impl Default for LogsOf {
+impl Default for LogsQuery {
     fn default() -> Self {
         Self { name: None, last_failed: false, lines: LINES, with_headings: false }
     }
 }
 
-impl LogsOf {
+impl LogsQuery {
     /// Lines to read of each container.
     pub(crate) fn tail(&self) -> usize {
         self.lines.clamp(1, LINES_MAX) as usize
@@ -59,7 +59,7 @@ struct Printed {
 }
 
 /// Reads the logs; `None` when the loop has ended.
-pub async fn logs(handle: &Handle, of: &LogsOf) -> Option<CommandAnswer> {
+pub async fn logs(handle: &Handle, of: &LogsQuery) -> Option<CommandAnswer> {
     let (mut pass, _) = handle.last_pass();
     if pass.context.is_none() {
         pass = handle.request(LoopCommand::Pass).await?.pass;
@@ -172,7 +172,7 @@ fn matches_name(container: &Address, service: &str, name: &str) -> bool {
 }
 
 /// Why there is nothing to show.
-pub(crate) fn no_logs(pass: &PassResult, of: &LogsOf) -> CommandAnswer {
+pub(crate) fn no_logs(pass: &PassResult, of: &LogsQuery) -> CommandAnswer {
     let Some(name) = &of.name else {
         let what = if of.last_failed { "no container has failed" } else { "no container of ours is there" };
         return CommandAnswer {

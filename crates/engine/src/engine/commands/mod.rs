@@ -50,7 +50,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
 pub use self::act::Act;
-use self::act::Asked;
+use self::act::VerbCall;
 use super::reconcile::daemon::{Handle, LoopCommand, Reply};
 use super::reconcile::lane::{alias_text, diff_parts};
 use super::report;
@@ -189,7 +189,7 @@ pub fn plan_answer(pass: &PassResult, style: Style) -> CommandAnswer {
 
 /// Carries out a request, and sends each step.
 pub async fn act(handle: &Handle, act: Act, style: Style, steps: &mpsc::Sender<ProgressStep>) -> Option<CommandAnswer> {
-    (act.row.run)(handle, Asked { args: &act.args, style, steps }).await
+    (act.row.run)(handle, VerbCall { args: &act.args, style, steps }).await
 }
 
 pub(super) async fn converge(

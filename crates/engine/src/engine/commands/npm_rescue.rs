@@ -9,7 +9,7 @@ use super::{CommandAnswer, refused};
 use crate::engine::Context;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::ledger::runs::Event;
-use crate::providers::{Blame, Culprit, ProviderError, ProxyRescue, TestNginx};
+use crate::providers::{Blame, BlamedHost, ProviderError, ProxyRescue, TestNginx};
 use amarre_core::model::{Address, Code, ProviderId, Text};
 use amarre_core::plan::render::{Sign, Style};
 use amarre_core::text;
@@ -40,7 +40,7 @@ impl<'a> RescuedNpm<'a> {
     /// The error of nginx, if it refuses its configuration.
     async fn complaint(&self) -> Result<Option<Blame>, ProviderError> {
         match self.engine.test_nginx(self.container).await? {
-            Some(said) => self.npm.find_culprits(&said).await.map(Some),
+            Some(said) => self.npm.find_refused_hosts(&said).await.map(Some),
             None => Ok(None),
         }
     }
@@ -53,9 +53,9 @@ pub(crate) async fn find_npm(context: &Context, npm: &ProviderId, error: Provide
     }
     let Some(patient) = RescuedNpm::new(context, npm) else { return error };
     let Ok(Some(blame)) = patient.complaint().await else { return error };
-    let because = blame.culprits.first().map(|culprit| {
-        let whose = if culprit.is_ours { "ours" } else { "not ours" };
-        format!(" because of {} {}, which is {whose}", culprit.kind.label(), culprit.id)
+    let because = blame.hosts.first().map(|host| {
+        let whose = if host.is_ours { "ours" } else { "not ours" };
+        format!(" because of {} {}, which is {whose}", host.kind.label(), host.id)
     });
     let message = format!("nginx refuses its configuration{}: {}", because.unwrap_or_default(), blame.words);
     let hint = format!("`amarre npm rescue {} --dry-run` shows what would be switched off", patient.name);
@@ -118,23 +118,23 @@ pub async fn rescue(
 struct RescueReport {
     /// The messages of nginx with their explanation, in order.
     found: Vec<Blame>,
-    off: Vec<Culprit>,
+    off: Vec<BlamedHost>,
     /// nginx accepts its configuration now.
     is_well: bool,
 }
 
 /// The attribution stays readable, also for a foreign host.
-async fn record(handle: &Handle, patient: &RescuedNpm<'_>, culprit: &Culprit, words: &str, by: &str) {
-    let name = culprit.names.split(", ").next().unwrap_or_default();
+async fn record(handle: &Handle, patient: &RescuedNpm<'_>, host: &BlamedHost, words: &str, by: &str) {
+    let name = host.names.split(", ").next().unwrap_or_default();
     let event = Event {
         at: handle.now(),
         run: 0,
         service: String::new(),
-        address: Some(Address::new(ProviderId::npm(&patient.name), culprit.kind, name)),
+        address: Some(Address::new(ProviderId::npm(&patient.name), host.kind, name)),
         kind: "rescued".to_owned(),
         text: text!(
             "{thing} switched off by {by}, amarre npm rescue: {words}",
-            thing = culprit.label(),
+            thing = host.label(),
             by,
             words = Text::foreign(words)
         ),
@@ -158,15 +158,15 @@ impl RescueReport {
                 break;
             };
             // A file that is still named although its host is disabled is not NPM's.
-            blame.culprits.retain(|culprit| !self.off.contains(culprit));
+            blame.hosts.retain(|host| !self.off.contains(host));
             self.found.push(blame.clone());
-            if dry_run || blame.culprits.is_empty() {
+            if dry_run || blame.hosts.is_empty() {
                 break;
             }
-            for culprit in blame.culprits {
-                patient.npm.disable(&culprit).await?;
-                record(handle, patient, &culprit, &blame.words, by).await;
-                self.off.push(culprit);
+            for host in blame.hosts {
+                patient.npm.disable(&host).await?;
+                record(handle, patient, &host, &blame.words, by).await;
+                self.off.push(host);
             }
         }
         Ok(())
@@ -183,17 +183,17 @@ impl RescueReport {
         let mut text = String::new();
         for blame in &self.found {
             text.push_str(&format!("NPM {name}: nginx refuses its configuration: {}\n", blame.words));
-            for culprit in &blame.culprits {
-                let whose = if culprit.is_ours { "ours" } else { "not ours" };
-                let what = match (dry_run, self.off.contains(culprit)) {
+            for host in &blame.hosts {
+                let whose = if host.is_ours { "ours" } else { "not ours" };
+                let what = match (dry_run, self.off.contains(host)) {
                     (true, _) => "would be switched off",
                     (false, true) => "is switched off",
                     (false, false) => "is still on",
                 };
-                text.push_str(&format!("  {} {} {what}, {whose}\n", style.sign(Sign::Update), culprit.label()));
+                text.push_str(&format!("  {} {} {what}, {whose}\n", style.sign(Sign::Update), host.label()));
             }
         }
-        let (verdict, exit) = match (dry_run, self.is_well, last.culprits.is_empty()) {
+        let (verdict, exit) = match (dry_run, self.is_well, last.hosts.is_empty()) {
             (true, _, false) => {
                 ("Nothing was changed. nginx names one thing at a time: there may be more.".to_owned(), 2)
             }
@@ -212,16 +212,16 @@ impl RescueReport {
     }
 
     fn json(&self, blame: &Blame) -> Json {
-        let culprits: Vec<Json> = blame
-            .culprits
+        let hosts: Vec<Json> = blame
+            .hosts
             .iter()
-            .map(|culprit| {
+            .map(|host| {
                 json!({
-                    "kind": culprit.kind, "id": culprit.id, "names": culprit.names, "ours": culprit.is_ours,
-                    "switched_off": self.off.contains(culprit),
+                    "kind": host.kind, "id": host.id, "names": host.names, "ours": host.is_ours,
+                    "switched_off": self.off.contains(host),
                 })
             })
             .collect();
-        json!({"nginx": blame.words, "culprits": culprits})
+        json!({"nginx": blame.words, "culprits": hosts})
     }
 }

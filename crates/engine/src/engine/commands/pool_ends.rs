@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::act::Asked;
+use super::act::VerbCall;
 use super::pool_machines::holder_text;
 use super::pools::{Early, change, cleaned, looked_up, machines, named, reach};
 use super::{CommandAnswer, refused};
@@ -14,7 +14,7 @@ use amarre_core::model::reservations::{Reservation, ReservationState};
 use amarre_core::model::{Code, Language, Millis};
 
 /// Leaves the queue; what has its machines is released, not left.
-pub async fn leave(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+pub async fn leave(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
     let (args, pool) = (asked.args, asked.args.text("pool"));
     let (_, row) = looked_up(handle, pool).await?;
     let found = named(&row, args)?;
@@ -33,7 +33,7 @@ pub async fn leave(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, E
 }
 
 /// Ends what is on machines, has them cleaned, and looks at them again at once.
-pub async fn reprovision(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+pub async fn reprovision(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
     let (args, pool) = (asked.args, asked.args.text("pool"));
     let (pass, row) = looked_up(handle, pool).await?;
     let names: Vec<String> = machines(&row, args)?.into_iter().map(|(name, _)| name).collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::act::{ActArgs, Asked};
+use super::act::{ActArgs, VerbCall};
 use super::edit_manifest::{self, FileChange, ManifestDraft, ManifestRemark};
 use super::machine_list::{with_machines, without_machines};
 use super::pools::{Early, change, looked_up, machines};
@@ -48,7 +48,7 @@ struct NewMachine {
 }
 
 /// Puts machines into a pool.
-pub async fn register(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+pub async fn register(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
     let (args, pool) = (asked.args, asked.args.text("pool"));
     // What is written is the newest text.
     handle.fetch().await;
@@ -286,9 +286,9 @@ impl PoolEdit {
 
     /// Whether this text makes the pool that is meant, and nothing else otherwise.
     async fn check(&self, handle: &Handle, machines: &[NewMachine]) -> Option<Result<(), CommandAnswer>> {
-        let promised = machines.iter().filter(|one| one.password.is_some()).filter_map(|one| one.secret.clone());
-        let promised: Vec<String> = promised.map(|secret| secret.0).collect();
-        let drafted = edit_manifest::draft(handle, (&self.file, &self.after), &self.pool, promised, true).await?;
+        let new_secrets = machines.iter().filter(|one| one.password.is_some()).filter_map(|one| one.secret.clone());
+        let new_secrets: Vec<String> = new_secrets.map(|secret| secret.0).collect();
+        let drafted = edit_manifest::draft(handle, (&self.file, &self.after), &self.pool, new_secrets, true).await?;
         let ManifestDraft { settle, after, .. } = drafted;
         if let Some(first) = settle.first() {
             return Some(Err(self.refused(first, &settle, machines)));
@@ -392,7 +392,7 @@ pub(super) fn has_accounts(pass: &PassResult, pool: &str, machine: &str) -> bool
 }
 
 /// Takes machines out of a pool: while they are reserved only with `drain`, which waits for the end.
-pub async fn unregister(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+pub async fn unregister(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
     let (args, pool) = (asked.args, asked.args.text("pool"));
     // What is written is the newest text.
     handle.fetch().await;
@@ -468,7 +468,7 @@ async fn taken_out(
     handle: &Handle,
     (pass, row): (&PassResult, &PoolRow),
     named: &BTreeSet<String>,
-    asked: Asked<'_>,
+    asked: VerbCall<'_>,
 ) -> Result<CommandAnswer, Early> {
     let (args, pool) = (asked.args, asked.args.text("pool"));
     let held = row.machines.iter().filter(|one| named.contains(&one.name));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
-use super::act::{ActArgs, Asked};
+use super::act::{ActArgs, VerbCall};
 use super::reservation_drafts::ReservationDraft;
 use super::{CommandAnswer, ledger_refused, refused};
 use crate::engine::PassResult;
@@ -122,7 +122,7 @@ pub(super) async fn change(handle: &Handle, change: PoolChange) -> Result<Arc<Pa
 }
 
 /// Reserves machines, all that is asked for or nothing, and waits until their accounts are ready.
-pub async fn reserve(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+pub async fn reserve(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
     let (args, name) = (asked.args, asked.args.text("pool"));
     let (_, row) = looked_up(handle, name).await?;
     let drafts = ReservationDraft::all(&row, args, handle.now())?;
@@ -298,7 +298,7 @@ pub(super) fn named(row: &PoolRow, args: &ActArgs) -> Result<Vec<Reservation>, E
 }
 
 /// Gives machines back, or leaves the queue.
-pub async fn release(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+pub async fn release(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
     let (args, name) = (asked.args, asked.args.text("pool"));
     let (_, row) = looked_up(handle, name).await?;
     let found = named(&row, args)?;
@@ -353,7 +353,7 @@ pub(super) async fn cleaned(handle: &Handle, pool: &str, over: &[Reservation], t
 }
 
 /// Takes a person's name out of the history.
-pub async fn forget(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+pub async fn forget(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
     let (name, person) = (asked.args.text("pool"), asked.args.text("person"));
     looked_up(handle, name).await?;
     change(handle, PoolChange::Erase { pool: name.to_owned(), person: person.to_owned() }).await?;
@@ -366,7 +366,7 @@ pub async fn forget(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
 }
 
 /// Lets a reservation last longer.
-pub async fn extend(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+pub async fn extend(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
     let (args, name) = (asked.args, asked.args.text("pool"));
     let (_, row) = looked_up(handle, name).await?;
     let found = named(&row, args)?;
@@ -386,7 +386,7 @@ pub async fn extend(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
 }
 
 /// Pins the host key that a machine shows, after a person compared its fingerprint.
-pub async fn trust(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+pub async fn trust(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
     let (args, name) = (asked.args, asked.args.text("pool"));
     let (pass, row) = looked_up(handle, name).await?;
     let machines = machines(&row, args)?;
@@ -454,7 +454,7 @@ fn fingerprint(key: &str) -> String {
 }
 
 /// Takes machines out of service, or back.
-pub async fn set_enabled(handle: &Handle, asked: Asked<'_>, enables: bool) -> Result<CommandAnswer, Early> {
+pub async fn set_enabled(handle: &Handle, asked: VerbCall<'_>, enables: bool) -> Result<CommandAnswer, Early> {
     let (args, name) = (asked.args, asked.args.text("pool"));
     let (_, row) = looked_up(handle, name).await?;
     let machines = machines(&row, args)?;

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::CommandAnswer;
-use super::act::{ActArgs, Asked};
+use super::act::{ActArgs, VerbCall};
 use super::delete_instance::{act_by_name, place};
 use super::instances::{InstanceDeed, NotAsked, refusal};
 use crate::engine::reconcile::daemon::Handle;
@@ -16,7 +16,7 @@ use amarre_core::text;
 const IMAGE_CHARS_MAX: usize = 200;
 
 /// Carries it out, or shows what it would do.
-pub async fn rebuild(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
+pub async fn rebuild(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnswer> {
     act_by_name(handle, asked, InstanceDeed::Rebuild, |row, args| {
         let image = image(row, args)?;
         Ok(forecast(row, &image))

@@ -8,7 +8,7 @@
 use serde_json::json;
 
 use super::CommandAnswer;
-use super::act::Asked;
+use super::act::VerbCall;
 use super::delete_instance::place;
 use super::edit_manifest::{self, FileChange, ManifestDraft, ManifestRemark};
 use super::instances::{DeedOutcome, InstanceDeed, NotAsked, answer, perform, prepared, refusal};
@@ -27,7 +27,7 @@ use amarre_core::plan::safety::cloud_limits::{money, month};
 use amarre_core::text;
 
 /// Carries it out, or shows what it would do.
-pub async fn resize(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
+pub async fn resize(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnswer> {
     let args = asked.args;
     let name = args.texts("instances").concat();
     // What a manifest is written into is the published one.
@@ -55,7 +55,7 @@ async fn planned(handle: &Handle, pass: &PassResult, row: &InstanceRow, typed: &
 }
 
 /// Of one that a manifest did not make.
-async fn at_vendor(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Resized {
+async fn at_vendor(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: VerbCall<'_>) -> Resized {
     let args = asked.args;
     let plan = match planned(handle, pass, row, args.text("type")).await {
         Ok(plan) => plan,
@@ -139,7 +139,7 @@ pub(super) fn has_room(
 }
 
 /// Of one that a manifest made: what stands in the manifest is what the loop brings about.
-async fn in_manifest(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Resized {
+async fn in_manifest(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: VerbCall<'_>) -> Resized {
     let args = asked.args;
     let plan = match planned(handle, pass, row, args.text("type")).await {
         Ok(plan) => plan,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
-use super::act::Asked;
+use super::act::VerbCall;
 use super::{CommandAnswer, find_address, follow_command, refused};
 use crate::engine::reconcile::actions::{ActionRequest, ActionState};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
@@ -32,7 +32,7 @@ struct RestartTarget<'a> {
 }
 
 /// Restarts, and waits until all are ready again; with `dry_run` only says what would restart.
-pub async fn restart(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
+pub async fn restart(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnswer> {
     let (args, service) = (asked.args, asked.args.text("service"));
     let pass = handle.request(LoopCommand::Pass).await?.pass;
     let found = match containers(&pass, service, args.given("container")) {

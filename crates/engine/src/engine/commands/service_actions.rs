@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::act::Asked;
+use super::act::VerbCall;
 use super::apply;
 use super::builds;
 use super::find_address;
@@ -173,7 +173,7 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> O
 
 /// Forgets failures and backoffs, and converges the service; where a person says so, it also creates again what may have
 /// been created.
-pub async fn retry(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
+pub async fn retry(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnswer> {
     let (service, creates_again) = (asked.args.text("service"), asked.args.flag("create_again"));
     handle.fetch().await;
     let pass = handle.request(LoopCommand::Pass).await?.pass;

@@ -26,12 +26,12 @@ impl Engine {
             .filter(|change| is_drift(change))
             .map(|change| (change.address.clone(), change.clone()))
             .collect();
-        self.culprits.retain(|address, _| drift.contains_key(address));
+        self.attributions.retain(|address, _| drift.contains_key(address));
         let were_planned: BTreeSet<Address> =
             self.pass.plan.changes.iter().map(|change| change.address.clone()).collect();
         let mut asked: BTreeMap<ProviderId, Vec<Difference>> = BTreeMap::new();
         for change in drift.values() {
-            let is_known = self.culprits.get(&change.address).is_some_and(|(of, _)| *of == difference(change));
+            let is_known = self.attributions.get(&change.address).is_some_and(|(of, _)| *of == difference(change));
             let Some(row) = self.last_facts.applied.get(&change.address).filter(|_| !is_known) else { continue };
             let was_well = self.pass.world.seen.contains_key(&change.address);
             let was_well = was_well && !were_planned.contains(&change.address);
@@ -55,15 +55,15 @@ impl Engine {
             for thing in touched {
                 let Some(change) = drift.get(&thing.address) else { continue };
                 let text = drift_text(change, traces.get(&thing.address), thing.last_well, now);
-                self.culprits.insert(thing.address, (difference(change), text));
+                self.attributions.insert(thing.address, (difference(change), text));
             }
         }
         for change in plan.changes.iter_mut().filter(|change| is_drift(change)) {
-            if let Some((_, text)) = self.culprits.get(&change.address) {
+            if let Some((_, text)) = self.attributions.get(&change.address) {
                 change.because.text.clone_from(text);
             }
         }
-        self.culprits.iter().map(|(address, (_, text))| (address.clone(), text.clone())).collect()
+        self.attributions.iter().map(|(address, (_, text))| (address.clone(), text.clone())).collect()
     }
 }
 

@@ -22,7 +22,7 @@ use crate::providers::{Class, ProviderError};
 use amarre_core::model::folders::{Lead, Lost, is_within, normal};
 use amarre_core::model::{Address, Change, Code, Fields, Kind, ProviderId, Service, Verb, Wants};
 use amarre_core::plan::desired::bind_mounts;
-use amarre_core::plan::desired::bind_mounts::{Check, Everywhere};
+use amarre_core::plan::desired::bind_mounts::{AllMounts, Check};
 use amarre_core::plan::input::Input;
 
 /// The limit of Linux.
@@ -43,10 +43,10 @@ static WALKS: Walks = Walks::new();
 pub fn paths(input: &Input<'_>, wants: &Wants) -> BTreeMap<ProviderId, BTreeSet<String>> {
     let mut all: BTreeMap<ProviderId, BTreeSet<String>> =
         input.world.leads.keys().map(|provider| (provider.clone(), BTreeSet::new())).collect();
-    let everywhere = Everywhere::of(input);
+    let all_mounts = AllMounts::of(input);
     let mut note = |service: &Service, base: &Address, fields: &Fields| {
         let Some(paths) = all.get_mut(&base.provider) else { return };
-        let check = Check::of(&everywhere, service, base, fields);
+        let check = Check::of(&all_mounts, service, base, fields);
         paths.extend(check.iter().flat_map(Check::paths).cloned());
     };
     for service in input.services.values() {
@@ -76,12 +76,12 @@ pub async fn follow_all(paths: BTreeMap<ProviderId, BTreeSet<String>>) -> BTreeM
 
 /// The paths to check again right before each container is created.
 pub fn checks<'a>(input: &Input<'_>, changes: impl Iterator<Item = &'a Change>) -> BTreeMap<Address, Check> {
-    let everywhere = Everywhere::of(input);
+    let all_mounts = AllMounts::of(input);
     let check = |change: &Change| {
         let Verb::Create(fields) = &change.verb else { return None };
         let is_seen = input.world.leads.contains_key(&change.address.provider);
         let service = input.services.get(&change.service).filter(|_| is_seen)?;
-        Some((change.address.clone(), Check::of(&everywhere, service, &change.address.base(), fields)?))
+        Some((change.address.clone(), Check::of(&all_mounts, service, &change.address.base(), fields)?))
     };
     changes.filter(|change| change.address.kind == Kind::Container).filter_map(check).collect()
 }

@@ -127,7 +127,7 @@ impl Handle {
 
     /// Forecasts another revision of the source. Its manifests are read here, so that the loop does not wait.
     /// `is_own`: who asks wrote it, and may write here; credentials of ours are used for repositories of apps.
-    pub async fn preview(&self, snapshot: Snapshot, promised: Vec<String>, is_own: bool) -> Option<Reply> {
+    pub async fn preview(&self, snapshot: Snapshot, new_secrets: Vec<String>, is_own: bool) -> Option<Reply> {
         let context = match &self.last_pass().0.context {
             Some(context) => context.clone(),
             // No pass has ended yet.
@@ -148,7 +148,7 @@ impl Handle {
             }
         }
         let (snapshot, loaded) = (Box::new(snapshot), Box::new(loaded));
-        self.request(LoopCommand::Preview { snapshot, loaded, promised }).await
+        self.request(LoopCommand::Preview { snapshot, loaded, new_secrets }).await
     }
 
     /// Reads a manifest that was good before, here as well; `None`: it could not be read in time.
@@ -445,7 +445,7 @@ impl Daemon {
         let mode = if self.acts {
             RunMode::Act { confirmed_deletes: self.confirmed_deletes, only: self.only.clone() }
         } else if self.engine.is_adopting() || self.engine.has_pending_actions() {
-            RunMode::Asked
+            RunMode::VerbCall
         } else {
             RunMode::PlanOnly
         };
@@ -516,9 +516,9 @@ impl Daemon {
                 return answer(reply, self.engine.last_pass(), None);
             }
             LoopCommand::Look => return self.answer_look(reply).await,
-            LoopCommand::Preview { snapshot, loaded, promised } => {
+            LoopCommand::Preview { snapshot, loaded, new_secrets } => {
                 self.engine.discard_readings();
-                let pass = self.engine.preview((*snapshot, loaded.map(SharedManifests::from)), &promised).await;
+                let pass = self.engine.preview((*snapshot, loaded.map(SharedManifests::from)), &new_secrets).await;
                 return answer(reply, pass, None);
             }
             LoopCommand::Apply { confirmed_deletes, only, timeout } => {

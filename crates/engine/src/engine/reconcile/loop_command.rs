@@ -26,7 +26,7 @@ pub enum LoopCommand {
         /// Its manifests, or why they could not be read.
         loaded: Box<Result<Loaded, SourceError>>,
         /// Secrets that are not set yet, and will be by then.
-        promised: Vec<String>,
+        new_secrets: Vec<String>,
     },
     /// Act until everything is settled, or until the deadline.
     Apply {

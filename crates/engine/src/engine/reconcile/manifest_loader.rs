@@ -74,7 +74,7 @@ struct ManifestReadings {
 
 /// Why there is no result yet.
 #[derive(Debug)]
-enum Unread {
+enum LoadFailure {
     /// The reading goes on.
     Late(JoinHandle<Loaded>),
     /// The reading ended without a result.
@@ -147,11 +147,11 @@ impl ManifestReadings {
                 }
                 Ok(loaded)
             }
-            Err(Unread::Late(reading)) => {
+            Err(LoadFailure::Late(reading)) => {
                 self.running.push((revision.to_owned(), reading));
                 Err(too_long(limit))
             }
-            Err(Unread::Broke) => Err(broken_reader()),
+            Err(LoadFailure::Broke) => Err(broken_reader()),
         }
     }
 }
@@ -186,20 +186,20 @@ async fn in_turn(
     let turn = tokio::time::timeout(limit, turns.acquire_owned()).await;
     let turn = turn.ok().and_then(Result::ok).ok_or_else(|| too_long(limit))?;
     ended(begin(turn), limit).await.map_err(|unread| match unread {
-        Unread::Late(_) => too_long(limit),
-        Unread::Broke => broken_reader(),
+        LoadFailure::Late(_) => too_long(limit),
+        LoadFailure::Broke => broken_reader(),
     })
 }
 
 /// The result of a reading, or the reading that goes on.
-async fn ended(mut reading: JoinHandle<Loaded>, limit: Duration) -> Result<Loaded, Unread> {
+async fn ended(mut reading: JoinHandle<Loaded>, limit: Duration) -> Result<Loaded, LoadFailure> {
     match tokio::time::timeout(limit, &mut reading).await {
         Ok(Ok(loaded)) => Ok(loaded),
         Ok(Err(error)) => {
             tracing::error!("a bug in Amarre, the manifests could not be read: {error}");
-            Err(Unread::Broke)
+            Err(LoadFailure::Broke)
         }
-        Err(_) => Err(Unread::Late(reading)),
+        Err(_) => Err(LoadFailure::Late(reading)),
     }
 }
 

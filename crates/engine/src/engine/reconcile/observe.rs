@@ -272,7 +272,7 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
     let created = intents.chain(applied.keys());
     // What is under way cannot be ruled out yet.
     let is_doubtful = |address: &&Address| {
-        matches!(address.kind.traits().settling, Settling::RuledOut(_)) && !facts.promised.contains_key(*address)
+        matches!(address.kind.traits().settling, Settling::RuledOut(_)) && !facts.in_progress.contains_key(*address)
     };
     let to_rule_out = created.filter(is_doubtful).cloned().collect();
     let is_cloud = id.role() == Some(ProviderRole::Cloud);

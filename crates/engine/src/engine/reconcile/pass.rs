@@ -125,11 +125,11 @@ impl Engine {
         reading: SourceReading,
         loaded: Result<SharedManifests, SourceError>,
     ) -> Arc<PassResult> {
-        let kept = (self.health.clone(), self.hops.clone(), self.run.take(), self.culprits.clone());
+        let kept = (self.health.clone(), self.hops.clone(), self.run.take(), self.attributions.clone());
         self.previews = true;
         let pass = Box::pin(self.run_pass(reading, loaded, RunMode::PlanOnly)).await;
         self.previews = false;
-        (self.health, self.hops, self.run, self.culprits) = kept;
+        (self.health, self.hops, self.run, self.attributions) = kept;
         Arc::new(pass)
     }
 
@@ -137,15 +137,15 @@ impl Engine {
     pub async fn preview(
         &mut self,
         (snapshot, loaded): (Snapshot, Result<SharedManifests, SourceError>),
-        promised: &[String],
+        new_secrets: &[String],
     ) -> Arc<PassResult> {
-        let (finder, promised) = (self.secrets.clone(), promised.to_owned());
+        let (finder, new_secrets) = (self.secrets.clone(), new_secrets.to_owned());
         self.secrets = Arc::new({
             let finder = finder.clone();
             // The value is not known yet; that there is one is enough here.
             move |name| {
                 finder(name)
-                    .or_else(|why| if promised.contains(&name.0) { Ok(Secret::new(&*name.0)) } else { Err(why) })
+                    .or_else(|why| if new_secrets.contains(&name.0) { Ok(Secret::new(&*name.0)) } else { Err(why) })
             }
         });
         let reading = SourceReading { snapshot: Some(snapshot), error: None };
@@ -169,62 +169,62 @@ impl Engine {
         loaded: Result<SharedManifests, SourceError>,
         mode: RunMode,
     ) -> PassResult {
-        let mut sight = self.gather(reading, loaded, mode).await;
-        let again = self.observe(&mut sight).await;
-        let dead_ends = self.examine(&mut sight).await;
-        let scrubber = Scrubber::of(sight.desired.secrets.values());
-        let world = Arc::make_mut(&mut sight.world);
+        let mut state = self.gather(reading, loaded, mode).await;
+        let again = self.observe(&mut state).await;
+        let dead_ends = self.examine(&mut state).await;
+        let scrubber = Scrubber::of(state.desired.secrets.values());
+        let world = Arc::make_mut(&mut state.world);
         failure_log::scrub(world, &scrubber);
-        plan::rollout::completion::judge(&sight.desired.services, &self.context.site, &sight.facts, world);
+        plan::rollout::completion::judge(&state.desired.services, &self.context.site, &state.facts, world);
 
-        sight.now = self.clock.now();
-        let is_to_act = sight.mode != RunMode::PlanOnly;
-        sight.facts.power = self.with_input(&sight, instance::after_look);
-        if sight.mode != RunMode::PlanOnly && self.was_away(sight.now) {
-            sight.facts.power.values_mut().for_each(|facts| facts.watch_anew(sight.now));
+        state.now = self.clock.now();
+        let is_to_act = state.mode != RunMode::PlanOnly;
+        state.facts.power = self.with_input(&state, instance::after_look);
+        if state.mode != RunMode::PlanOnly && self.was_away(state.now) {
+            state.facts.power.values_mut().for_each(|facts| facts.watch_anew(state.now));
         }
         if is_to_act && self.ledger_error.is_none() {
-            let changed = self.with_input(&sight, account::after_look);
-            let PassState { desired, facts, .. } = &mut sight;
+            let changed = self.with_input(&state, account::after_look);
+            let PassState { desired, facts, .. } = &mut state;
             self.record_reservations(changed, desired, facts).await;
         }
-        let mut draft = self.plan(&sight);
+        let mut draft = self.plan(&state);
         let planned = self.clock.now();
-        self.meters.phase("plan", planned - sight.now);
-        self.hold_back(&mut sight, &mut draft.plan).await;
-        schedule_next_pass(&mut draft, &sight, again, &dead_ends);
-        self.with_input(&sight, instance::next_change).into_iter().for_each(|at| draft.plan.look_by(at));
+        self.meters.phase("plan", planned - state.now);
+        self.hold_back(&mut state, &mut draft.plan).await;
+        schedule_next_pass(&mut draft, &state, again, &dead_ends);
+        self.with_input(&state, instance::next_change).into_iter().for_each(|at| draft.plan.look_by(at));
         if !self.context.site.clouds.is_empty() {
-            draft.plan.look_in(sight.now, schedule::CLOUDS_ANEW);
+            draft.plan.look_in(state.now, schedule::CLOUDS_ANEW);
         }
-        self.with_input(&sight, account::next_change).into_iter().for_each(|at| draft.plan.look_by(at));
-        if sight.desired.services.values().any(|service| service.pool.is_some()) {
-            draft.plan.look_in(sight.now, schedule::CLOUDS_ANEW);
+        self.with_input(&state, account::next_change).into_iter().for_each(|at| draft.plan.look_by(at));
+        if state.desired.services.values().any(|service| service.pool.is_some()) {
+            draft.plan.look_in(state.now, schedule::CLOUDS_ANEW);
         }
         self.source.apps().next().into_iter().for_each(|at| draft.plan.look_by(at));
-        self.next_action_look(&sight.world, sight.now).into_iter().for_each(|at| draft.plan.look_by(at));
+        self.next_action_look(&state.world, state.now).into_iter().for_each(|at| draft.plan.look_by(at));
         if is_to_act && self.ledger_error.is_some() {
-            self.try_ledger(&mut draft.plan, sight.now).await;
+            self.try_ledger(&mut draft.plan, state.now).await;
         }
         // Nothing changes the plan after this.
-        let acts = self.keeps_all_rules(&sight, &draft.plan) && is_to_act;
+        let acts = self.keeps_all_rules(&state, &draft.plan) && is_to_act;
 
         self.end_adopting(&draft.plan);
-        let run = self.run_id(acts, &draft.plan, &sight.unpublished, sight.source.as_ref(), sight.now).await;
+        let run = self.run_id(acts, &draft.plan, &state.unpublished, state.source.as_ref(), state.now).await;
         let mut last_failures = self.ledger.last_failures().await.unwrap_or_default();
         if acts && self.ledger_error.is_none() {
-            self.carry_out(&mut sight, &draft, run, &mut last_failures, &scrubber).await;
+            self.carry_out(&mut state, &draft, run, &mut last_failures, &scrubber).await;
         }
         self.meters.phase("execute", self.clock.now() - planned);
         if self.lanes.is_empty() && self.run.is_some() && !draft.plan.changes.iter().any(Change::is_now) {
             self.end_run().await;
         }
         let instances =
-            sight.desired.services.iter().flat_map(|(name, service)| service.servers().map(move |one| (name, one)));
-        self.count_savings(instances.collect(), (&sight.world, &sight.facts), sight.now, acts).await;
-        sight.suspend_rolled_back();
-        draft.plan = self.with_suspended(draft.plan, &sight);
-        self.compose_result(sight, draft, PassNotes { acts, run, dead_ends, last_failures, scrubber }).await
+            state.desired.services.iter().flat_map(|(name, service)| service.servers().map(move |one| (name, one)));
+        self.count_savings(instances.collect(), (&state.world, &state.facts), state.now, acts).await;
+        state.suspend_rolled_back();
+        draft.plan = self.with_suspended(draft.plan, &state);
+        self.compose_result(state, draft, PassNotes { acts, run, dead_ends, last_failures, scrubber }).await
     }
 
     /// Whether the last pass was long ago, or there was none.
@@ -273,7 +273,7 @@ impl Engine {
     /// What people have asked for. The number of deletes counts once: what vanishes later needs a new one.
     fn requests_of(&self, mode: &RunMode) -> Requests {
         let number = match mode {
-            RunMode::PlanOnly | RunMode::Asked => None,
+            RunMode::PlanOnly | RunMode::VerbCall => None,
             RunMode::Act { confirmed_deletes, .. } => *confirmed_deletes,
         };
         let confirmed_deletes = number.filter(|_| self.requests.confirmed.is_empty());
@@ -287,28 +287,28 @@ impl Engine {
         facts.gone = desired.gone.clone();
         facts.revision = source.unwrap_or(&self.pass.source).revision.clone();
         for under_way in self.under_way.values() {
-            facts.promised.extend(under_way.made.clone());
+            facts.in_progress.extend(under_way.made.clone());
             facts.going.extend(under_way.going.iter().cloned());
         }
         facts.prune_blocked = desired.prune_blocked || source.is_none();
     }
 
     /// Observes the vendors; answers when a doubted one is to be asked again.
-    async fn observe(&mut self, sight: &mut PassState) -> Option<Timestamp> {
-        let now = sight.now;
-        self.kept.begin(&sight.desired.services);
-        let early = self.kept.before_look(&self.context, Self::input(sight));
+    async fn observe(&mut self, state: &mut PassState) -> Option<Timestamp> {
+        let now = state.now;
+        self.kept.begin(&state.desired.services);
+        let early = self.kept.before_look(&self.context, Self::input(state));
         let reuse = self.readings_from <= now && now - self.readings_from < Millis(self.interval.0.min(READ_ANEW.0));
         if !reuse {
             self.readings_from = now;
         }
         let past = PollHistory { written: &self.written, wake: &self.wake };
-        let PassState { facts, unpublished, .. } = &*sight;
+        let PassState { facts, unpublished, .. } = &*state;
         let site = &self.context.site;
-        let machines = self.machine_accesses(&sight.desired, facts);
+        let machines = self.machine_accesses(&state.desired, facts);
         let known = PassKnowledge { site, wants: &early, facts, unpublished, machines: &machines, reuse, now };
         let (world, again) = self.observer.observe(&self.context.providers, known, past).await;
-        sight.world = Arc::new(world);
+        state.world = Arc::new(world);
         self.meters.phase("observe", self.clock.now() - now);
         if again.is_some() {
             // A doubted answer is not taken from a cache.
@@ -318,36 +318,36 @@ impl Engine {
     }
 
     /// Examines what no vendor reports: whether containers answer, where hosts and links lead, who answers on port 80.
-    async fn examine(&mut self, sight: &mut PassState) -> BTreeMap<Address, DeadEnd> {
-        let now = sight.now;
-        let world = Arc::make_mut(&mut sight.world);
+    async fn examine(&mut self, state: &mut PassState) -> BTreeMap<Address, DeadEnd> {
+        let now = state.now;
+        let world = Arc::make_mut(&mut state.world);
         self.ages.correct(world, self.clock.now(), self.clock.steady());
-        engine_spelling::as_made(world, &sight.facts.applied);
+        engine_spelling::as_made(world, &state.facts.applied);
         // So that most looks have nothing to ask, and want what they wanted before.
         self.health.recall(world);
         self.hops.recall(world);
-        let probed = self.kept.observed(&self.context, Self::input(sight), &self.observer.versions);
+        let probed = self.kept.observed(&self.context, Self::input(state), &self.observer.versions);
         let (ages, steady) = (&self.ages, self.clock.steady());
         let uptime = |address: &Address, stamp| now - ages.up_since(address, stamp, now, steady);
-        let unknown = self.health.unknown(&probed, &sight.world);
-        let led_to = self.with_input(sight, |input| upstreams::led_to(input, &unknown));
+        let unknown = self.health.unknown(&probed, &state.world);
+        let led_to = self.with_input(state, |input| upstreams::led_to(input, &unknown));
         let wants = (&*probed, &led_to);
-        let world = Arc::make_mut(&mut sight.world);
-        let is_other = self.health.judge(&self.context.providers, wants, &sight.facts, world, uptime).await;
+        let world = Arc::make_mut(&mut state.world);
+        let is_other = self.health.judge(&self.context.providers, wants, &state.facts, world, uptime).await;
         // What has just become ready is led to by now.
         let probed = match is_other {
-            true => self.kept.observed(&self.context, Self::input(sight), &self.observer.versions),
+            true => self.kept.observed(&self.context, Self::input(state), &self.observer.versions),
             false => probed,
         };
         let health = &self.health;
-        let places = self.with_input(sight, |input| upstream_probe::upstreams_to_probe(input, &probed, health));
+        let places = self.with_input(state, |input| upstream_probe::upstreams_to_probe(input, &probed, health));
         let dead_ends = self.hops.probe_due(&self.context.providers, places, now).await;
-        self.hops.recall(Arc::make_mut(&mut sight.world));
-        let paths = self.with_input(sight, |input| bind_links::paths(input, &probed));
+        self.hops.recall(Arc::make_mut(&mut state.world));
+        let paths = self.with_input(state, |input| bind_links::paths(input, &probed));
         let leads = bind_links::follow_all(paths).await;
-        let world = Arc::make_mut(&mut sight.world);
+        let world = Arc::make_mut(&mut state.world);
         world.leads = leads;
-        let (site, services) = (&self.context.site, &sight.desired.services);
+        let (site, services) = (&self.context.site, &state.desired.services);
         self.port80.examine(site, services, &probed, world, now).await;
         let wrote = std::mem::take(&mut self.observer.wrote);
         let visitor = self.port80.visitor().clone();
@@ -357,31 +357,31 @@ impl Engine {
     }
 
     /// The wants, and the plan.
-    fn plan(&mut self, sight: &PassState) -> PassDraft {
-        let (wants, plan) = self.kept.planned(&self.context, Self::input(sight), &self.observer.versions);
-        if sight.requests.confirmed_deletes.is_some() && plan.guard.is_none() {
-            self.requests.confirmed = self.with_input(sight, |input| mass_deletes::doomed(input, &plan));
+    fn plan(&mut self, state: &PassState) -> PassDraft {
+        let (wants, plan) = self.kept.planned(&self.context, Self::input(state), &self.observer.versions);
+        if state.requests.confirmed_deletes.is_some() && plan.guard.is_none() {
+            self.requests.confirmed = self.with_input(state, |input| mass_deletes::doomed(input, &plan));
         }
         PassDraft { wants, plan }
     }
 
     /// Holds changes that failed a moment ago, and attributes drift.
-    async fn hold_back(&mut self, sight: &mut PassState, plan: &mut Plan) {
+    async fn hold_back(&mut self, state: &mut PassState, plan: &mut Plan) {
         let busy = self.services_at_work();
         if !self.previews {
-            self.retries.forget(plan, &sight.world, |service| busy.contains(service));
-            self.remember_failed_builds(plan, sight.now);
+            self.retries.forget(plan, &state.world, |service| busy.contains(service));
+            self.remember_failed_builds(plan, state.now);
         }
         // One that is to wait for its retry is held back while all ask for the turn, not only while it has it.
         builds::ask_again(plan);
-        self.retries.hold_back(plan, &sight.facts.revision, sight.now, |service| busy.contains(service));
-        self.with_input(sight, |input| builds::take_turns(input, plan));
-        sight.facts.culprits = self.attribute(plan, sight.now).await;
+        self.retries.hold_back(plan, &state.facts.revision, state.now, |service| busy.contains(service));
+        self.with_input(state, |input| builds::take_turns(input, plan));
+        state.facts.changed_by = self.attribute(plan, state.now).await;
     }
 
     /// Whether the plan may be carried out; each rule that it breaks is a bug, and logged.
-    fn keeps_all_rules(&self, sight: &PassState, plan: &Plan) -> bool {
-        let broken_rules = self.with_input(sight, |input| lint::broken_rules(input, plan));
+    fn keeps_all_rules(&self, state: &PassState, plan: &Plan) -> bool {
+        let broken_rules = self.with_input(state, |input| lint::broken_rules(input, plan));
         for rule in &broken_rules {
             tracing::error!("a bug in Amarre, nothing is written: {rule}");
         }
@@ -402,18 +402,18 @@ impl Engine {
     /// Records the findings, then hands out the changes that may be done now. Without the record nothing is handed out.
     async fn carry_out(
         &mut self,
-        sight: &mut PassState,
+        state: &mut PassState,
         draft: &PassDraft,
         run: i64,
         last_failures: &mut BTreeMap<Address, LastFailure>,
         scrubber: &Scrubber,
     ) {
         let PassDraft { wants, plan } = draft;
-        self.settle_actions(&sight.world, sight.now).await;
+        self.settle_actions(&state.world, state.now).await;
         // Before the changes, which would go on without an end: a person waits for it.
-        self.hand_out_actions(&sight.world, run, sight.now).await;
-        let ready = self.ready(plan, &sight.mode);
-        let PassState { desired, world, facts, requests, unpublished, now, .. } = &mut *sight;
+        self.hand_out_actions(&state.world, run, state.now).await;
+        let ready = self.ready(plan, &state.mode);
+        let PassState { desired, world, facts, requests, unpublished, now, .. } = &mut *state;
         let found = Findings { wants, world, plan, facts, requests, now: *now };
         // Before a failed container is deleted.
         self.record_last_lines(last_failures, found, scrubber).await;
@@ -421,9 +421,9 @@ impl Engine {
             return self.ledger_failed(&error);
         }
         let due = || ready.values().flatten();
-        let checks = self.with_input(sight, |input| bind_links::checks(input, due()));
-        self.hand_out(ready, run, wants, &sight.desired, &checks).await;
-        self.publish(&sight.unpublished, plan, sight.now).await;
+        let checks = self.with_input(state, |input| bind_links::checks(input, due()));
+        self.hand_out(ready, run, wants, &state.desired, &checks).await;
+        self.publish(&state.unpublished, plan, state.now).await;
     }
 
     /// Records the findings and the good versions. A record that was learned just now may be in a zone that is not published.
@@ -440,13 +440,13 @@ impl Engine {
     }
 
     /// Everything as the result that people and the next pass get.
-    async fn compose_result(&self, sight: PassState, draft: PassDraft, told: PassNotes) -> PassResult {
-        let unpublished = sight.unpublished.iter().map(|dirty| self.with_error(dirty.clone())).collect();
-        let PassState { mode, now, source, source_error, desired, facts, requests, world, .. } = sight;
+    async fn compose_result(&self, state: PassState, draft: PassDraft, told: PassNotes) -> PassResult {
+        let unpublished = state.unpublished.iter().map(|dirty| self.with_error(dirty.clone())).collect();
+        let PassState { mode, now, source, source_error, desired, facts, requests, world, .. } = state;
         let PassNotes { acts, run, dead_ends, last_failures, scrubber } = told;
         let only = match mode {
             RunMode::Act { only, .. } => only,
-            RunMode::PlanOnly | RunMode::Asked => None,
+            RunMode::PlanOnly | RunMode::VerbCall => None,
         };
         let mut pass = PassResult {
             at: now,
@@ -505,15 +505,15 @@ impl Engine {
     }
 
     /// The plan with the differences of suspended services, held: shown, not applied.
-    fn with_suspended(&mut self, mut plan: Plan, sight: &PassState) -> Plan {
-        let facts = &sight.facts;
+    fn with_suspended(&mut self, mut plan: Plan, state: &PassState) -> Plan {
+        let facts = &state.facts;
         let is_left = |name: &String| facts.suspended.get(name).is_some_and(|suspension| !suspension.destroy);
         if !facts.suspended.keys().any(is_left) {
             return plan;
         }
         let mut awake = facts.clone();
         awake.suspended.retain(|_, suspension| suspension.destroy);
-        let given = PassInput { facts: &awake, ..Self::input(sight) };
+        let given = PassInput { facts: &awake, ..Self::input(state) };
         let shown = self.kept.awake(&self.context, given, &self.observer.versions);
         for mut change in shown.changes.into_iter().filter(|change| is_left(&change.service)) {
             change.gate = Gate::Held(suspended(&change.service, facts));
@@ -522,12 +522,12 @@ impl Engine {
         plan
     }
 
-    fn with_input<T>(&self, sight: &PassState, use_it: impl FnOnce(&Input<'_>) -> T) -> T {
-        self.context.with_input(Self::input(sight), use_it)
+    fn with_input<T>(&self, state: &PassState, use_it: impl FnOnce(&Input<'_>) -> T) -> T {
+        self.context.with_input(Self::input(state), use_it)
     }
 
-    fn input(sight: &PassState) -> PassInput<'_> {
-        let PassState { desired, world, facts, requests, now, .. } = sight;
+    fn input(state: &PassState) -> PassInput<'_> {
+        let PassState { desired, world, facts, requests, now, .. } = state;
         let DesiredManifests { services, marks, .. } = desired;
         PassInput { services, marks, world, facts, requests, now: *now }
     }
@@ -566,12 +566,12 @@ fn suspended(service: &str, facts: &Facts) -> Refusal {
 /// A resource that starts is watched closely, one that takes its time is not.
 fn schedule_next_pass(
     draft: &mut PassDraft,
-    sight: &PassState,
+    state: &PassState,
     again: Option<Timestamp>,
     dead_ends: &BTreeMap<Address, DeadEnd>,
 ) {
     let PassDraft { wants, plan } = draft;
-    let (world, now) = (&sight.world, sight.now);
+    let (world, now) = (&state.world, state.now);
     if let Some(at) = again {
         plan.look_by(at);
     }
@@ -604,7 +604,7 @@ fn schedule_next_pass(
     for end in dead_ends.values() {
         plan.look_by(schedule::watch(end.since, now));
     }
-    for until in sight.facts.suspended.values().filter_map(|suspension| suspension.until).filter(|until| *until > now) {
+    for until in state.facts.suspended.values().filter_map(|suspension| suspension.until).filter(|until| *until > now) {
         plan.look_by(until);
     }
 }

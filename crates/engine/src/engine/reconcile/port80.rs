@@ -21,7 +21,7 @@ use crate::providers::dns::query;
 use crate::providers::http::Http;
 use amarre_core::model::service::Service;
 use amarre_core::model::site::HostSite;
-use amarre_core::model::world::{Leads, Port80};
+use amarre_core::model::world::{Port80, Resolution};
 use amarre_core::model::{Address, Kind, Millis, Site, Text, Timestamp, Wants, World};
 use amarre_core::text;
 
@@ -56,7 +56,7 @@ pub trait Port80Client: Send + Sync {
     }
 
     /// The addresses of the name, as Let's Encrypt would find them.
-    async fn find(&self, name: &str) -> Leads;
+    async fn find(&self, name: &str) -> Resolution;
 
     /// Whether something takes a connection there, or serves this path with neither a client's nor a server's error.
     ///
@@ -138,7 +138,7 @@ impl Port80Client for HttpVisitor {
         }
     }
 
-    async fn find(&self, name: &str) -> Leads {
+    async fn find(&self, name: &str) -> Resolution {
         query::leads(name, &self.resolvers, LIMIT).await
     }
 }
@@ -171,7 +171,7 @@ fn is_below(place: &str, to: &str) -> bool {
 pub struct Port80Findings {
     visitor: Arc<dyn Port80Client>,
     known: BTreeMap<(String, IpAddr), (Timestamp, Port80)>,
-    led: BTreeMap<String, (Timestamp, Leads)>,
+    led: BTreeMap<String, (Timestamp, Resolution)>,
     /// Hosts that others' changes may have left out of nginx.
     pub left_out: LeftOut,
 }
@@ -283,13 +283,13 @@ fn resolve_chain(record: &Address) -> Option<&str> {
 }
 
 /// Why a name leads elsewhere; `None`: at least one address of its host is among its addresses, or they are unknown.
-fn wrong_target(name: &str, leads: &Leads, ips: &BTreeSet<IpAddr>) -> Option<String> {
+fn wrong_target(name: &str, leads: &Resolution, ips: &BTreeSet<IpAddr>) -> Option<String> {
     let list = |all: &BTreeSet<IpAddr>| all.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
     match leads {
-        Leads::Unknown => None,
-        Leads::Nowhere(resolver) => Some(format!("{name} has no address, says the resolver {resolver}")),
-        Leads::To(found) if ips.is_empty() || found.iter().any(|ip| ips.contains(ip)) => None,
-        Leads::To(found) => Some(format!("{name} leads to {}, not to {}", list(found), list(ips))),
+        Resolution::Unknown => None,
+        Resolution::Nowhere(resolver) => Some(format!("{name} has no address, says the resolver {resolver}")),
+        Resolution::To(found) if ips.is_empty() || found.iter().any(|ip| ips.contains(ip)) => None,
+        Resolution::To(found) => Some(format!("{name} leads to {}, not to {}", list(found), list(ips))),
     }
 }
 
@@ -342,17 +342,17 @@ mod tests {
         let ips = |all: &[&str]| all.iter().map(|ip| ip.parse().unwrap()).collect::<BTreeSet<IpAddr>>();
         let resolver: IpAddr = "192.0.2.53".parse().unwrap();
         for (leads, host, expected) in [
-            (Leads::Unknown, &["198.51.100.7"][..], None),
+            (Resolution::Unknown, &["198.51.100.7"][..], None),
             (
-                Leads::Nowhere(resolver),
+                Resolution::Nowhere(resolver),
                 &["198.51.100.7"],
                 Some("wiki.example.org has no address, says the resolver 192.0.2.53"),
             ),
-            (Leads::Nowhere(resolver), &[], Some("wiki.example.org has no address, says the resolver 192.0.2.53")),
-            (Leads::To(ips(&["198.51.100.7"])), &["198.51.100.7", "2001:db8::7"], None),
-            (Leads::To(ips(&["192.0.2.9"])), &[], None),
+            (Resolution::Nowhere(resolver), &[], Some("wiki.example.org has no address, says the resolver 192.0.2.53")),
+            (Resolution::To(ips(&["198.51.100.7"])), &["198.51.100.7", "2001:db8::7"], None),
+            (Resolution::To(ips(&["192.0.2.9"])), &[], None),
             (
-                Leads::To(ips(&["192.0.2.9"])),
+                Resolution::To(ips(&["192.0.2.9"])),
                 &["198.51.100.7"],
                 Some("wiki.example.org leads to 192.0.2.9, not to 198.51.100.7"),
             ),

@@ -164,7 +164,7 @@ pub fn effective_stage(pass: &PassResult, name: &str) -> AppStage {
     };
     let is_it = |address: &Address| address.kind == Kind::Image && address.name == build.image;
     // What a lane was given is planned no more.
-    if pass.facts.promised.keys().any(is_it) {
+    if pass.facts.in_progress.keys().any(is_it) {
         return AppStage::plain(DeploymentState::Provisioning);
     }
     let failing = pass.failing.values().find(|error| builds::is_build(&error.change) && is_it(&error.change.address));

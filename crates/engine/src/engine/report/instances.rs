@@ -265,7 +265,7 @@ impl InstanceRow {
 /// The filter and order of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct InstancesOf {
+pub struct InstancesQuery {
     /// Part of a name, an id, an address, a size.
     pub q: String,
     /// Only of this cloud.
@@ -285,7 +285,7 @@ pub struct InstancesOf {
 /// By what a list is sorted; each also with `-`.
 pub const SORTS: [&str; 7] = ["name", "cloud", "project", "region", "state", "type", "created"];
 
-impl InstancesOf {
+impl InstancesQuery {
     /// As the query of a request.
     pub fn pairs(&self) -> Vec<(&'static str, &str)> {
         let Self { q, cloud, project, region, state, managed, sort } = self;

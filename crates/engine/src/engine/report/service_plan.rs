@@ -1,6 +1,6 @@
 //! The plan of one service, row by row, for readers that show it in another form than text. Pure.
 
-pub use amarre_core::plan::render::rows::{OfService, RowNote, ServicePlanRow};
+pub use amarre_core::plan::render::rows::{RowNote, ServicePlan, ServicePlanRow};
 
 use crate::engine::PassResult;
 use amarre_core::plan::forecast::Forecast;
@@ -9,13 +9,13 @@ use amarre_core::plan::render;
 use amarre_core::plan::render::rows::SharedFacts;
 
 /// The forecast for a service, to the end; `None`: nothing.
-pub fn of_service(pass: &PassResult, service: &str) -> Option<OfService> {
+pub fn of_service(pass: &PassResult, service: &str) -> Option<ServicePlan> {
     let forecast = pass.forecast()?;
     pass.with_input(|input| in_forecast(input, forecast, service)).flatten()
 }
 
 /// The same of any forecast.
-pub fn in_forecast(input: &Input<'_>, forecast: &Forecast, service: &str) -> Option<OfService> {
+pub fn in_forecast(input: &Input<'_>, forecast: &Forecast, service: &str) -> Option<ServicePlan> {
     let lines = render::lines(input, forecast).remove(service)?;
     let plan = SharedFacts::of(input, forecast).service(service, &lines);
     (!plan.rows.is_empty()).then_some(plan)

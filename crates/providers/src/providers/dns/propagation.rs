@@ -85,7 +85,7 @@ struct WatchMemory {
 
 /// Who was asked, and how long the answer took.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct AnswerTime {
     /// A name or an address.
     pub who: String,
     /// `None` = no answer.
@@ -143,7 +143,7 @@ impl Watcher {
     }
 
     /// How long each server of a zone takes to answer for it.
-    pub async fn hear_servers(&self, zone: &str, names: &[String], now: Timestamp) -> Vec<Heard> {
+    pub async fn hear_servers(&self, zone: &str, names: &[String], now: Timestamp) -> Vec<AnswerTime> {
         let nameservers = BTreeMap::from([(zone.to_owned(), names.to_vec())]);
         let zones = Zones { nameservers, unpublished: BTreeSet::new() };
         let servers = self.servers_of(now, zone, &zones).await;
@@ -152,16 +152,16 @@ impl Watcher {
             let name = names.get(index).filter(|_| self.settings.servers.is_empty()).cloned();
             async move {
                 let who = name.or_else(|| server.first().map(ToString::to_string)).unwrap_or_default();
-                Heard { took: first_answer(&server, zone).await, who }
+                AnswerTime { took: first_answer(&server, zone).await, who }
             }
         });
         join_all(asks).await
     }
 
     /// How long each resolver takes to answer for a zone.
-    pub async fn hear_resolvers(&self, zone: &str) -> Vec<Heard> {
+    pub async fn hear_resolvers(&self, zone: &str) -> Vec<AnswerTime> {
         let asks = self.settings.resolvers.iter().map(|resolver| async move {
-            Heard { took: first_answer(&[*resolver], zone).await, who: resolver.to_string() }
+            AnswerTime { took: first_answer(&[*resolver], zone).await, who: resolver.to_string() }
         });
         join_all(asks).await
     }

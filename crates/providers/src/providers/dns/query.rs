@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use amarre_core::model::world::Leads;
+use amarre_core::model::world::Resolution;
 
 /// A datagram may be lost once.
 const DATAGRAMS_MAX: u32 = 2;
@@ -63,21 +63,21 @@ pub async fn addresses(host: &str, resolvers: &[SocketAddr], limit: Duration) ->
 }
 
 /// Looks a name up as a visitor would, by the first of `resolvers` that answers.
-pub async fn leads(name: &str, resolvers: &[SocketAddr], limit: Duration) -> Leads {
+pub async fn leads(name: &str, resolvers: &[SocketAddr], limit: Duration) -> Resolution {
     for resolver in resolvers {
         let (v4, v6) = tokio::join!(found(*resolver, name, "A", limit), found(*resolver, name, "AAAA", limit));
         match (v4, v6) {
-            (Some(v4), Some(v6)) if v4.is_empty() && v6.is_empty() => return Leads::Nowhere(resolver.ip()),
+            (Some(v4), Some(v6)) if v4.is_empty() && v6.is_empty() => return Resolution::Nowhere(resolver.ip()),
             (None, None) => (),
             (v4, v6) => {
                 let all: BTreeSet<IpAddr> = v4.into_iter().chain(v6).flatten().collect();
                 if !all.is_empty() {
-                    return Leads::To(all);
+                    return Resolution::To(all);
                 }
             }
         }
     }
-    Leads::Unknown
+    Resolution::Unknown
 }
 
 /// Every address in an answer; `None`: there was no answer.

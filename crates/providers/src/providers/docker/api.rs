@@ -33,7 +33,7 @@ use super::registry::Registries;
 use super::transport::{self, ConnectError, Sender, TlsFiles, versioned};
 use crate::error_chain::{chain, root};
 use crate::providers::http::Counts;
-use crate::providers::rows::{ListForm, Listed, RowReader, Unlisted};
+use crate::providers::rows::{ListError, ListForm, Listed, RowReader};
 use crate::providers::{Class, ImageFacts, ProviderError, Taken};
 use amarre_core::model::{Code, Kind, Text, Timestamp, words};
 use amarre_core::text;
@@ -237,8 +237,8 @@ impl EngineApi {
         let rows = self.done("GET", doing, read.unwrap_or(Err(Error::RequestTimeoutError)))?;
         let listed = rows.listed();
         listed.map_err(|why| match why {
-            Unlisted::TooLarge => answer_limit::too_large(doing),
-            Unlisted::Garbled => {
+            ListError::TooLarge => answer_limit::too_large(doing),
+            ListError::Garbled => {
                 let message = format!("{doing} got no answer: what came is not all of a list");
                 ProviderError::new(Class::OutcomeUnknown, Code::A0502, message)
             }

@@ -423,7 +423,7 @@ async fn read_answer(
         if gathered.len() > OBJECT_BYTES_MAX {
             return Err(failed(order, builds, "the engine's answer is no stream of objects"));
         }
-        let mut objects = serde_json::Deserializer::from_slice(&gathered).into_iter::<Said>();
+        let mut objects = serde_json::Deserializer::from_slice(&gathered).into_iter::<BuildMessage>();
         let mut done = 0;
         while let Some(Ok(said)) = objects.next() {
             done = objects.byte_offset();
@@ -451,7 +451,7 @@ async fn read_answer(
 
 /// One object of the stream.
 #[derive(Debug, Deserialize)]
-struct Said {
+struct BuildMessage {
     id: Option<String>,
     aux: Option<Json>,
     stream: Option<String>,

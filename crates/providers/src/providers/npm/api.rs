@@ -17,7 +17,7 @@ use super::errors::{CertbotWords, NpmError};
 use super::sections::Section;
 use crate::error_chain::reason;
 use crate::providers::http::{BODY_BYTES_MAX, Counts, Http, HttpAnswer, HttpFailure};
-use crate::providers::rows::{ListForm, Listed, Unlisted};
+use crate::providers::rows::{ListError, ListForm, Listed};
 use crate::secret::{Scrubber, Secret};
 use amarre_core::model::words;
 
@@ -415,8 +415,8 @@ impl NpmApi {
             let answer = judge(self.call(Method::GET, &path, None, Some(LIST)).await?)?;
             let rows = answer.rows.ok_or(NpmError::Garbled(answer.status))?;
             rows.listed().map_err(|why| match why {
-                Unlisted::TooLarge => NpmError::Lost(format!("the answer is larger than {BODY_BYTES_MAX} bytes")),
-                Unlisted::Garbled => NpmError::Garbled(answer.status),
+                ListError::TooLarge => NpmError::Lost(format!("the answer is larger than {BODY_BYTES_MAX} bytes")),
+                ListError::Garbled => NpmError::Garbled(answer.status),
             })
         };
         read.await.map_err(|trouble| trouble.in_section(section, Level::View))

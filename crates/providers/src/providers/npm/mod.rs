@@ -34,7 +34,7 @@ use self::sections::Section;
 use super::kept_reading::KeptReading;
 use super::rows::Listed;
 use super::{
-    AttributeDrift, Attributed, Blame, Capabilities, Class, Culprit, Difference, EXAM_LIMIT, Exam, ExamineSetup,
+    AttributeDrift, Attributed, Blame, BlamedHost, Capabilities, Class, Difference, EXAM_LIMIT, Exam, ExamineSetup,
     Finding, Observation, ObserveQuery, Outcome, Provider, ProviderError, ProxyRescue, Supplies,
 };
 use crate::secret::{MarkKey, Secret};
@@ -526,12 +526,12 @@ impl ExamineSetup for NpmProvider {
 
 #[async_trait]
 impl ProxyRescue for NpmProvider {
-    async fn find_culprits(&self, said: &str) -> Result<Blame, ProviderError> {
+    async fn find_refused_hosts(&self, said: &str) -> Result<Blame, ProviderError> {
         self.blame_hosts(said).await
     }
 
-    async fn disable(&self, culprit: &Culprit) -> Result<(), ProviderError> {
-        self.switch_off_host(culprit).await
+    async fn disable(&self, host: &BlamedHost) -> Result<(), ProviderError> {
+        self.switch_off_host(host).await
     }
 }
 

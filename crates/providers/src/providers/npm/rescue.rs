@@ -9,43 +9,43 @@ use super::api::HostRow;
 use super::errors::{CallKind, NpmError};
 use super::sections::Section;
 use super::{NpmProvider, convert};
-use crate::providers::{Blame, Culprit, ProviderError};
+use crate::providers::{Blame, BlamedHost, ProviderError};
 use amarre_core::model::words;
 
 impl NpmProvider {
     /// Finds the hosts that nginx's words mean.
     pub(super) async fn blame_hosts(&self, said: &str) -> Result<Blame, ProviderError> {
-        let mut blame = Blame { words: convert::emergency(said), culprits: Vec::new() };
+        let mut blame = Blame { words: convert::emergency(said), hosts: Vec::new() };
         let failed = |trouble| self.failed("", trouble, CallKind::Read);
         for section in self.visible_sections().await.map_err(failed)? {
             let rows = self.api.list::<HostRow>(section).await.map_err(failed)?.all();
             let meant = rows.iter().filter(|row| is_meant(section, row, said));
-            blame.culprits.extend(meant.map(|row| self.culprit(section, row)));
+            blame.hosts.extend(meant.map(|row| self.blamed_host(section, row)));
         }
         Ok(blame)
     }
 
-    fn culprit(&self, section: Section, row: &HostRow) -> Culprit {
+    fn blamed_host(&self, section: Section, row: &HostRow) -> BlamedHost {
         let names = if section.is_by_port() {
             row.incoming_port.to_string()
         } else {
             words::said(&row.domain_names.join(", "))
         };
         let is_ours = convert::instance_of(row) == Some(self.instance.as_str());
-        Culprit { kind: section.kind(), id: row.id, names, is_ours }
+        BlamedHost { kind: section.kind(), id: row.id, names, is_ours }
     }
 
     /// Switches a host off, whatever else nginx still refuses.
-    pub(super) async fn switch_off_host(&self, culprit: &Culprit) -> Result<(), ProviderError> {
+    pub(super) async fn switch_off_host(&self, host: &BlamedHost) -> Result<(), ProviderError> {
         let _alone = self.begin_write().await;
-        let doing = format!("could not switch off {}", culprit.label());
-        let Some(section) = Section::of_kind(culprit.kind) else { return Ok(()) };
+        let doing = format!("could not switch off {}", host.label());
+        let Some(section) = Section::of_kind(host.kind) else { return Ok(()) };
         let write = |outcome| match outcome {
             // The row and its file are as they should be; nginx has more to object to.
             Ok(()) | Err(NpmError::Broken(..)) => Ok(()),
             Err(trouble) => Err(self.failed(&doing, trouble, CallKind::Write)),
         };
-        let row: HostRow = match self.api.get(section, &culprit.id.to_string()).await {
+        let row: HostRow = match self.api.get(section, &host.id.to_string()).await {
             Ok(row) => row,
             Err(NpmError::Absent) => return Ok(()),
             Err(trouble) => return Err(self.failed(&doing, trouble, CallKind::Read)),

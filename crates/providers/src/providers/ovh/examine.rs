@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::OvhAccount;
 use super::api::{OvhError, WireCredential};
-use crate::providers::dns::propagation::{Heard, Watcher};
+use crate::providers::dns::propagation::{AnswerTime, Watcher};
 use crate::providers::{EXAM_LIMIT, Exam, Finding};
 use amarre_core::model::{Code, Millis, Site, Timestamp};
 use amarre_core::text;
@@ -120,9 +120,9 @@ impl OvhAccount {
                 findings.push(Finding::know(DNS, Code::A0255, text).hint(hint));
                 continue;
             };
-            let heard = watcher.hear_servers(zone, &names, now).await;
-            let answering = heard.iter().filter(|heard| heard.took.is_some()).count();
-            let text = format!("{answering} of {} servers of {zone} answer", heard.len());
+            let answers = watcher.hear_servers(zone, &names, now).await;
+            let answering = answers.iter().filter(|answer| answer.took.is_some()).count();
+            let text = format!("{answering} of {} servers of {zone} answer", answers.len());
             findings.push(if answering == 0 {
                 Finding::know(DNS, Code::A0255, text)
                     .note("whether a record is visible is asked of the resolvers instead")
@@ -130,13 +130,13 @@ impl OvhAccount {
             } else {
                 Finding::good(DNS, text)
             });
-            findings.extend(heard.iter().filter_map(slow));
+            findings.extend(answers.iter().filter_map(slow));
         }
-        for heard in watcher.hear_resolvers(needed.first().copied().unwrap_or("ovh.com")).await {
-            match heard.took {
-                Some(_) => findings.extend(slow(&heard)),
+        for answer in watcher.hear_resolvers(needed.first().copied().unwrap_or("ovh.com")).await {
+            match answer.took {
+                Some(_) => findings.extend(slow(&answer)),
                 None => findings.push(
-                    Finding::know(DNS, Code::A0255, format!("resolver {} does not answer", heard.who))
+                    Finding::know(DNS, Code::A0255, format!("resolver {} does not answer", answer.who))
                         .hint("name one that does in `dns.propagation.resolvers`"),
                 ),
             }
@@ -145,9 +145,9 @@ impl OvhAccount {
     }
 }
 
-fn slow(heard: &Heard) -> Option<Finding> {
-    let took = heard.took.filter(|took| *took >= SLOW)?;
-    let text = format!("{} answers in {}.{} s, slow", heard.who, took.0 / 1000, took.0 % 1000 / 100);
+fn slow(answer: &AnswerTime) -> Option<Finding> {
+    let took = answer.took.filter(|took| *took >= SLOW)?;
+    let text = format!("{} answers in {}.{} s, slow", answer.who, took.0 / 1000, took.0 % 1000 / 100);
     Some(Finding::know(DNS, Code::A0255, text).hint("another resolver or line may be faster; nothing waits for it"))
 }
 

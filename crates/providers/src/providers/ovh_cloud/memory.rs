@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::api::Projects;
-use super::wire::{Standing, WireFlavor, WireInstance, WireSize, standing};
+use super::wire::{PowerStatus, WireFlavor, WireInstance, WireSize, power_status};
 use crate::providers::ProviderError;
 use crate::providers::servers::MadeServers;
 use amarre_core::model::{Address, Millis, Timestamp};
@@ -282,7 +282,7 @@ impl Memory {
             self.since.insert(place.id.clone(), (status.to_owned(), now));
         }
         if let Some(acted) = self.acted.get_mut(&place.id) {
-            acted.is_busy = is_busy || matches!(standing(status), Standing::Moves(_));
+            acted.is_busy = is_busy || matches!(power_status(status), PowerStatus::Transient(_));
         }
         self.end_action(&place.id, now);
     }

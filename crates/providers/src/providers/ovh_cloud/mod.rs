@@ -42,7 +42,7 @@ use amarre_core::text;
 pub use super::ovh::Pace;
 use api::{CloudApi, Projects, failed};
 use memory::{Memory, Prices};
-use wire::{Standing, WireFlavor, WireInstance, WireOperation, WireProject, WireSize, standing};
+use wire::{PowerStatus, WireFlavor, WireInstance, WireOperation, WireProject, WireSize, power_status};
 
 /// The kinds of the provider.
 static KINDS: [KindSchema; 2] = [INSTANCE, SERVER];
@@ -251,16 +251,16 @@ impl OvhCloudProvider {
         let local_disks = self.has_local_disks(project, instance);
         fields.extend(local_disks.map(|has| ("local_disks".into(), Value::Bool(has))));
         let not_yet = |why: Text| Readiness::NotYet { since, why };
-        let ready = match standing(&instance.status) {
-            Standing::Rests(_) if is_acting => {
+        let ready = match power_status(&instance.status) {
+            PowerStatus::Stable(_) if is_acting => {
                 Readiness::NotYet { since: acting_since.unwrap_or(at), why: text!("the vendor carries out an action") }
             }
-            Standing::Rests(power) => {
+            PowerStatus::Stable(power) => {
                 fields.set("power", Value::text(power));
                 Readiness::Ready
             }
-            Standing::Moves(why) => not_yet(why),
-            Standing::Broken => {
+            PowerStatus::Transient(why) => not_yet(why),
+            PowerStatus::Broken => {
                 Readiness::Failed { why: text!("the vendor says {status}", status = instance.status.as_str()) }
             }
         };
@@ -535,14 +535,14 @@ impl OvhCloudProvider {
         let doing = text!("could not turn instance {id} {wanted}", id, wanted);
         let instance = self.api.instance(&place.project, id).await;
         let instance = instance.map_err(|trouble| failed(trouble, &doing, false))?;
-        let word = match (standing(&instance.status), wanted) {
-            (Standing::Rests(now), wanted) if now == wanted => return Ok(()),
-            (Standing::Rests(power::SHELVED), power::OFF) => return Ok(()),
-            (Standing::Rests(power::SHELVED), _) => "unshelve",
-            (Standing::Rests(_), power::ON) => "start",
-            (Standing::Rests(_), power::SHELVED) => "shelve",
-            (Standing::Rests(_), _) => "stop",
-            (Standing::Moves(_) | Standing::Broken, _) => {
+        let word = match (power_status(&instance.status), wanted) {
+            (PowerStatus::Stable(now), wanted) if now == wanted => return Ok(()),
+            (PowerStatus::Stable(power::SHELVED), power::OFF) => return Ok(()),
+            (PowerStatus::Stable(power::SHELVED), _) => "unshelve",
+            (PowerStatus::Stable(_), power::ON) => "start",
+            (PowerStatus::Stable(_), power::SHELVED) => "shelve",
+            (PowerStatus::Stable(_), _) => "stop",
+            (PowerStatus::Transient(_) | PowerStatus::Broken, _) => {
                 let message = text!("{doing}: its status is {status} now", doing, status = instance.status);
                 return Err(
                     ProviderError::new(Class::Conflict, Code::A0735, message).hint(text!("the next look shows more"))

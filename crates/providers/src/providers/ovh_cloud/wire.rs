@@ -285,33 +285,35 @@ pub struct WirePricing {
 
 /// What a status says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum PowerStatus {
     /// It stays in this power.
-    Rests(&'static str),
+    Stable(&'static str),
     /// It is on its way to something else.
-    Moves(Text),
+    Transient(Text),
     /// The vendor gave it up.
     Broken,
 }
 
 /// What a status says. A word that is not known says that something is under way: nobody acts on it.
-pub fn standing(status: &str) -> Standing {
+pub fn power_status(status: &str) -> PowerStatus {
     match status {
-        "ACTIVE" => Standing::Rests(power::ON),
-        "SHUTOFF" | "STOPPED" => Standing::Rests(power::OFF),
-        "SHELVED_OFFLOADED" => Standing::Rests(power::SHELVED),
-        "ERROR" => Standing::Broken,
-        "BUILD" | "BUILDING" => Standing::Moves(text!("it is being made")),
-        "REBOOT" | "HARD_REBOOT" => Standing::Moves(text!("it reboots")),
-        "SHELVING" | "SHELVED" => Standing::Moves(text!("it is being shelved")),
-        "UNSHELVING" => Standing::Moves(text!("it comes back from the shelf")),
-        "RESIZE" | "RESIZED" | "VERIFY_RESIZE" | "REVERT_RESIZE" => Standing::Moves(text!("it gets another size")),
-        "REBUILD" => Standing::Moves(text!("it is installed again")),
-        "SNAPSHOTTING" => Standing::Moves(text!("a snapshot is taken")),
-        "MIGRATING" => Standing::Moves(text!("it moves to another machine of the vendor")),
-        "RESCUE" | "RESCUED" | "RESCUING" | "UNRESCUING" => Standing::Moves(text!("it is in rescue mode")),
-        "PAUSED" | "SUSPENDED" => Standing::Moves(text!("it is paused at the vendor")),
-        "DELETING" | "DELETED" | "SOFT_DELETED" => Standing::Moves(text!("it is being deleted")),
-        _ => Standing::Moves(text!("something is under way at the vendor")),
+        "ACTIVE" => PowerStatus::Stable(power::ON),
+        "SHUTOFF" | "STOPPED" => PowerStatus::Stable(power::OFF),
+        "SHELVED_OFFLOADED" => PowerStatus::Stable(power::SHELVED),
+        "ERROR" => PowerStatus::Broken,
+        "BUILD" | "BUILDING" => PowerStatus::Transient(text!("it is being made")),
+        "REBOOT" | "HARD_REBOOT" => PowerStatus::Transient(text!("it reboots")),
+        "SHELVING" | "SHELVED" => PowerStatus::Transient(text!("it is being shelved")),
+        "UNSHELVING" => PowerStatus::Transient(text!("it comes back from the shelf")),
+        "RESIZE" | "RESIZED" | "VERIFY_RESIZE" | "REVERT_RESIZE" => {
+            PowerStatus::Transient(text!("it gets another size"))
+        }
+        "REBUILD" => PowerStatus::Transient(text!("it is installed again")),
+        "SNAPSHOTTING" => PowerStatus::Transient(text!("a snapshot is taken")),
+        "MIGRATING" => PowerStatus::Transient(text!("it moves to another machine of the vendor")),
+        "RESCUE" | "RESCUED" | "RESCUING" | "UNRESCUING" => PowerStatus::Transient(text!("it is in rescue mode")),
+        "PAUSED" | "SUSPENDED" => PowerStatus::Transient(text!("it is paused at the vendor")),
+        "DELETING" | "DELETED" | "SOFT_DELETED" => PowerStatus::Transient(text!("it is being deleted")),
+        _ => PowerStatus::Transient(text!("something is under way at the vendor")),
     }
 }

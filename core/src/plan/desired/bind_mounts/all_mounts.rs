@@ -11,7 +11,7 @@ use crate::model::{Address, Kind, ProviderId, Seen, Service};
 use crate::plan::input::Input;
 
 /// The folders, and the containers that are not ours, of all engines.
-pub struct Everywhere<'a> {
+pub struct AllMounts<'a> {
     pub(in crate::plan) input: &'a Input<'a>,
     engines: BTreeMap<ProviderId, EngineMounts<'a>>,
 }
@@ -30,7 +30,7 @@ struct Mounted {
     written: BTreeSet<String>,
 }
 
-impl<'a> Everywhere<'a> {
+impl<'a> AllMounts<'a> {
     /// Of one plan.
     pub fn of(input: &'a Input<'a>) -> Self {
         let engine = |provider: &'a ProviderId| {
