@@ -87,10 +87,8 @@ fn is_due(expression: &str, local: DateTime) -> bool {
     let weekday = local.weekday().to_sunday_zero_offset();
     let is_day = has(day, local.day(), 1, 31);
     let is_weekday = has(day_of_week, weekday, 0, 7) || weekday == 0 && has(day_of_week, 7, 0, 7);
-    let is_date = match day.starts_with('*') || day_of_week.starts_with('*') {
-        true => is_day && is_weekday,
-        false => is_day || is_weekday,
-    };
+    let is_date =
+        if day.starts_with('*') || day_of_week.starts_with('*') { is_day && is_weekday } else { is_day || is_weekday };
     is_date && has(month, local.month(), 1, 12)
 }
 

@@ -55,10 +55,7 @@ type Keep = Arc<dyn Fn() -> std::io::Result<()> + Send + Sync>;
 async fn keeping(State(keep): State<Keep>, request: Request, next: Next) -> Response {
     let reads = request.method() == Method::GET;
     let answer = next.run(request).await;
-    match reads || keep().is_ok() {
-        true => answer,
-        false => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+    if reads || keep().is_ok() { answer } else { StatusCode::INTERNAL_SERVER_ERROR.into_response() }
 }
 
 /// Whole, or as it was before. For its owner only: NPM's rows have passwords in them.

@@ -183,10 +183,7 @@ impl Front for Notes {
     }
 
     fn test(&self) -> Result<(), String> {
-        match *self.refuses.lock().unwrap() {
-            true => Err("nginx: [emerg] refused".to_owned()),
-            false => Ok(()),
-        }
+        if *self.refuses.lock().unwrap() { Err("nginx: [emerg] refused".to_owned()) } else { Ok(()) }
     }
 
     fn reload(&self) {

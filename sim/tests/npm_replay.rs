@@ -156,10 +156,7 @@ impl Replay {
         self.token = String::new();
         let mut options = NpmOptions::with_upstreams(self.names.clone());
         options.version = version;
-        options.users = match empty {
-            true => Vec::new(),
-            false => vec![NpmUser::admin(1, "admin@example.com", "changeme-npm")],
-        };
+        options.users = if empty { Vec::new() } else { vec![NpmUser::admin(1, "admin@example.com", "changeme-npm")] };
         self.npm = Some(Npm::start(options).await.unwrap());
     }
 

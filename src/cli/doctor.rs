@@ -106,10 +106,11 @@ async fn ledger(path: &Path) -> (Facts, Finding) {
     match Ledger::inspect(path).await {
         Ok(None) => {
             let is_there = path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir());
-            let finding = match is_there {
-                true => Finding::good(TOPIC, format!("{shown} is not there yet, the first run makes it")),
-                false => Finding::wrong(TOPIC, Code::A0903, format!("the folder of {shown} is not there"))
-                    .hint("make it, writable for the user that runs Amarre"),
+            let finding = if is_there {
+                Finding::good(TOPIC, format!("{shown} is not there yet, the first run makes it"))
+            } else {
+                Finding::wrong(TOPIC, Code::A0903, format!("the folder of {shown} is not there"))
+                    .hint("make it, writable for the user that runs Amarre")
             };
             (Facts::default(), finding)
         }
@@ -122,11 +123,10 @@ async fn ledger(path: &Path) -> (Facts, Finding) {
         }
         Ok(Some(found)) => {
             let size = size(found.bytes);
-            let finding = match found.writable {
-                true => Finding::good(TOPIC, format!("{shown}, {size}, writable, sound")),
-                false => {
-                    Finding::wrong(TOPIC, Code::A0903, format!("{shown} cannot be written by this user")).hint(writable)
-                }
+            let finding = if found.writable {
+                Finding::good(TOPIC, format!("{shown}, {size}, writable, sound"))
+            } else {
+                Finding::wrong(TOPIC, Code::A0903, format!("{shown} cannot be written by this user")).hint(writable)
             };
             (found.facts, finding)
         }

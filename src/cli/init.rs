@@ -252,9 +252,12 @@ async fn ask_all(
 fn why_not_a_domain(answer: &str) -> Option<(String, &'static str)> {
     let name = answer.trim_end_matches('.').to_lowercase();
     let is_one = name.contains('.') && crate::config::is_domain(&ascii_name(&name));
-    (!is_one).then(|| match name.is_empty() {
-        true => ("it needs a domain".to_owned(), "write it as in example.org"),
-        false => (format!("`{name}` is not a domain"), "write it as in example.org"),
+    (!is_one).then(|| {
+        if name.is_empty() {
+            ("it needs a domain".to_owned(), "write it as in example.org")
+        } else {
+            (format!("`{name}` is not a domain"), "write it as in example.org")
+        }
     })
 }
 

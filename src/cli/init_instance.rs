@@ -38,9 +38,10 @@ pub(super) fn instance(
     let why_not = |answer: &str| {
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let fits = !answer.is_empty() && answer.len() <= INSTANCE_CHARS_MAX && answer.bytes().all(is_name);
-        (!fits).then(|| match answer.is_empty() {
-            true => ("the instance needs a name".to_owned(), "give it: amarre init --instance NAME"),
-            false => {
+        (!fits).then(|| {
+            if answer.is_empty() {
+                ("the instance needs a name".to_owned(), "give it: amarre init --instance NAME")
+            } else {
                 (format!("`{answer}` is no name of an instance"), "lower-case letters, digits and `-`, at most 40")
             }
         })
@@ -50,10 +51,7 @@ pub(super) fn instance(
         let message = "in a container, the name of this instance is not known";
         return Err(CommandFailure::new(Code::A1034, message, "give it: amarre init --instance NAME"));
     }
-    match known.contains(&name) {
-        true => Err(name_is_taken(&name, "this Docker engine")),
-        false => Ok(name),
-    }
+    if known.contains(&name) { Err(name_is_taken(&name, "this Docker engine")) } else { Ok(name) }
 }
 
 fn name_is_taken(name: &str, place: &str) -> CommandFailure {
@@ -69,10 +67,7 @@ pub(super) fn refuse_marked(seen: &Observation, name: &str, place: &str) -> Resu
         Owner::Other(other) => other == name,
         Owner::Foreign => false,
     };
-    match seen.seen.values().any(|seen| is_marked(&seen.owner)) {
-        true => Err(name_is_taken(name, place)),
-        false => Ok(()),
-    }
+    if seen.seen.values().any(|seen| is_marked(&seen.owner)) { Err(name_is_taken(name, place)) } else { Ok(()) }
 }
 
 /// Whether this process is in a container, whose name is made up by its engine.

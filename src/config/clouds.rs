@@ -81,9 +81,10 @@ pub(super) fn check_compat(from: &str, clouds: &BTreeMap<String, CloudSite>) -> 
         let served = clouds.iter().filter(|(_, cloud)| is_served(cloud)).map(|(name, _)| name.as_str());
         let served: Vec<&str> = served.collect();
         let message = format!("server.compat.cloud.from: there is no cloud {from}");
-        let hint = match served.is_empty() {
-            true => format!("write `clouds: {{{from}: {{kamatera: {{}}}}}}`"),
-            false => format!("clouds at Kamatera: {}", served.join(", ")),
+        let hint = if served.is_empty() {
+            format!("write `clouds: {{{from}: {{kamatera: {{}}}}}}`")
+        } else {
+            format!("clouds at Kamatera: {}", served.join(", "))
         };
         return Err(ConfigError::new(Code::A0201, message, hint));
     };

@@ -167,9 +167,10 @@ fn named_by(variable: &str) -> Option<PathBuf> {
 /// A hint that a variable was meant as the name of a file, if it is set and is none.
 fn names_no_file(variable: &str) -> String {
     let named = format!("{variable}{FILE}");
-    match environment(&named).is_some() && named_by(&named).is_none() {
-        true => format!("`{named}` names no file that is there; "),
-        false => String::new(),
+    if environment(&named).is_some() && named_by(&named).is_none() {
+        format!("`{named}` names no file that is there; ")
+    } else {
+        String::new()
     }
 }
 

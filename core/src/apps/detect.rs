@@ -212,12 +212,10 @@ fn nothing_known(
         return Err(which_folder(&below));
     }
     let choices = vec!["build: {dockerfile: ./Dockerfile}".to_owned(), "framework: NAME".to_owned()];
-    let text = match here.is_empty() {
-        true => text!("no file here tells of a framework that Amarre knows"),
-        false => text!(
-            "there are files of {languages}, and none names a framework that Amarre knows",
-            languages = names(&here)
-        ),
+    let text = if here.is_empty() {
+        text!("no file here tells of a framework that Amarre knows")
+    } else {
+        text!("there are files of {languages}, and none names a framework that Amarre knows", languages = names(&here))
     };
     Err(ask(Code::A0770, text, choices))
 }
@@ -288,9 +286,10 @@ fn dockerfile(app: &RepositoryFolder<'_>, path: &str, wish: &Wish<'_>) -> Result
             *port
         }
         (None, several) => {
-            let text = match several.is_empty() {
-                true => text!("{file} says no port, at EXPOSE", file = path),
-                false => text!("{file} says several ports, at EXPOSE", file = path),
+            let text = if several.is_empty() {
+                text!("{file} says no port, at EXPOSE", file = path)
+            } else {
+                text!("{file} says several ports, at EXPOSE", file = path)
             };
             let several = several.iter().map(|port| format!("port: {port}"));
             let choices: Vec<String> = if ports.is_empty() { vec!["port: 8080".to_owned()] } else { several.collect() };

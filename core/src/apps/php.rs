@@ -73,9 +73,10 @@ pub(super) fn recipe<'a>(
     let of = |path: &str| document.pointer(path).and_then(Json::as_str).map(composer_range);
     let said = [("composer.json", of("/config/platform/php")), ("composer.json", of("/require/php"))];
     let version = settle("PHP", said, &KNOWN, USUAL, findings);
-    let because = match app.has("composer.lock") {
-        true => text!("there is {file}", file = "composer.lock"),
-        false => text!("{file}, and no lock file", file = "composer.json"),
+    let because = if app.has("composer.lock") {
+        text!("there is {file}", file = "composer.lock")
+    } else {
+        text!("{file}, and no lock file", file = "composer.json")
     };
     findings.found(DetectedPart::Manager, "composer", because);
     let mut extensions: BTreeSet<String> =

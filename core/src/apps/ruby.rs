@@ -56,9 +56,10 @@ pub(super) fn recipe<'a>(
     ];
     let version = settle("Ruby", said, &KNOWN, USUAL, findings);
     let has_lock = app.has("Gemfile.lock");
-    let because = match has_lock {
-        true => text!("there is {file}", file = "Gemfile.lock"),
-        false => text!("{file}, and no lock file", file = "Gemfile"),
+    let because = if has_lock {
+        text!("there is {file}", file = "Gemfile.lock")
+    } else {
+        text!("{file}, and no lock file", file = "Gemfile")
     };
     findings.found(DetectedPart::Manager, "bundler", because);
     let is_linux =

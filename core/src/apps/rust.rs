@@ -76,9 +76,10 @@ pub(super) fn recipe<'a>(app: &RepositoryFolder<'a>, wish: &Wish<'_>, findings: 
         (Some(default), _) => default.to_owned(),
         (None, 1) => binaries.into_iter().next().unwrap_or_default(),
         (None, 0) => {
-            let text = match document.contains_key("workspace") && package.is_none() {
-                true => text!("{file} is a workspace: one of its members is the app", file = "Cargo.toml"),
-                false => text!("this package has no program"),
+            let text = if document.contains_key("workspace") && package.is_none() {
+                text!("{file} is a workspace: one of its members is the app", file = "Cargo.toml")
+            } else {
+                text!("this package has no program")
             };
             findings.ask(text, vec!["path: MEMBER".to_owned()]);
             String::new()

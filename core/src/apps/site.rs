@@ -42,9 +42,10 @@ fn said(text: &str, key: &str) -> Option<String> {
 pub(super) fn recipe<'a>(app: &RepositoryFolder<'a>, _: &Wish<'_>, findings: &mut AppFindings) -> Recipe<'a> {
     let (root, file) = root(app).unwrap_or_default();
     let shown = if root.is_empty() { "." } else { root.as_str() };
-    let why = match file.is_empty() {
-        true => text!("no index.html was found: the folder is served as it is"),
-        false => text!("the folder of {file}: it is served as it is", file),
+    let why = if file.is_empty() {
+        text!("no index.html was found: the folder is served as it is")
+    } else {
+        text!("the folder of {file}: it is served as it is", file)
     };
     findings.found(DetectedPart::Build, shown, why);
     let is_one_page =

@@ -32,12 +32,13 @@ pub(super) const CONTAINERS_MAX: usize = 50;
 pub(super) fn is_few(scope: &Scope<'_>, count: usize, spot: Spot, message: fn(usize, usize) -> Text) -> bool {
     let most = scope.site.limits.containers;
     if count > most {
-        let hint = match most < CONTAINERS_MAX_EVER {
-            true => text!(
+        let hint = if most < CONTAINERS_MAX_EVER {
+            text!(
                 "divide them between several manifests, or ask the operator for {word}",
                 word = format!("`limits: {{containers: {}}}`", count.min(CONTAINERS_MAX_EVER))
-            ),
-            false => text!("divide them between several manifests"),
+            )
+        } else {
+            text!("divide them between several manifests")
         };
         scope.error_hint(Code::A0108, spot, message(count, most), hint);
     }

@@ -56,9 +56,10 @@ impl AppSource {
     /// strangers propose is below `refs/pull`, `refs/merge-requests` and the like.
     pub fn names(&self) -> Vec<String> {
         const BEGINNINGS: [&str; 2] = ["refs/heads/", "refs/tags/"];
-        match BEGINNINGS.iter().any(|beginning| self.reference.starts_with(beginning)) {
-            true => vec![self.reference.clone()],
-            false => BEGINNINGS.map(|beginning| format!("{beginning}{}", self.reference)).into(),
+        if BEGINNINGS.iter().any(|beginning| self.reference.starts_with(beginning)) {
+            vec![self.reference.clone()]
+        } else {
+            BEGINNINGS.map(|beginning| format!("{beginning}{}", self.reference)).into()
         }
     }
 

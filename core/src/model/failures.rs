@@ -50,10 +50,7 @@ fn parse(said: &str) -> Option<Text> {
 
 /// The engine refused to start it.
 pub fn not_started(ran_before: bool, error: Text) -> Text {
-    match ran_before {
-        true => text!("could not start again: {error}", error),
-        false => text!("could not start: {error}", error),
-    }
+    if ran_before { text!("could not start again: {error}", error) } else { text!("could not start: {error}", error) }
 }
 
 /// Whether that is why one failed, and it has never run: it cannot have changed its data.

@@ -79,9 +79,10 @@ impl RepositoryPlace {
         if text == "." || text.starts_with("./") {
             let path = text[1..].split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
             let place = Self { form: PlaceForm::Folder, user: None, host: String::new(), port: None, path };
-            return match place.path.iter().any(|part| part == "." || part == "..") {
-                true => Err("`.` or `..` stands in its path".to_owned()),
-                false => Ok(place),
+            return if place.path.iter().any(|part| part == "." || part == "..") {
+                Err("`.` or `..` stands in its path".to_owned())
+            } else {
+                Ok(place)
             };
         }
         let form = match text.split_once("://") {

@@ -17,10 +17,7 @@ impl State {
         let id = &container.id;
         let (path, arguments) = command(container);
         let ran = container.started.is_some();
-        let file = |name: &str| match ran {
-            true => format!("/var/lib/docker/containers/{id}/{name}"),
-            false => String::new(),
-        };
+        let file = |name: &str| if ran { format!("/var/lib/docker/containers/{id}/{name}") } else { String::new() };
         let execs: Vec<&String> = self
             .execs
             .iter()

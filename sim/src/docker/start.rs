@@ -92,10 +92,7 @@ impl State {
             }
         };
         let listener = page::listen(self, &id)?;
-        let sandbox = match mode.starts_with("container:") {
-            true => String::new(),
-            false => self.new_id("sandbox"),
-        };
+        let sandbox = if mode.starts_with("container:") { String::new() } else { self.new_id("sandbox") };
         let container = &mut self.containers[index];
         container.listener.0 = Some(listener);
         container.published = published;

@@ -89,10 +89,7 @@ fn named(state: &State, id: &str, name: &str, method: &str) -> Result<Vec<String
         (id, "") => Ok(vec![id.to_owned()]),
         ("", name) => {
             let found = matching(state, name).ok_or_else(|| Decline::exception(method))?;
-            match found.is_empty() {
-                true => Err(Decline::rule(&format!("No servers found (name='{name}')"))),
-                false => Ok(found),
-            }
+            if found.is_empty() { Err(Decline::rule(&format!("No servers found (name='{name}')"))) } else { Ok(found) }
         }
         // The text goes on with words that nobody reports.
         (id, name) => {

@@ -171,10 +171,7 @@ fn removable(machine: &Machine, index: &str) -> Result<usize, Decline> {
     if index == 0 {
         return Err(Decline::upstream("the boot disk cannot be removed"));
     }
-    match machine.snapshots.is_empty() {
-        true => Ok(index),
-        false => Err(Decline::upstream("server has snapshots")),
-    }
+    if machine.snapshots.is_empty() { Ok(index) } else { Err(Decline::upstream("server has snapshots")) }
 }
 
 fn resized(state: &State, machine: &Machine, index: &str, size: &str) -> Result<Change, Decline> {
@@ -188,9 +185,10 @@ fn resized(state: &State, machine: &Machine, index: &str, size: &str) -> Result<
 
 fn existing(machine: &Machine, index: &str) -> Result<usize, Decline> {
     let index = number(index, "disk")? as usize;
-    match index < machine.disks_gb.len() {
-        true => Ok(index),
-        false => Err(Decline::upstream(&format!("there is no disk {index}"))),
+    if index < machine.disks_gb.len() {
+        Ok(index)
+    } else {
+        Err(Decline::upstream(&format!("there is no disk {index}")))
     }
 }
 

@@ -11,9 +11,10 @@ use super::{catalogue, change, create, shapes};
 
 /// What the call comes to. Without a login nothing does.
 pub(super) fn answer(state: &mut State, names: &[&str], ask: &Ask) -> Reply {
-    let reply = match state.login.has_headers(&ask.headers) {
-        true => dispatch(state, names, ask).unwrap_or_else(|decline| decline.at_the_proxy()),
-        false => Decline::not_logged_in().at_the_proxy(),
+    let reply = if state.login.has_headers(&ask.headers) {
+        dispatch(state, names, ask).unwrap_or_else(|decline| decline.at_the_proxy())
+    } else {
+        Decline::not_logged_in().at_the_proxy()
     };
     let wants_status = ask.headers.get("X-CLOUDCLI-STATUSINJSON").is_some_and(|value| value == "true");
     if wants_status { reply.with_status_inside() } else { reply }
@@ -50,9 +51,10 @@ fn dispatch(state: &mut State, names: &[&str], ask: &Ask) -> Result<Reply, Decli
 
 /// Passed on as it comes from the console, and with 200 whatever it is: a failure is an object in the place of an array.
 fn list(state: &State) -> Value {
-    match state.switches.list_fails {
-        true => Decline::upstream("error occurred").errors(),
-        false => state.listed().map(shapes::listed).collect(),
+    if state.switches.list_fails {
+        Decline::upstream("error occurred").errors()
+    } else {
+        state.listed().map(shapes::listed).collect()
     }
 }
 

@@ -14,9 +14,10 @@ pub(super) fn answer(state: &mut State, names: &[&str], ask: &Ask) -> Reply {
         return authenticate(state, ask);
     }
     let is_known = state.login.has_headers(&ask.headers) || state.login.has_token(&ask.headers, state.now());
-    match is_known {
-        true => dispatch(state, names, ask).map_or_else(|decline| decline.at_the_console(), Reply::ok),
-        false => Decline::not_logged_in().at_the_console(),
+    if is_known {
+        dispatch(state, names, ask).map_or_else(|decline| decline.at_the_console(), Reply::ok)
+    } else {
+        Decline::not_logged_in().at_the_console()
     }
 }
 

@@ -122,9 +122,10 @@ fn wanted(state: &mut State, ask: &Ask, source: Option<&Machine>) -> Result<(Mac
 /// The characters are known, and so is the least length; longer ones than a rename would take are let through (a guess).
 fn checked_name(name: &str) -> Result<String, Decline> {
     let is_fine = |letter: char| letter.is_ascii_alphanumeric() || "()_-".contains(letter);
-    match name.len() >= NAME_LENGTH_MIN && name.chars().all(is_fine) {
-        true => Ok(name.to_owned()),
-        false => Err(Decline::flag("Flag 'name' is invalid")),
+    if name.len() >= NAME_LENGTH_MIN && name.chars().all(is_fine) {
+        Ok(name.to_owned())
+    } else {
+        Err(Decline::flag("Flag 'name' is invalid"))
     }
 }
 
@@ -291,8 +292,5 @@ pub(super) fn traffic(billing: KamateraBilling, wanted: &str) -> Result<String, 
 /// `10gb` or `10`, on the ladder of sizes.
 pub(super) fn size_gb(text: &str, flag: &str) -> Result<u32, Decline> {
     let size = number(text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic()), flag)?;
-    match DISKS_GB.contains(&size) {
-        true => Ok(size),
-        false => Err(Decline::upstream(&format!("invalid disk size {size}"))),
-    }
+    if DISKS_GB.contains(&size) { Ok(size) } else { Err(Decline::upstream(&format!("invalid disk size {size}"))) }
 }

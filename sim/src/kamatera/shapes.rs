@@ -46,9 +46,10 @@ pub(super) fn detailed(machine: &Machine, now: i64) -> Value {
 /// server that is off costs less.
 pub(super) fn priced(state: &State, machine: &Machine) -> Value {
     let cents = catalogue::monthly(machine) as f64;
-    let (monthly, hourly) = match state.switches.has_no_prices {
-        true => (String::new(), String::new()),
-        false => (format!("{:.2}", cents / 100.0), format!("{:.3}", cents / 100.0 / HOURS)),
+    let (monthly, hourly) = if state.switches.has_no_prices {
+        (String::new(), String::new())
+    } else {
+        (format!("{:.2}", cents / 100.0), format!("{:.3}", cents / 100.0 / HOURS))
     };
     let mut item = detailed(machine, state.now());
     item["priceMonthlyOn"] = json!(monthly);

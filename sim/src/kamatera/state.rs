@@ -383,9 +383,10 @@ impl State {
     /// Whether a server could be given a command now. The text is the one that users report, more or less.
     pub fn idle(&self, id: &str) -> Result<(), Decline> {
         let now = self.now();
-        match self.queue.iter().any(|command| command.machine == id && command.is_under_way(now)) {
-            true => Err(Decline::upstream("Existing operation is currently running on the server")),
-            false => Ok(()),
+        if self.queue.iter().any(|command| command.machine == id && command.is_under_way(now)) {
+            Err(Decline::upstream("Existing operation is currently running on the server"))
+        } else {
+            Ok(())
         }
     }
 

@@ -192,10 +192,7 @@ impl Call {
         let asked = self.query.get("expand").map_or("", String::as_str);
         let asked: Vec<&str> = asked.split(',').filter(|name| !name.is_empty()).collect();
         let known = versions::expansions(version, kind);
-        match asked.iter().all(|name| known.contains(name)) {
-            true => Ok(asked),
-            false => Err(Failure::internal()),
-        }
+        if asked.iter().all(|name| known.contains(name)) { Ok(asked) } else { Err(Failure::internal()) }
     }
 }
 

@@ -277,10 +277,8 @@ fn read_upload(call: &Call) -> Result<(Certificate, KeyPair), Failure> {
     let Some(certificate) = pem::certificate(text("certificate")) else {
         return Err(unreadable());
     };
-    let pair = match pem::holds_key(text("certificate_key"), &certificate) {
-        true => KeyPair::Matching,
-        false => KeyPair::Mismatched,
-    };
+    let pair =
+        if pem::holds_key(text("certificate_key"), &certificate) { KeyPair::Matching } else { KeyPair::Mismatched };
     Ok((certificate, pair))
 }
 

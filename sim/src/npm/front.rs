@@ -34,15 +34,13 @@ pub(super) fn text(site: &Site) -> Option<String> {
     }
     let names = site.names.join(" ");
     let (scheme, host, port) = (&forward.upstream.scheme, &forward.upstream.host, forward.upstream.port);
-    let upgrade = match forward.websockets {
-        true => "  proxy_set_header Upgrade $http_upgrade;\n  proxy_set_header Connection $http_connection;\n",
-        false => "",
+    let upgrade = if forward.websockets {
+        "  proxy_set_header Upgrade $http_upgrade;\n  proxy_set_header Connection $http_connection;\n"
+    } else {
+        ""
     };
     let advanced = &site.advanced_config;
-    let own = match site.has_own_root {
-        true => "  location / {\n    include /etc/nginx/proxy.conf;\n  }\n",
-        false => "",
-    };
+    let own = if site.has_own_root { "  location / {\n    include /etc/nginx/proxy.conf;\n  }\n" } else { "" };
     Some(format!(
         "server {{\n  set $forward_scheme {scheme};\n  set $server \"{host}\";\n  set $port {port};\n  \
          listen 80;\n  server_name {names};\n  proxy_http_version 1.1;\n{upgrade}{advanced}\n{own}}}\n"

@@ -242,10 +242,7 @@ async fn pass(proxy: &Proxy, site: &Site, forward: &Forward, client: IpAddr, hos
         return bad_gateway();
     };
     let keeps_authorization = site.access.as_ref().is_none_or(|access| access.pass_auth);
-    let upgrade = match forward.websockets {
-        true => request.headers().get(header::UPGRADE).cloned(),
-        false => None,
-    };
+    let upgrade = if forward.websockets { request.headers().get(header::UPGRADE).cloned() } else { None };
     let downstream = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
     prepare(&mut request, client, host, keeps_authorization, upgrade.as_ref());
     match exchange(address, request).await {

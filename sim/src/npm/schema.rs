@@ -72,10 +72,7 @@ pub(super) fn check(schema: &Schema, scope: Scope, body: Value) -> Result<Map<St
         objections.push("data must NOT have fewer than 1 properties".to_owned());
     }
     check_object(schema, scope, "data", &mut fields, &mut objections);
-    match objections.is_empty() {
-        true => Ok(fields),
-        false => Err(objections.join(", ")),
-    }
+    if objections.is_empty() { Ok(fields) } else { Err(objections.join(", ")) }
 }
 
 fn check_object(

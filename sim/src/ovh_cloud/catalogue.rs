@@ -59,10 +59,7 @@ impl Flavor {
     }
 
     pub fn plan(&self, is_monthly: bool) -> String {
-        match is_monthly {
-            true => format!("{}.monthly.postpaid", self.name),
-            false => format!("{}.consumption", self.name),
-        }
+        if is_monthly { format!("{}.monthly.postpaid", self.name) } else { format!("{}.consumption", self.name) }
     }
 
     /// Neither flavours with disks in the host nor the family vps-ssd can be resized, or resized to.

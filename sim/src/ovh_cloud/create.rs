@@ -229,9 +229,10 @@ impl Source {
         if self.os != flavor.os {
             return Err(bad_request(&format!("An image of {} does not go with a flavor of {}", self.os, flavor.os)));
         }
-        match self.disk_gb <= flavor.disk_gb {
-            true => Ok(()),
-            false => Err(bad_request("Flavor's disk is too small for requested image.")),
+        if self.disk_gb <= flavor.disk_gb {
+            Ok(())
+        } else {
+            Err(bad_request("Flavor's disk is too small for requested image."))
         }
     }
 }

@@ -130,9 +130,8 @@ fn reached(key: &str, service: &Service, on: impl Fn(&str, &Container) -> BTreeS
 }
 
 fn our_networks(service: &Service, container: &Container) -> BTreeSet<On> {
-    let called = |name: &String| match service.networks.contains_key(name) {
-        true => On::Own(name.clone()),
-        false => On::Others(name.clone()),
+    let called = |name: &String| {
+        if service.networks.contains_key(name) { On::Own(name.clone()) } else { On::Others(name.clone()) }
     };
     let home = match (&container.home, &service.network) {
         (Some(name), _) => called(name),

@@ -93,10 +93,7 @@ async fn unsigned_marks_are_signed_in_the_plan_and_nothing_else_changes() {
     let after = rows(&rig);
     for ((id, line), (now, signed)) in before.iter().zip(&after) {
         assert_eq!(id, now);
-        match is_mark(line) {
-            true => assert!(signed.contains(",sig="), "{signed}"),
-            false => assert_eq!(line, signed),
-        }
+        if is_mark(line) { assert!(signed.contains(",sig="), "{signed}") } else { assert_eq!(line, signed) }
     }
     rig.assert_quiet().await;
 }

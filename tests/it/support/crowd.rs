@@ -191,9 +191,10 @@ impl Visitor {
         loop {
             if let Some(answer) = Answer::parse(&answer) {
                 let good = answer.status == 200 && answer.body.starts_with(&self.start) && answer.body.ends_with('\n');
-                return match good {
-                    true => Ok((keep && !answer.closes).then_some(stream)),
-                    false => Err(ClientFailure::Bad(format!("{path}: {}, {} bytes", answer.status, answer.body.len()))),
+                return if good {
+                    Ok((keep && !answer.closes).then_some(stream))
+                } else {
+                    Err(ClientFailure::Bad(format!("{path}: {}, {} bytes", answer.status, answer.body.len())))
                 };
             }
             match stream.read(&mut part).await {

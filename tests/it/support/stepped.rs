@@ -580,9 +580,12 @@ async fn engine(makings: Makings<'_>) -> Engine {
         providers,
         source: Source::from(Folder::new(&folder.path().join("services"))),
         ledger: Ledger::open(&path).await.unwrap(),
-        secrets: Arc::new(move |name| match no_secrets.load(Ordering::Relaxed) {
-            false => Ok(Secret::new(format!("value of {}", name.0))),
-            true => Err((format!("secret `{}` is not set", name.0), "set it".to_owned())),
+        secrets: Arc::new(move |name| {
+            if no_secrets.load(Ordering::Relaxed) {
+                Err((format!("secret `{}` is not set", name.0), "set it".to_owned()))
+            } else {
+                Ok(Secret::new(format!("value of {}", name.0)))
+            }
         }),
         key: key.clone(),
         clock: clock.clone(),

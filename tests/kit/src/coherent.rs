@@ -78,12 +78,11 @@ fn stream(entries: &mut Map<String, Json>, targets: &[(String, String)], dice: &
     host(entries);
     let port = stock.stream_ports.pop();
     entries.insert("port".to_owned(), json!(port));
-    let to = match targets.is_empty() || dice.chance(50) {
-        true => "192.168.1.20:22".to_owned(),
-        false => {
-            let (service, container) = dice.pick(targets);
-            format!("{service}/{container}:22")
-        }
+    let to = if targets.is_empty() || dice.chance(50) {
+        "192.168.1.20:22".to_owned()
+    } else {
+        let (service, container) = dice.pick(targets);
+        format!("{service}/{container}:22")
     };
     entries.insert("to".to_owned(), json!(to));
     if entries.get("tcp") == Some(&json!(false)) {

@@ -272,9 +272,8 @@ fn ipam(scope: &Scope<'_>, node: &Node) -> Option<Ipv4Net> {
             let first = subnet.and_then(|subnet| subnet.hosts().next()).map(|address| address.to_string());
             entry.key == "gateway" && first.as_deref() == entry.value.scalar()
         };
-        inner.finish(&|entry| match is_gateway(entry) {
-            true => UnknownKey::Harmless,
-            false => not_here(entry, "ipam.config", &elsewhere),
+        inner.finish(&|entry| {
+            if is_gateway(entry) { UnknownKey::Harmless } else { not_here(entry, "ipam.config", &elsewhere) }
         });
         if first.is_some() {
             let message = text!("a network with several subnets is not supported");

@@ -174,9 +174,12 @@ impl<'s> ProjectLoading<'s> {
         let root = root?;
         let NodeData::Map(entries) = &root.data else { return Some(root) };
         // What stands in `x-…` counts only where an alias brings it.
-        let replaced = |entry: &Entry| match entry.key.starts_with("x-") {
-            true => entry.clone(),
-            false => Entry { value: self.replaced(&entry.value, environment), ..entry.clone() },
+        let replaced = |entry: &Entry| {
+            if entry.key.starts_with("x-") {
+                entry.clone()
+            } else {
+                Entry { value: self.replaced(&entry.value, environment), ..entry.clone() }
+            }
         };
         Some(root.with(NodeData::Map(entries.iter().map(replaced).collect())))
     }

@@ -95,9 +95,10 @@ fn judge<'h>(
     let forbid = |code: Code, why: Text| {
         let message = text!("policy forbids a container to be called {name}: {why}", name = &name, why);
         let entry = format!("`policy.names: {{{}: [{name}]}}`", shown(service));
-        let hint = match has_own_name(draft, &wanted.name) {
-            true => text!("leave `container_name` out, or ask the operator for {entry}", entry),
-            false => text!("take another, or ask the operator for {entry}", entry),
+        let hint = if has_own_name(draft, &wanted.name) {
+            text!("leave `container_name` out, or ask the operator for {entry}", entry)
+        } else {
+            text!("take another, or ask the operator for {entry}", entry)
         };
         let closed = Closed { code, spot, word: WORD, item: &wanted.name, message, hint };
         Some((right.clone(), policy::problem(&closed)))
@@ -106,11 +107,10 @@ fn judge<'h>(
         (None, Some((true, other))) if !is_own => {
             let message = text!("two containers would be named {name}", name = &name);
             let manifest = shown(other);
-            let hint = match has_own_name(draft, &wanted.name) {
-                true => {
-                    text!("leave `container_name` out; the other is called after its manifest, {manifest}", manifest)
-                }
-                false => text!("the other is called after its manifest, {manifest}", manifest),
+            let hint = if has_own_name(draft, &wanted.name) {
+                text!("leave `container_name` out; the other is called after its manifest, {manifest}", manifest)
+            } else {
+                text!("the other is called after its manifest, {manifest}", manifest)
             };
             Some((right.clone(), Problem::error(Code::A0120, spot, message).hint(hint)))
         }

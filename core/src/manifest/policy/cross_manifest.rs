@@ -328,9 +328,10 @@ fn conflict(used: &Use, other: &Use, place: &str, spot: Spot) -> Problem {
     let (code, message, hint) = match (used, other) {
         (Use::Name(domain), _) => (Code::A0121, text!("two services want {domain}", domain), first_wanted()),
         (Use::Record { name, record_type }, Use::Record { record_type: word, .. }) => {
-            let hint = match word == record_type {
-                true => first_wanted(),
-                false => text!("first wanted as {other} by {place}", other = word, place),
+            let hint = if word == record_type {
+                first_wanted()
+            } else {
+                text!("first wanted as {other} by {place}", other = word, place)
             };
             (Code::A0122, text!("two services want the record {name} {record_type}", name, record_type), hint)
         }

@@ -38,17 +38,17 @@ pub(crate) fn judge(scope: &Scope<'_>, text: &PlacedText) {
         return;
     }
     // The engine takes an id as that of an image that is there, whatever its name.
-    let is_named = |pattern: &&String| match is_id {
-        true => pattern.starts_with("sha256:") && matches(pattern, image),
-        false => is_allowed(pattern, image),
+    let is_named = |pattern: &&String| {
+        if is_id { pattern.starts_with("sha256:") && matches(pattern, image) } else { is_allowed(pattern, image) }
     };
     if let Some(pattern) = scope.site.policy.images.iter().find(is_named) {
         return policy::allowed(scope, text.spot, WORD, image, AllowedBy::Policy(format!("images: {pattern}")));
     }
     let message = text!("policy forbids the image {image}", image = shown(image));
-    let (code, hint) = match is_id {
-        true => (Code::A0269, text!("it is the id of an image and not a name: write `name:tag` or `name@sha256:…`")),
-        false => (Code::A0206, text!("ask the operator to add it to `policy.{word}`", word = WORD)),
+    let (code, hint) = if is_id {
+        (Code::A0269, text!("it is the id of an image and not a name: write `name:tag` or `name@sha256:…`"))
+    } else {
+        (Code::A0206, text!("ask the operator to add it to `policy.{word}`", word = WORD))
     };
     policy::report_closed(scope, &Closed { code, spot: text.spot, word: WORD, item: image, message, hint });
 }

@@ -339,9 +339,10 @@ pub(super) fn subnet(scope: &Scope<'_>, subnet: Ipv4Net, text: &PlacedText) {
     if let Some(range) = within(&scope.site.policy.subnets) {
         return allowed(scope, text.spot, "subnets", &item, AllowedBy::Policy(format!("subnets: {range}")));
     }
-    let message = match is_small {
-        true => text!("policy forbids the subnet {subnet}: it lies in none of the pools", subnet = &item),
-        false => text!("policy forbids the subnet {subnet}: it takes the room of many services", subnet = &item),
+    let message = if is_small {
+        text!("policy forbids the subnet {subnet}: it lies in none of the pools", subnet = &item)
+    } else {
+        text!("policy forbids the subnet {subnet}: it takes the room of many services", subnet = &item)
     };
     let hint = text!("leave it out, take one of `network.pools`, or {way}", way = ask_for("subnets", &item));
     report_closed(scope, &Closed { code: Code::A0273, spot: text.spot, word: "subnets", item: &item, message, hint });

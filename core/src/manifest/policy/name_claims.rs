@@ -161,15 +161,16 @@ fn refused<'a>(service: &Service, record: &'a Record, (name, claim): (&str, Clai
     let entry = format!("`policy.names: {{{}: [\"{at}\"]}}`", shown(&service.name));
     let hint =
         text!("write it in {file}, where {other} is, or ask the operator for {entry}", file, other = &other, entry);
-    let message = match name == record.name {
-        true => text!("policy forbids the record {at} {word}: the name belongs to {other}", at, word, other),
-        false => text!(
+    let message = if name == record.name {
+        text!("policy forbids the record {at} {word}: the name belongs to {other}", at, word, other)
+    } else {
+        text!(
             "policy forbids the record {at} {word}: it is about {name}, which belongs to {other}",
             at,
             word,
             name = shown(name),
             other
-        ),
+        )
     };
     Closed { code: Code::A0287, spot, word: WORD, item: &record.name, message, hint }
 }

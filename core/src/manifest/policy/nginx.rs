@@ -54,13 +54,12 @@ pub(crate) fn fault(text: &str, policy: NginxPolicy) -> Option<NginxFault> {
                 }
                 let is_lua = words.first().is_some_and(|word| word.text.ends_with("_by_lua_block"));
                 if matches!(token, NginxToken::Open) {
-                    match is_lua {
-                        true => {
-                            if let Some(fault) = lexer.skip_lua() {
-                                return Some(fault);
-                            }
+                    if is_lua {
+                        if let Some(fault) = lexer.skip_lua() {
+                            return Some(fault);
                         }
-                        false => open.push(lexer.line),
+                    } else {
+                        open.push(lexer.line)
                     }
                 }
                 words.clear();

@@ -105,10 +105,8 @@ fn with_meaning<'a>(scope: &Scope<'_>, record_type: &str, name: &'a str) -> Vec<
 /// Whether `policy.records` has a label, or a pattern that it matches.
 fn is_named(scope: &Scope<'_>, label: &str) -> bool {
     let is_special = SPECIAL_LABELS.contains(&label);
-    let is_it = |item: &String| match is_special {
-        true => item == label,
-        false => item.starts_with('_') && policy::matches(item, label),
-    };
+    let is_it =
+        |item: &String| if is_special { item == label } else { item.starts_with('_') && policy::matches(item, label) };
     scope.site.policy.records.iter().any(is_it)
 }
 

@@ -108,9 +108,10 @@ fn judge(
     let item = format!("{host}:{port}");
     let is_closed = closed.is_some();
     let Some(why) = (if scope.site.policy.is_opened(WORD) { kept } else { closed }) else {
-        let by = match is_closed {
-            true => AllowedBy::authors(),
-            false => AllowedBy::rule(text!("it is neither this machine nor a listener of ours")),
+        let by = if is_closed {
+            AllowedBy::authors()
+        } else {
+            AllowedBy::rule(text!("it is neither this machine nor a listener of ours"))
         };
         policy::allowed(scope, spot, WORD, &item, by);
         return true;

@@ -324,9 +324,10 @@ impl<'a> Reader<'a> {
         sections.retain(|section| self.asked.contains(&section.key.as_str()));
         let [ManifestSection { key, is_list }] = sections.as_slice() else { return None };
         let (inner, value) = (&entry.key, entry.value.scalar().filter(|value| is_plain(value)).unwrap_or("…"));
-        let example = match is_list {
-            true => format!("`{key}: [{{…, {inner}: {value}}}]`"),
-            false => format!("`{key}: {{{inner}: {value}}}`"),
+        let example = if *is_list {
+            format!("`{key}: [{{…, {inner}: {value}}}]`")
+        } else {
+            format!("`{key}: {{{inner}: {value}}}`")
         };
         Some(text!("it belongs below `{key}`: {example}", key, example))
     }

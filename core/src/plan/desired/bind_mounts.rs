@@ -400,9 +400,10 @@ struct Above {
 
 impl Above {
     fn why(&self) -> Text {
-        let (below, above) = match is_strictly_below(&self.folder.path, &self.other) {
-            true => (&self.folder.path, &self.other),
-            false => (&self.other, &self.folder.path),
+        let (below, above) = if is_strictly_below(&self.folder.path, &self.other) {
+            (&self.folder.path, &self.other)
+        } else {
+            (&self.other, &self.folder.path)
         };
         text!("{below} lies in {above}, which a container can write to: a link there may lead anywhere", below, above)
     }

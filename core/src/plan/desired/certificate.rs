@@ -138,9 +138,10 @@ pub fn in_words(certificate: &Fields, now: Timestamp) -> Text {
     let Some(ends) = ends(certificate) else { return Text::default() };
     let left = days_left(ends - now);
     let renewed = Timestamp(ends.0 - RENEWED_BEFORE.0);
-    match now < renewed && is_renewed(certificate) {
-        true => text!("{left}, NPM renews about {day}", left, day = Arg::Day(renewed)),
-        false => left,
+    if now < renewed && is_renewed(certificate) {
+        text!("{left}, NPM renews about {day}", left, day = Arg::Day(renewed))
+    } else {
+        left
     }
 }
 

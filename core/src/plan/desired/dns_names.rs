@@ -227,19 +227,20 @@ impl<'a> ZoneNames<'a> {
         });
         Some(Refusal {
             code: Code::A0724,
-            message: match loser == name {
-                true => text!(
+            message: if loser == name {
+                text!(
                     "a {record} record alone would take {name} from {wildcard}, which is not ours",
                     record = record_type,
                     name,
                     wildcard = &wildcard
-                ),
-                false => text!(
+                )
+            } else {
+                text!(
                     "a record at {name} would take {loser} from {wildcard}, which is not ours",
                     name,
                     loser,
                     wildcard = &wildcard
-                ),
+                )
             },
             found: values.collect(),
             hints: vec![
@@ -282,25 +283,16 @@ impl<'a> ZoneNames<'a> {
         let (wildcard, record) = (wildcard.as_str(), record_type);
         Some(Refusal {
             code: Code::A0724,
-            message: match loser == name {
-                true => {
-                    text!(
-                        "a {record} record alone would take {name} from {wildcard} of {owner}",
-                        record,
-                        name,
-                        wildcard,
-                        owner
-                    )
-                }
-                false => {
-                    text!(
-                        "a record at {name} would take {loser} from {wildcard} of {owner}",
-                        name,
-                        loser,
-                        wildcard,
-                        owner
-                    )
-                }
+            message: if loser == name {
+                text!(
+                    "a {record} record alone would take {name} from {wildcard} of {owner}",
+                    record,
+                    name,
+                    wildcard,
+                    owner
+                )
+            } else {
+                text!("a record at {name} would take {loser} from {wildcard} of {owner}", name, loser, wildcard, owner)
             },
             found: Vec::new(),
             hints: vec![

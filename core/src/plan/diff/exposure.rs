@@ -91,15 +91,16 @@ pub fn by_create(input: &Input<'_>, open: &OpenNames<'_>, address: &Address, fie
         let published = port.published.to_string();
         let is_on_both = port.is_also_on_ipv6(&on_ipv6);
         if is_new {
-            lines.push(match is_on_both {
-                true => text!(
+            lines.push(if is_on_both {
+                text!(
                     "port {published} is published on 0.0.0.0 and [::]; Docker's rules come before a host firewall's",
                     published
-                ),
-                false => text!(
+                )
+            } else {
+                text!(
                     "port {published} is published on 0.0.0.0; Docker's rules come before a host firewall's",
                     published
-                ),
+                )
             });
         } else if is_on_both && was_on_ipv4_only(input, address, &port) {
             lines.push(text!(
@@ -144,9 +145,12 @@ pub fn by_update(open: &OpenNames<'_>, address: &Address, want: &Want, diffs: &[
         let new = diff.to.as_ref().map(Value::strings).unwrap_or_default();
         let is_open = |domain: &str| open.has(&address.provider, domain);
         let new = new.into_iter().filter(|domain| !known.contains(domain) && !is_open(domain));
-        lines.extend(new.map(|domain| match is_on_this_machine(&open.input, &address.provider, &[domain]) {
-            true => on_this_machine(domain),
-            false => from_internet(domain),
+        lines.extend(new.map(|domain| {
+            if is_on_this_machine(&open.input, &address.provider, &[domain]) {
+                on_this_machine(domain)
+            } else {
+                from_internet(domain)
+            }
         }));
     }
     lines

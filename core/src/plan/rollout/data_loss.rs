@@ -99,9 +99,10 @@ fn held(
     if service.data.of.is_none() {
         hints.push(start_on_nothing(file));
     }
-    let was = match elsewhere {
-        true => text!("{data} on {engine}", data = before.shown(), engine = &former.at.provider),
-        false => before.shown().into(),
+    let was = if elsewhere {
+        text!("{data} on {engine}", data = before.shown(), engine = &former.at.provider)
+    } else {
+        before.shown().into()
     };
     let refusal = Refusal {
         code: Code::A0419,

@@ -153,9 +153,10 @@ fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> ContainerWaits {
         if is_up_anyhow(input, name) {
             return ContainerWaits::default();
         }
-        let what = match input.facts.frozen.contains(name) {
-            true => text!("whose manifest is broken"),
-            false => text!("which no manifest describes"),
+        let what = if input.facts.frozen.contains(name) {
+            text!("whose manifest is broken")
+        } else {
+            text!("which no manifest describes")
         };
         return refused((what, Hint::command(text!("to see what is wrong"), "amarre validate")));
     };
@@ -184,9 +185,8 @@ fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> ContainerWaits {
     let mut needs: Vec<Need> = ready.collect();
     if service.containers.is_empty() {
         let own = expansion.wants.map.iter().filter(|(_, want)| want.service == *name);
-        let of = |address: &Address| match address.kind.is_instance() {
-            true => Need::ready(address.clone()),
-            false => Need::present(address.clone()),
+        let of = |address: &Address| {
+            if address.kind.is_instance() { Need::ready(address.clone()) } else { Need::present(address.clone()) }
         };
         needs.extend(own.map(|(address, _)| of(address)));
     }
@@ -223,9 +223,10 @@ fn why_not_now(input: &Input<'_>, service: &Service) -> Option<(Text, Hint)> {
     let name = &service.name;
     match input.facts.suspended.get(name) {
         Some(suspension) => {
-            let what = match suspension.destroy {
-                true => text!("which is destroyed"),
-                false => text!("which is suspended by {by}", by = &suspension.by),
+            let what = if suspension.destroy {
+                text!("which is destroyed")
+            } else {
+                text!("which is suspended by {by}", by = &suspension.by)
             };
             Some((what, Hint::command(text!("to take it up again"), format!("amarre resume {name}"))))
         }

@@ -175,9 +175,10 @@ fn objection(field: &str, message: String) -> Objection {
 
 fn one_of(given: &str, allowed: &[&str]) -> CheckedText {
     let lower = given.to_ascii_lowercase();
-    match allowed.contains(&lower.as_str()) {
-        true => Ok(lower),
-        false => Err(format!("not one of {}: `{}`", allowed.join(", "), given.escape_debug())),
+    if allowed.contains(&lower.as_str()) {
+        Ok(lower)
+    } else {
+        Err(format!("not one of {}: `{}`", allowed.join(", "), given.escape_debug()))
     }
 }
 
@@ -230,9 +231,10 @@ fn redirect_target(given: &str) -> CheckedText {
     // NPM's own pattern: no star, no two dots in a row, no dot at either end.
     let npm_takes = !given.contains('*') && !given.contains("..") && !given.ends_with('.');
     let harmless = given.bytes().all(|byte| byte.is_ascii_graphic() && !b";{}\"'`\\$".contains(&byte));
-    match port_fits && npm_takes && harmless && name.split('.').all(is_label) && !name.is_empty() {
-        true => Ok(given.to_owned()),
-        false => Err(format!("not a host name with an optional path: `{}`", given.escape_debug())),
+    if port_fits && npm_takes && harmless && name.split('.').all(is_label) && !name.is_empty() {
+        Ok(given.to_owned())
+    } else {
+        Err(format!("not a host name with an optional path: `{}`", given.escape_debug()))
     }
 }
 

@@ -107,9 +107,10 @@ pub fn pool(handle: Handle, access: &AccessControl, pool: String, is_pretty: boo
 /// A URL stands in logs and histories, so it carries no password.
 async fn no_password_in_a_url(request: Request, next: Next) -> Response {
     let pairs = Query::<BTreeMap<String, String>>::try_from_uri(request.uri()).map(|Query(pairs)| pairs);
-    match pairs.is_ok_and(|pairs| pairs.contains_key("password")) {
-        true => by_post(request.uri().clone()).await,
-        false => next.run(request).await,
+    if pairs.is_ok_and(|pairs| pairs.contains_key("password")) {
+        by_post(request.uri().clone()).await
+    } else {
+        next.run(request).await
     }
 }
 

@@ -408,9 +408,10 @@ fn author(who: &Identity) -> (String, String) {
 }
 
 fn changed_meanwhile(file: &str, is_there: bool) -> Response {
-    let title = match is_there {
-        true => format!("{file} is there, and `tag` is not that of its text"),
-        false => format!("{file} is not there any more"),
+    let title = if is_there {
+        format!("{file} is there, and `tag` is not that of its text")
+    } else {
+        format!("{file} is not there any more")
     };
     let hint = "read it, and make the change once more with the `tag` that comes with it";
     problem(StatusCode::CONFLICT, Code::A0312, &title, hint)

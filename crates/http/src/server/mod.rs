@@ -319,9 +319,10 @@ pub fn spawn_detached(work: impl Future<Output = ()> + Send + 'static) {
 /// Why it cannot be.
 fn page_length(asked: Option<u32>, largest: usize) -> Result<usize, String> {
     let length = asked.map_or(largest, |asked| usize::try_from(asked).unwrap_or(usize::MAX));
-    match (1..=largest).contains(&length) {
-        true => Ok(length),
-        false => Err(format!("limit: {length} is not from 1 to {largest}")),
+    if (1..=largest).contains(&length) {
+        Ok(length)
+    } else {
+        Err(format!("limit: {length} is not from 1 to {largest}"))
     }
 }
 

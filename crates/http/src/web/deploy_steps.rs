@@ -209,9 +209,10 @@ pub fn ended(
     let (mut first, mut served) = (last, None);
     for event in events.iter().filter(|event| event.is_change()) {
         // An update takes several runs; what is put back is put back in one, and another time is another story.
-        let is_of_it = match is_drift {
-            true => event.run == last.run,
-            false => event.at >= since && first.at - event.at <= APART && !event.is_heal(),
+        let is_of_it = if is_drift {
+            event.run == last.run
+        } else {
+            event.at >= since && first.at - event.at <= APART && !event.is_heal()
         };
         if !is_of_it {
             break;

@@ -134,9 +134,10 @@ pub async fn check(
     settle.iter_mut().for_each(|remark| remark.text = visitor.words.say(&remark.said));
     let plan = view_model::plan(&plans, visitor.words);
     // What cannot be read has no plan.
-    let summary = match plans.is_empty() && !settle.is_empty() {
-        true => visitor.words.get("plan-unknown"),
-        false => view_model::summary(&plans, visitor.words),
+    let summary = if plans.is_empty() && !settle.is_empty() {
+        visitor.words.get("plan-unknown")
+    } else {
+        view_model::summary(&plans, visitor.words)
     };
     Some(CheckedManifest { settle, plan, summary, after: Some(after), secrets })
 }
@@ -216,9 +217,10 @@ async fn new_page(
         domain,
         is_asked,
         may_edit: visitor.may(Role::Editor),
-        settle_title: match checked.settle.is_empty() && form.port.is_empty() {
-            true => visitor.words.get("new-settled-closed"),
-            false => title(&checked.settle, visitor),
+        settle_title: if checked.settle.is_empty() && form.port.is_empty() {
+            visitor.words.get("new-settled-closed")
+        } else {
+            title(&checked.settle, visitor)
         },
         settle: checked.settle,
         settle_places: false,

@@ -50,10 +50,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<S
         Some(_) => visitor.may(Role::Viewer),
         None => web.access.admits_anonymous(),
     };
-    let cases = match sees_services {
-        true => attention::with_code(&pass, code, web.handle.now(), &visitor),
-        false => Vec::new(),
-    };
+    let cases = if sees_services { attention::with_code(&pass, code, web.handle.now(), &visitor) } else { Vec::new() };
     (varies, page(&Explained { frame, code, about, cases, html })).into_response()
 }
 

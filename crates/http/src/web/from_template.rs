@@ -228,9 +228,10 @@ async fn fill_page(
 ) -> Response {
     // A visitor without a session sees the manifest without a check.
     let is_asked = visitor.session.is_some();
-    let (rendered, mut checked, wrong) = match is_asked {
-        true => check_filled(web, visitor, filled, template).await,
-        false => (template.render(&filled.name, &filled.set).ok(), CheckedManifest::default(), None),
+    let (rendered, mut checked, wrong) = if is_asked {
+        check_filled(web, visitor, filled, template).await
+    } else {
+        (template.render(&filled.name, &filled.set).ok(), CheckedManifest::default(), None)
     };
     let mut marks = marks(web, visitor, (filled, template), (&checked, wrong.as_deref())).await;
     checked.settle.extend(more);

@@ -58,9 +58,12 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
 /// What would go, in one line: services where whole services go, else their resources. `None`: the guard holds nothing.
 pub fn names(pass: &PassResult, words: Words) -> Option<String> {
     let guard = pass.plan.guard.as_ref()?;
-    let name = |change: &Change| match guard.code == guards::SERVICES {
-        true => change.service.clone(),
-        false => format!("{} {}", words.kind(&change.address.kind.label()), lines::name_and_type(&change.address)),
+    let name = |change: &Change| {
+        if guard.code == guards::SERVICES {
+            change.service.clone()
+        } else {
+            format!("{} {}", words.kind(&change.address.kind.label()), lines::name_and_type(&change.address))
+        }
     };
     let names: BTreeSet<String> = held(pass).map(name).collect();
     let names: Vec<String> = names.into_iter().collect();

@@ -428,10 +428,7 @@ pub async fn verb(
     Path((name, word)): Path<(String, String)>,
     Form(fields): Form<FormFields>,
 ) -> PageOutcome {
-    let back = match fields.contains_key("here") {
-        true => here(&fields),
-        false => instance_view::path(&name),
-    };
+    let back = if fields.contains_key("here") { here(&fields) } else { instance_view::path(&name) };
     let pass = web.handle.last_pass().0;
     let verb = DEEDS.into_iter().find(|(row, ..)| row.of_instance() == Some(word.as_str()));
     // What is confirmed has a page of its own.

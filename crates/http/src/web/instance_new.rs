@@ -72,14 +72,10 @@ impl ServerForm {
 
     /// The manifest that says it.
     fn manifest(&self) -> String {
-        let size = match self.cpu.is_empty() {
-            true => scalar(&self.size),
-            false => format!(
-                "{{cpu: {}, memory: {}, disk: {}}}",
-                scalar(&self.cpu),
-                scalar(&self.memory),
-                scalar(&self.disk)
-            ),
+        let size = if self.cpu.is_empty() {
+            scalar(&self.size)
+        } else {
+            format!("{{cpu: {}, memory: {}, disk: {}}}", scalar(&self.cpu), scalar(&self.memory), scalar(&self.disk))
         };
         let project =
             if self.project.is_empty() { String::new() } else { format!("project: {}\n", scalar(&self.project)) };

@@ -46,9 +46,10 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, typed: Opt
     let shape = row.manifest.as_ref().and_then(|managed| managed.instance.shape.as_ref());
     let fixed = shape.map(|shape| shape.image.clone());
     let asks_vendor = may_rebuild && refused.is_none() && fixed.is_none();
-    let offered = match asks_vendor {
-        true => offers::of_cloud(&web.handle, &row.cloud, (&row.project, &row.region)).await.offers,
-        false => None,
+    let offered = if asks_vendor {
+        offers::of_cloud(&web.handle, &row.cloud, (&row.project, &row.region)).await.offers
+    } else {
+        None
     };
     let images = offered.into_iter().flat_map(|offers| offers.images).map(|image| image.word).collect();
     let (image, is_wrong) = (typed.unwrap_or_default().to_owned(), typed.is_some());

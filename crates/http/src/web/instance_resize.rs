@@ -49,9 +49,10 @@ struct ResizePage {
 /// The size that a form says, as it is typed on the command line.
 fn typed(fields: &FormFields) -> String {
     let field = |name: &str| fields.get(name).map(|text| text.trim()).unwrap_or_default();
-    match field("cpu").is_empty() {
-        true => field("type").to_owned(),
-        false => format!("cpu={},memory={}", field("cpu"), field("memory")),
+    if field("cpu").is_empty() {
+        field("type").to_owned()
+    } else {
+        format!("cpu={},memory={}", field("cpu"), field("memory"))
     }
 }
 
@@ -73,9 +74,10 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, attempt: R
     let refused = Offer::new(&web.handle.last_pass().0, row, InstanceDeed::Resize, words).refused;
     let (role, is_possible) = (needed(web, row), refused.is_none());
     let may_resize = visitor.may(role);
-    let offered = match may_resize && is_possible {
-        true => offers::of_cloud(&web.handle, &row.cloud, (&row.project, &row.region)).await.offers,
-        false => None,
+    let offered = if may_resize && is_possible {
+        offers::of_cloud(&web.handle, &row.cloud, (&row.project, &row.region)).await.offers
+    } else {
+        None
     };
     let now: Vec<&str> = row.size.split(' ').collect();
     let chosen = |name: &str, now: &str| attempt.fields.get(name).cloned().unwrap_or_else(|| now.to_owned());
@@ -86,9 +88,10 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, attempt: R
         OfferedChoices::sizes_of(offers, &chosen, words)
     });
     let (sizes, parts) = choices.map(|one| (one.sizes, one.parts)).unwrap_or_default();
-    let about = words.get(match row.manifest.as_ref().is_some_and(|_| row.is_made()) {
-        true => "inst-resize-made",
-        false => "inst-resize-about",
+    let about = words.get(if row.manifest.as_ref().is_some_and(|_| row.is_made()) {
+        "inst-resize-made"
+    } else {
+        "inst-resize-about"
     });
     page(&ResizePage {
         frame,

@@ -200,9 +200,10 @@ impl DayLine {
         on.extend(since.map(|from| (from, end)));
         let clock = |at: Timestamp| if at == end { "24:00".to_owned() } else { hour(at, table.timezone()) };
         let spans: Vec<String> = on.iter().map(|(from, to)| format!("{}–{}", clock(*from), clock(*to))).collect();
-        let title = match spans.is_empty() {
-            true => words.get("inst-today-off"),
-            false => words.with("inst-today-on", "hours", &spans.join(", ")),
+        let title = if spans.is_empty() {
+            words.get("inst-today-off")
+        } else {
+            words.with("inst-today-on", "hours", &spans.join(", "))
         };
         let place = |at: Timestamp| (at - midnight).0 * LINE / DAY.0;
         let on = on.into_iter().map(|(from, to)| (place(from), place(to) - place(from))).collect();

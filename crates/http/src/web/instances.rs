@@ -235,9 +235,10 @@ fn tiles(all: &[InstanceRow], words: Words) -> Vec<CountTile> {
             ..tile(
                 "overview-needs-you",
                 needs.len(),
-                match needs.is_empty() {
-                    true => plain(words.get("inst-needs-nothing")),
-                    false => needs.iter().take(3).map(name).collect(),
+                if needs.is_empty() {
+                    plain(words.get("inst-needs-nothing"))
+                } else {
+                    needs.iter().take(3).map(name).collect()
                 },
             )
         },

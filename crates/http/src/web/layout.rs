@@ -251,9 +251,10 @@ impl PageFrame {
             None => (None, String::new(), None),
         };
         let has_looked = pass.context.is_some();
-        let checked = match has_looked {
-            true => words.with("checked", "time", &super::view_model::span(now - pass.at)),
-            false => words.get("not-checked"),
+        let checked = if has_looked {
+            words.with("checked", "time", &super::view_model::span(now - pass.at))
+        } else {
+            words.get("not-checked")
         };
         let assets = AssetPaths::get();
         let site = pass.context.as_ref().map(|context| &context.site);

@@ -223,15 +223,14 @@ async fn site_guard(State(web): State<Web>, request: Request, next: Next) -> Res
         }
     }
     // A write runs to its end, and is recorded, also when the client hangs up.
-    let mut response = match matches!(*request.method(), Method::GET | Method::HEAD) {
-        true => next.run(request).await,
-        false => {
-            let done = run_to_end(next.run(request)).await;
-            done.unwrap_or_else(|| {
-                let (why, hint) = ("this was not done to its end", "see the daemon's log");
-                server::problem(StatusCode::INTERNAL_SERVER_ERROR, Code::A1014, why, hint)
-            })
-        }
+    let mut response = if matches!(*request.method(), Method::GET | Method::HEAD) {
+        next.run(request).await
+    } else {
+        let done = run_to_end(next.run(request)).await;
+        done.unwrap_or_else(|| {
+            let (why, hint) = ("this was not done to its end", "see the daemon's log");
+            server::problem(StatusCode::INTERNAL_SERVER_ERROR, Code::A1014, why, hint)
+        })
     };
     if let Some(Denied(who)) = response.extensions().get::<Denied>().cloned() {
         let (at, address) = (web.handle.now(), from.unwrap_or_default());

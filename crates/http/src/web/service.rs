@@ -241,9 +241,12 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     });
     let steps = DeploySteps::new(&pass, row, &latest, (web.handle.now(), words));
     let ended = deploy_steps::ended(&pass, row, &latest, (web.handle.now(), words)).filter(|_| steps.is_none());
-    let suspended = pass.facts.suspended.get(&name).map(|suspension| match suspension.why.is_empty() {
-        true => words.with("svc-suspended-by-whom", "who", &suspension.by),
-        false => words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", &words.say(&suspension.why))]),
+    let suspended = pass.facts.suspended.get(&name).map(|suspension| {
+        if suspension.why.is_empty() {
+            words.with("svc-suspended-by-whom", "who", &suspension.by)
+        } else {
+            words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", &words.say(&suspension.why))])
+        }
     });
     let mut frame =
         PageFrame::new(&web, &visitor, "services", name.clone(), format!("/services/{}", view_model::encoded(&name)))

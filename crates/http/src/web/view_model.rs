@@ -83,9 +83,10 @@ pub fn states(pass: &PassResult, row: &ServiceStatus, words: Words) -> (StateMar
         );
         return (state.clone(), state);
     }
-    let health = match pass.facts.suspended.contains_key(&row.name) {
-        true => StateMark::suspended(words),
-        false => StateMark::health(row.health, words),
+    let health = if pass.facts.suspended.contains_key(&row.name) {
+        StateMark::suspended(words)
+    } else {
+        StateMark::health(row.health, words)
     };
     (StateMark::sync(row.sync, words), health)
 }

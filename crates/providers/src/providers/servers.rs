@@ -26,9 +26,10 @@ const ID_CHARS_MAX: usize = 128;
 pub fn vendor_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let id = String::deserialize(deserializer)?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
-    match (1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(is_plain) && !id.starts_with('.') {
-        true => Ok(id),
-        false => Err(D::Error::custom("an id of a server has other letters")),
+    if (1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(is_plain) && !id.starts_with('.') {
+        Ok(id)
+    } else {
+        Err(D::Error::custom("an id of a server has other letters"))
     }
 }
 

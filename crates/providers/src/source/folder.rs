@@ -332,9 +332,10 @@ fn collect(
         }
         if is_hidden {
             let mut files = Vec::new();
-            match kind.is_dir() {
-                true => collect_hidden((root, &path), apart, depth + 1, &mut files, found),
-                false => files.push(found_file(&entry, path.clone())),
+            if kind.is_dir() {
+                collect_hidden((root, &path), apart, depth + 1, &mut files, found)
+            } else {
+                files.push(found_file(&entry, path.clone()))
             }
             found.add_hidden(&path, files);
             continue;

@@ -274,9 +274,10 @@ impl Accounts {
             }
             None => None,
         };
-        match self.ledger.change_user(&email, password.as_deref(), role.map(Role::word)).await? {
-            true => Ok(()),
-            false => Err(AccountError::Unknown(email)),
+        if self.ledger.change_user(&email, password.as_deref(), role.map(Role::word)).await? {
+            Ok(())
+        } else {
+            Err(AccountError::Unknown(email))
         }
     }
 

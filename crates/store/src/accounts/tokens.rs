@@ -92,9 +92,10 @@ impl Accounts {
             expires: new.expires,
             used: None,
         };
-        match self.ledger.add_token(&row, &digest(secret.expose())).await? {
-            true => Ok(secret),
-            false => Err(AccountError::KnownToken(new.name.clone())),
+        if self.ledger.add_token(&row, &digest(secret.expose())).await? {
+            Ok(secret)
+        } else {
+            Err(AccountError::KnownToken(new.name.clone()))
         }
     }
 

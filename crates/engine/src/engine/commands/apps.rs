@@ -119,17 +119,15 @@ pub async fn deploy(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswe
         if pulls || pass.apps.contains_key(name) { Ok(()) } else { Err(no_app(pass, name)) }
     };
     let (pass, ()) = after_a_look(handle, is_built).await?;
-    let said = match args.flag("pull") {
-        true => builds::move_on(handle, &pass, name).await?,
-        false => Vec::new(),
-    };
+    let said = if args.flag("pull") { builds::move_on(handle, &pass, name).await? } else { Vec::new() };
     if let Some(reference) = args.given("ref") {
         let Some((source, _)) = pass.apps.get(name) else { return Err(Some(no_app(&pass, name))) };
         // The id of a commit is one of the branch or tag that is followed.
         let is_commit = reference.len() == 40 && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let wanted = match is_commit {
-            true => AppSource { commit: Some(reference.to_owned()), ..source.clone() },
-            false => AppSource { reference: reference.to_owned(), commit: None, ..source.clone() },
+        let wanted = if is_commit {
+            AppSource { commit: Some(reference.to_owned()), ..source.clone() }
+        } else {
+            AppSource { reference: reference.to_owned(), commit: None, ..source.clone() }
         };
         let written = git_line(&wanted);
         let message = format!("deploy {reference} of {name}");
@@ -160,10 +158,7 @@ pub async fn deploy(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswe
 pub async fn set_stopped(handle: &Handle, asked: VerbCall<'_>, stopped: bool) -> Result<CommandAnswer, Early> {
     let name = asked.args.text("app");
     handle.fetch().await;
-    let is_app = |pass: &PassResult| match pass.apps.contains_key(name) {
-        true => Ok(()),
-        false => Err(no_app(pass, name)),
-    };
+    let is_app = |pass: &PassResult| if pass.apps.contains_key(name) { Ok(()) } else { Err(no_app(pass, name)) };
     let (pass, ()) = after_a_look(handle, is_app).await?;
     let (written, verb) = if stopped { ("state: stopped\n", "stop") } else { ("", "start") };
     write_keys(handle, &pass, name, ("state", written), format!("{verb} {name}"), asked.args).await?;

@@ -57,18 +57,13 @@ async fn at_vendor(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked:
         return Some(Ok(forecast(row, clone, asked.style.language)));
     }
     let outcome = perform(handle, row, InstanceDeed::Clone, args, Some(clone.to_owned())).await?;
-    let outcome = outcome.map(|(said, state)| match state == Some(ActionState::Done) {
-        true => {
-            let name = row.shown_name();
+    let outcome = outcome.map(|(said, state)| if state == Some(ActionState::Done) { let name = row.shown_name();
             let said = text!(
                 "{clone} is being made of {name}; no manifest manages it: `amarre instance manifests {clone}` prints one",
                 clone,
                 name
             );
-            (said, state)
-        }
-        false => (said, state),
-    });
+            (said, state) } else { (said, state) });
     Some(Ok(answer(vec![(row.name.clone(), outcome)])))
 }
 
@@ -168,9 +163,10 @@ async fn in_manifest(handle: &Handle, pass: &PassResult, row: &InstanceRow, aske
 
 /// A name in the DNS leads to one server: in the place of those of the first, the other has that of its manifest.
 fn with_own_names(document: &str, service: &str) -> Option<String> {
-    match has_key(document, &["domain", "aliases"]) {
-        true => with_keys(document, service, &["domain", "aliases", "dns"], "dns: auto\n"),
-        false => Some(document.to_owned()),
+    if has_key(document, &["domain", "aliases"]) {
+        with_keys(document, service, &["domain", "aliases", "dns"], "dns: auto\n")
+    } else {
+        Some(document.to_owned())
     }
 }
 

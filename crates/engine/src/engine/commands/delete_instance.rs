@@ -25,9 +25,10 @@ pub(super) async fn act_by_name(
 ) -> Option<CommandAnswer> {
     let args = asked.args;
     let names = args.texts("instances");
-    let (undone, usage) = match deed == InstanceDeed::Rebuild {
-        true => ("it is not installed again", "amarre instance rebuild CLOUD:ID --name NAME"),
-        false => ("it is not deleted", "amarre instance delete CLOUD:ID --name NAME"),
+    let (undone, usage) = if deed == InstanceDeed::Rebuild {
+        ("it is not installed again", "amarre instance rebuild CLOUD:ID --name NAME")
+    } else {
+        ("it is not deleted", "amarre instance delete CLOUD:ID --name NAME")
     };
     let [name] = names.as_slice() else {
         let why = format!("one instance at a time, each by its own name; {undone}");

@@ -104,12 +104,11 @@ fn used(pass: &PassResult, names: &BTreeSet<String>) -> String {
     let is_used = |address: &&Address| pass.world.seen.get(*address).is_some_and(|seen| !seen.owner.is_ours());
     let data = names.iter().flat_map(|name| pass.wanted_by(name)).filter(|address| address.kind == Kind::Volume);
     let named: BTreeSet<String> = data.filter(is_used).map(|address| format!("volume {}", address.name)).collect();
-    match named.is_empty() {
-        true => String::new(),
-        false => {
-            let all = named.into_iter().collect::<Vec<_>>().join(", ");
-            format!("Kept, because it is used and not owned: {all}\n")
-        }
+    if named.is_empty() {
+        String::new()
+    } else {
+        let all = named.into_iter().collect::<Vec<_>>().join(", ");
+        format!("Kept, because it is used and not owned: {all}\n")
     }
 }
 

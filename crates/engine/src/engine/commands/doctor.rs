@@ -422,15 +422,16 @@ fn of_another_instance(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
     let finding = |((provider, is_unsigned), names): ((&ProviderId, bool), Vec<String>)| {
         let (instance, place) = (&patient.site.instance, place(provider));
         let marks = counted(names.len(), "resource");
-        let (text, hint) = match is_unsigned {
-            true => (
+        let (text, hint) = if is_unsigned {
+            (
                 format!("{place}: {marks} with the mark of {instance}, and no key of ours signed that"),
                 "if the key was lost, put its copy back; if they are yours all the same: amarre adopt --all --unsigned",
-            ),
-            false => (
+            )
+        } else {
+            (
                 format!("{place}: {marks} with the mark of {instance}, which this ledger never had"),
                 "if the ledger was lost, amarre plan shows what becomes of them, and asks before it deletes them",
-            ),
+            )
         };
         let rest = names.len().saturating_sub(NAMES_SHOWN);
         let more = if rest > 0 { format!(", and {rest} more") } else { String::new() };

@@ -163,10 +163,7 @@ pub async fn draft(
     let errors = errors.filter(|found| found.file == path || !known.contains(&(found.code, &found.message)));
     let mut settle: Vec<ManifestRemark> = errors
         .map(|found| {
-            let text = match found.file == path || found.line == 0 {
-                true => found.message.clone(),
-                false => found.placed(),
-            };
+            let text = if found.file == path || found.line == 0 { found.message.clone() } else { found.placed() };
             let hints: Vec<Hint> = found.hint.clone().map(Hint::text).into_iter().collect();
             let at = (found.line > 0 && found.file == path).then_some((found.line, found.column));
             ManifestRemark { at, ..ManifestRemark::new(text, found.code, &hints) }

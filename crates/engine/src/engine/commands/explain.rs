@@ -184,9 +184,8 @@ fn fields(pass: &PassResult, address: &Address) -> Vec<FieldRow> {
         if wanted.is_none() && address.kind == Kind::Container {
             return None;
         }
-        let shown = |how: fn(&str, Option<&Value>) -> String| match value.is_sensitive() {
-            true => "(sensitive)".to_owned(),
-            false => shortened(&how(name, Some(value))),
+        let shown = |how: fn(&str, Option<&Value>) -> String| {
+            if value.is_sensitive() { "(sensitive)".to_owned() } else { shortened(&how(name, Some(value))) }
         };
         let from = origin(pass, address, want, known);
         Some(FieldRow { name, value: shown(lines::value), whole: shown(lines::whole_value), from })

@@ -35,9 +35,10 @@ pub fn service(pass: &PassResult, row: &ServiceStatus, style: Style) -> CommandA
         facts.push(("answers at", row.urls.join(", ")));
     }
     let resources: Vec<[String; 3]> = row.resources.iter().map(|one| resource(pass, one)).collect();
-    let next = match row.what_now.is_empty() {
-        true => "nothing: it is as wanted".to_owned(),
-        false => row.status_line_at(pass.at).to_string(),
+    let next = if row.what_now.is_empty() {
+        "nothing: it is as wanted".to_owned()
+    } else {
+        row.status_line_at(pass.at).to_string()
     };
     let state = format!("{}, {}", row.sync.word(), row.health.word());
     let mut text = format!("{}   {state}\n\n", style.paint(Tone::Bold, &row.name));

@@ -284,22 +284,25 @@ fn may_ask(pass: &PassResult, row: &InstanceRow, name: &str, deed: InstanceDeed)
     let key = format!("clouds.{}.actions", row.cloud);
     if !is_open {
         let name = row.shown_name();
-        let message = match is_managed {
-            true => text!("only the power of {name} is a manifest's, and `{key}` does not allow this", name, key),
-            false => text!("no manifest manages {name}, and `{key}` does not allow this", name, key),
+        let message = if is_managed {
+            text!("only the power of {name} is a manifest's, and `{key}` does not allow this", name, key)
+        } else {
+            text!("no manifest manages {name}, and `{key}` does not allow this", name, key)
         };
-        let hint = match deed.is_plain() {
-            true => format!(
+        let hint = if deed.is_plain() {
+            format!(
                 "an admin of amarre.yaml sets it to `power` (start, stop, reboot) or `all`; or write a manifest for {name}"
-            ),
-            false => "an admin of amarre.yaml sets it to `all`".to_owned(),
+            )
+        } else {
+            "an admin of amarre.yaml sets it to `all`".to_owned()
         };
         return Err(refusal(Code::A0464, message, hint));
     }
     if !deed.is_plain() && name != row.by_id() {
-        let message = match is_managed {
-            true => text!("only the power of {name} is a manifest's: it has to be named by its id for this", name),
-            false => text!("{name} is not managed: it has to be named by its id for this", name),
+        let message = if is_managed {
+            text!("only the power of {name} is a manifest's: it has to be named by its id for this", name)
+        } else {
+            text!("{name} is not managed: it has to be named by its id for this", name)
         };
         return Err(refusal(Code::A0464, message, format!("write {}", row.by_id())));
     }
@@ -470,9 +473,10 @@ pub(super) async fn perform(
             return Some(Err(refusal(Code::A0460, error, hint)));
         }
         // The loop is at it already, because what holds differs from what is observed.
-        let (state, deed) = match is_switched(handle, &row.name, deed.power(), timeout).await {
-            true => (ActionState::Done, text!("{name}: {deed} done", name, deed = deed.text())),
-            false => (ActionState::Begun, text!("{name}: {deed} is under way", name, deed = deed.text())),
+        let (state, deed) = if is_switched(handle, &row.name, deed.power(), timeout).await {
+            (ActionState::Done, text!("{name}: {deed} done", name, deed = deed.text()))
+        } else {
+            (ActionState::Begun, text!("{name}: {deed} is under way", name, deed = deed.text()))
         };
         return Some(Ok((deed, Some(state))));
     }

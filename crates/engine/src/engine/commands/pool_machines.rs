@@ -474,9 +474,10 @@ async fn taken_out(
     let held = row.machines.iter().filter(|one| named.contains(&one.name));
     if let Some((one, holder)) = held.filter_map(|one| Some((one, one.holder.as_ref()?))).next() {
         let message = format!("{} has {}", holder_text(holder, asked.style.language), one.name);
-        let hint = match args.flag("drain") {
-            true => "it is given out no more: ask again then".to_owned(),
-            false => format!("--drain waits for the end; amarre pool release {pool} {} ends it now", holder.label()),
+        let hint = if args.flag("drain") {
+            "it is given out no more: ask again then".to_owned()
+        } else {
+            format!("--drain waits for the end; amarre pool release {pool} {} ends it now", holder.label())
         };
         return Err(Some(refused(Code::A0765, &message, &hint)));
     }

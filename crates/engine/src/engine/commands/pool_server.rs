@@ -19,11 +19,10 @@ pub(super) fn allows(pass: &PassResult, row: &InstanceRow, deed: InstanceDeed) -
         }
         InstanceDeed::Delete => {
             let message = text!("pool {pool} made {name}, so this does not delete it", pool, name);
-            let hint = match pass.services.contains_key(pool) {
-                true => {
-                    format!("with `reconcile: {{protect: false}}` in {pool}, a smaller `count` deletes the last ones")
-                }
-                false => format!("amarre destroy {pool} --purge"),
+            let hint = if pass.services.contains_key(pool) {
+                format!("with `reconcile: {{protect: false}}` in {pool}, a smaller `count` deletes the last ones")
+            } else {
+                format!("amarre destroy {pool} --purge")
             };
             Err(refusal(Code::A0464, message, hint))
         }

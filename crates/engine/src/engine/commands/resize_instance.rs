@@ -84,9 +84,10 @@ async fn at_vendor(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked:
 
 /// What the server goes through.
 fn downtime(row: &InstanceRow) -> Text {
-    match row.address.provider.cloud_traits().resizes_when_off {
-        true => text!("It is off, and stays off until it is started."),
-        false => text!("It reboots for it, and is away for some minutes."),
+    if row.address.provider.cloud_traits().resizes_when_off {
+        text!("It is off, and stays off until it is started.")
+    } else {
+        text!("It reboots for it, and is away for some minutes.")
     }
 }
 
@@ -166,11 +167,10 @@ async fn in_manifest(handle: &Handle, pass: &PassResult, row: &InstanceRow, aske
     if let Some(why) = settle.into_iter().find(|remark| remark.code != Code::A0738) {
         return Some(Err(remarked(why)));
     }
-    let waits = match row.address.provider.cloud_traits().resizes_when_off {
-        true => {
-            text!("It is resized once it is off: amarre instance stop {service}, which cuts the power.", service)
-        }
-        false => downtime(row),
+    let waits = if row.address.provider.cloud_traits().resizes_when_off {
+        text!("It is resized once it is off: amarre instance stop {service}, which cuts the power.", service)
+    } else {
+        downtime(row)
     };
     if args.flag("dry_run") {
         let (spelled, allowed) = (format!("`type: {}`", plan.spelled), "`update: {resize: allowed}`");

@@ -221,9 +221,10 @@ fn forecast(service: &str, found: &[RestartTarget<'_>], language: Language) -> C
         let grace = seen.fields.get("stop_grace_period").and_then(Value::as_int).unwrap_or(STOP_GRACE_S);
         let image = seen.fields.text("image").unwrap_or_default();
         let after: Vec<&str> = after.iter().map(|need| need.on.name.as_str()).collect();
-        let stops = match after.is_empty() {
-            true => text!("{image}, stops within {grace} s", image, grace),
-            false => text!("{image}, stops within {grace} s, after {after}", image, grace, after = after.join(", ")),
+        let stops = if after.is_empty() {
+            text!("{image}, stops within {grace} s", image, grace)
+        } else {
+            text!("{image}, stops within {grace} s, after {after}", image, grace, after = after.join(", "))
         };
         text.push_str(&format!("  {label:width$}{:<19} {}\n", address.name, say(&stops, language)));
         containers.push(json!({"container": address.to_string(), "stop_grace_s": grace, "after": after}));

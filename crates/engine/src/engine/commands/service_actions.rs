@@ -207,9 +207,10 @@ async fn find_service(
     }
     // A version that is named is no guess.
     if let (Some(rollback), None) = (pass.rollbacks.get(service), to) {
-        let why = match rollback.done {
-            true => text!("{service} is rolled back", service),
-            false => text!("{service} is just being rolled back", service),
+        let why = if rollback.done {
+            text!("{service} is rolled back", service)
+        } else {
+            text!("{service} is just being rolled back", service)
         };
         let hint = text!(
             "to go on with its manifest: amarre resume {service}; to go to another version: amarre rollback {service} --to REVISION",

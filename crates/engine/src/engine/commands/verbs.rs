@@ -311,12 +311,11 @@ pub static ROLLBACK: VerbRow = VerbRow {
     run: |handle, asked| {
         let args = asked.args;
         let target = (args.text("service"), args.given("to"));
-        match args.flag("dry_run") {
-            true => Box::pin(service_actions::would_roll_back(handle, target.0, target.1, asked.style)),
-            false => {
-                let (by, timeout_ms) = (args.text("by"), args.timeout_ms());
-                Box::pin(service_actions::roll_back(handle, target, by, timeout_ms, asked.style, asked.steps))
-            }
+        if args.flag("dry_run") {
+            Box::pin(service_actions::would_roll_back(handle, target.0, target.1, asked.style))
+        } else {
+            let (by, timeout_ms) = (args.text("by"), args.timeout_ms());
+            Box::pin(service_actions::roll_back(handle, target, by, timeout_ms, asked.style, asked.steps))
         }
     },
 };

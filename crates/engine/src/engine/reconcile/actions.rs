@@ -132,12 +132,11 @@ impl Actions {
     /// Drops what waits in a lane.
     pub fn cancel(&mut self, lane: &str) {
         for queued in std::mem::take(&mut self.queue) {
-            match queued.lane() == lane {
-                true => {
-                    let state = ActionState::Dropped(text!("it was cancelled"));
-                    self.states.insert(queued.request.address, state);
-                }
-                false => self.queue.push_back(queued),
+            if queued.lane() == lane {
+                let state = ActionState::Dropped(text!("it was cancelled"));
+                self.states.insert(queued.request.address, state);
+            } else {
+                self.queue.push_back(queued)
             }
         }
     }
@@ -366,10 +365,13 @@ impl Engine {
         let is_hidden = world.gap(&request.address).is_some();
         let is_up_again = |need: &Need| self.is_up_again(need, world, need.on == request.address);
         match world.thing(&request.address) {
-            _ if is_busy || is_hidden || !request.after.iter().all(is_up_again) => match now < *until {
-                true => Turn::Later,
-                false => Turn::Never(text!("its turn did not come within {span}", span = WAITS_MAX)),
-            },
+            _ if is_busy || is_hidden || !request.after.iter().all(is_up_again) => {
+                if now < *until {
+                    Turn::Later
+                } else {
+                    Turn::Never(text!("its turn did not come within {span}", span = WAITS_MAX))
+                }
+            }
             Some(seen) => match self.performer(&request.address) {
                 Some(can) => Turn::Now(Box::new(begin(request, service, can, seen, now))),
                 None => Turn::Never(text!("its provider is not configured any more")),
@@ -423,17 +425,16 @@ fn begin(request: &ActionRequest, service: &str, can: &dyn PerformAction, seen: 
 async fn run_action(mut action: Action, run: i64, tools: Tools) -> LaneDone {
     let _slot = tools.breakers.slot(&action.address.provider).await;
     let mut done = LaneDone::new(action.lane(), tools.clock.now());
-    let (id, state) = match tools.is_over() {
-        true => (None, ActionState::Dropped(text!("it was cancelled"))),
-        false => {
-            action.at = tools.clock.now();
-            match tools.ledger.begin_action(&action, run).await {
-                Ok(id) => (Some(id), perform(&action, (id, run), &tools, &mut done).await),
-                Err(error) => {
-                    let why = Text::foreign(error.to_string());
-                    done.failures.push(LaneFailure::Ledger(error));
-                    (None, ActionState::Dropped(why))
-                }
+    let (id, state) = if tools.is_over() {
+        (None, ActionState::Dropped(text!("it was cancelled")))
+    } else {
+        action.at = tools.clock.now();
+        match tools.ledger.begin_action(&action, run).await {
+            Ok(id) => (Some(id), perform(&action, (id, run), &tools, &mut done).await),
+            Err(error) => {
+                let why = Text::foreign(error.to_string());
+                done.failures.push(LaneFailure::Ledger(error));
+                (None, ActionState::Dropped(why))
             }
         }
     };

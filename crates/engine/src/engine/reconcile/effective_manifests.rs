@@ -189,12 +189,11 @@ impl Engine {
     /// The service in the last good text of a manifest.
     async fn last_good(&mut self, name: &str, stored: Option<&StoredManifest>) -> Option<Service> {
         let kept = stored?;
-        let assets = match kept.assets.is_empty() {
-            true => Assets::new(),
-            false => {
-                let assets = self.ledger.assets(name).await;
-                assets.inspect_err(|error| self.ledger_failed(error)).unwrap_or_default()
-            }
+        let assets = if kept.assets.is_empty() {
+            Assets::new()
+        } else {
+            let assets = self.ledger.assets(name).await;
+            assets.inspect_err(|error| self.ledger_failed(error)).unwrap_or_default()
         };
         let file = SourceFile { path: kept.file.clone(), text: kept.text.clone() };
         let loaded = self.loading.load_again(file, assets, &self.context.site).await?;

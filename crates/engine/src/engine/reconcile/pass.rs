@@ -335,9 +335,10 @@ impl Engine {
         let world = Arc::make_mut(&mut state.world);
         let is_other = self.health.judge(&self.context.providers, wants, &state.facts, world, uptime).await;
         // What has just become ready is led to by now.
-        let probed = match is_other {
-            true => self.kept.observed(&self.context, Self::input(state), &self.observer.versions),
-            false => probed,
+        let probed = if is_other {
+            self.kept.observed(&self.context, Self::input(state), &self.observer.versions)
+        } else {
+            probed
         };
         let health = &self.health;
         let places = self.with_input(state, |input| upstream_probe::upstreams_to_probe(input, &probed, health));

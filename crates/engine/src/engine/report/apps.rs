@@ -153,9 +153,10 @@ fn fresh_stage(pass: &PassResult, name: &str) -> AppStage {
 pub fn effective_stage(pass: &PassResult, name: &str) -> AppStage {
     let suspension = pass.facts.suspended.get(name);
     if suspension.is_some_and(|suspension| suspension.destroy) {
-        return match pass.statuses().get(name).is_some_and(|row| !row.resources.is_empty() && !row.deleted) {
-            true => AppStage::because(DeploymentState::Pending, text!("it is being deleted"), None),
-            false => AppStage::plain(DeploymentState::Deleted),
+        return if pass.statuses().get(name).is_some_and(|row| !row.resources.is_empty() && !row.deleted) {
+            AppStage::because(DeploymentState::Pending, text!("it is being deleted"), None)
+        } else {
+            AppStage::plain(DeploymentState::Deleted)
         };
     }
     let service = pass.services.get(name);
@@ -199,9 +200,10 @@ pub fn effective_stage(pass: &PassResult, name: &str) -> AppStage {
         return AppStage::because(DeploymentState::Failed, why.clone(), None);
     }
     let is_starting = ready.iter().any(|ready| matches!(ready, Readiness::NotYet { .. }));
-    match is_starting || own().any(|change| is_container(&change)) {
-        true => AppStage::plain(DeploymentState::Deploying),
-        false => AppStage::plain(DeploymentState::Running),
+    if is_starting || own().any(|change| is_container(&change)) {
+        AppStage::plain(DeploymentState::Deploying)
+    } else {
+        AppStage::plain(DeploymentState::Running)
     }
 }
 

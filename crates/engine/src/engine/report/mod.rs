@@ -108,9 +108,10 @@ pub fn revision_document((id, label): (&str, &str), commit: Option<&Commit>, is_
 fn effective_text(pass: &PassResult, error: &SourceError, now: Timestamp) -> Text {
     let Some(commit) = &pass.source.commit else {
         let is_bare = pass.services.is_empty() && pass.source.revision.is_empty();
-        return match is_bare {
-            true => text!("no manifest is in force yet"),
-            false => text!("the last good manifests are in force"),
+        return if is_bare {
+            text!("no manifest is in force yet")
+        } else {
+            text!("the last good manifests are in force")
         };
     };
     match error.fetched.map(|fetched| now - fetched).filter(|span| *span >= Millis::seconds(1)) {

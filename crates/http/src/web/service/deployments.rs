@@ -214,9 +214,12 @@ fn facts(pass: &PassResult, one: &Deployment, now: Timestamp, words: Words) -> V
     rows.extend(one.build_time(now).map(|time| (words.get(built), view_model::span(time))));
     rows.extend(one.ran.map(|at| (words.get("dep-ran"), view_model::moment(at, now))));
     rows.extend(one.ended.map(|at| (words.get("dep-ended"), view_model::moment(at, now))));
-    let image = || match deployments::lost_image(pass, one) {
-        false => one.image.clone(),
-        true => words.with("dep-no-image", "image", &one.image),
+    let image = || {
+        if deployments::lost_image(pass, one) {
+            words.with("dep-no-image", "image", &one.image)
+        } else {
+            one.image.clone()
+        }
     };
     rows.extend((!one.image.is_empty()).then(|| (words.get("app-image"), image())));
     rows.extend((!one.framework.is_empty()).then(|| (words.get("app-framework"), one.framework.clone())));

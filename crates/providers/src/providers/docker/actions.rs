@@ -34,9 +34,10 @@ impl PerformAction for DockerProvider {
         let restarted = self.api().await?.restart(id, name).await;
         self.inspects.acted_on(id);
         self.lists.written(Kind::Container);
-        match restarted? {
-            true => Ok(()),
-            false => Err(ProviderError::new(Class::Conflict, Code::A0511, text!("container {name} is gone", name))),
+        if restarted? {
+            Ok(())
+        } else {
+            Err(ProviderError::new(Class::Conflict, Code::A0511, text!("container {name} is gone", name)))
         }
     }
 

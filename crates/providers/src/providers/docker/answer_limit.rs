@@ -79,9 +79,10 @@ impl Meter {
 
     /// Why no more is taken; `None` while it is.
     pub fn trouble(&self) -> Option<ConnectError> {
-        let (what, limit, objects) = match self.is_stream {
-            true => ("one piece of its answer", PIECE_BYTES_MAX, String::new()),
-            false => ("its answer", ANSWER_BYTES_MAX, format!(" or {ANSWER_OBJECTS_MAX} objects")),
+        let (what, limit, objects) = if self.is_stream {
+            ("one piece of its answer", PIECE_BYTES_MAX, String::new())
+        } else {
+            ("its answer", ANSWER_BYTES_MAX, format!(" or {ANSWER_OBJECTS_MAX} objects"))
         };
         let size = format!("{} MiB{objects}", limit / 1024 / 1024);
         let trouble = || ConnectError {

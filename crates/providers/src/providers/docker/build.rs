@@ -470,11 +470,10 @@ fn failed(order: &BuildOrder, builds: &Builds, why: &str) -> ProviderError {
     let last = builds.with(&order.image, end).unwrap_or_default();
     let (image, why) = (&order.image, Text::from(words::line(why)));
     let message = text!("building {image} failed: {why}", image, why);
-    let hint = match last.is_empty() {
-        true => text!("what runs stays as it is until a commit fixes it"),
-        false => {
-            text!("it printed last: {last}; what runs stays as it is until a commit fixes it", last = Text::from(last))
-        }
+    let hint = if last.is_empty() {
+        text!("what runs stays as it is until a commit fixes it")
+    } else {
+        text!("it printed last: {last}; what runs stays as it is until a commit fixes it", last = Text::from(last))
     };
     ProviderError::new(Class::Rejected, Code::A0773, message).hint(hint)
 }

@@ -54,11 +54,10 @@ impl DockerProvider {
                 && labels.get(LABEL_SERVICE) == Some(&change.service)
                 && labels.get(LABEL_SPEC) == change.address.generation.as_ref();
             if !same {
-                let message = match is_ours {
-                    true => text!("another container is called {name}", name),
-                    false => {
-                        text!("another container is called {name}, and {whose}", name, whose = super::whose(&labels))
-                    }
+                let message = if is_ours {
+                    text!("another container is called {name}", name)
+                } else {
+                    text!("another container is called {name}, and {whose}", name, whose = super::whose(&labels))
                 };
                 return Err(ProviderError::new(Class::Conflict, Code::A0405, message));
             }

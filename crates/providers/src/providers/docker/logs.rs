@@ -60,10 +60,7 @@ pub async fn follow(
         let part = tokio::select! {
             part = parts.next() => part,
             () = lines.closed() => return Ok(()),
-            () = tokio::time::sleep(SILENCE) => match has_ended(api, seen, &there).await {
-                true => return Ok(()),
-                false => continue,
-            },
+            () = tokio::time::sleep(SILENCE) => if has_ended(api, seen, &there).await { return Ok(()) } else { continue },
         };
         let part = part.map(|part| api.log_read(name, part));
         let (done, is_over) = match part {

@@ -68,10 +68,7 @@ impl KamateraProvider {
         let listed = self.api.servers().await.map_err(|trouble| trouble.into_error(&doing, false))?;
         let listed = listed.iter().find(|server| server.id == id).map(|server| server.name.as_str());
         let detailed = self.details_now(id, &doing).await?.map(|details| details.name);
-        match servers::is_the_named(id, name, (listed, detailed.as_deref()))? {
-            true => self.delete(id).await,
-            false => Ok(()),
-        }
+        if servers::is_the_named(id, name, (listed, detailed.as_deref()))? { self.delete(id).await } else { Ok(()) }
     }
 
     /// Where the lines of a server's log are kept.
@@ -186,9 +183,10 @@ impl ServerVendor for KamateraProvider {
             self.memory().forget_details(id);
             return Ok(wanted.size());
         };
-        let body = match next.cpu == now.cpu {
-            true => json!({"id": id, "ram": next.ram_mib}),
-            false => json!({"id": id, "cpu": next.cpu}),
+        let body = if next.cpu == now.cpu {
+            json!({"id": id, "ram": next.ram_mib})
+        } else {
+            json!({"id": id, "cpu": next.cpu})
         };
         let begun = self.begin(id, "/server/configure", body, &doing).await;
         // Its details lag behind its command.

@@ -72,10 +72,7 @@ impl KamateraProvider {
         now: Timestamp,
     ) -> Option<ServerPrices> {
         let price = details.price()?;
-        let more = match held == wanted {
-            true => 0,
-            false => self.price_list(now).await?.difference(held, wanted)?,
-        };
+        let more = if held == wanted { 0 } else { self.price_list(now).await?.difference(held, wanted)? };
         let is_monthly = details.is_monthly();
         let on = if is_monthly { price + more } else { price + more / MONTH_HOURS };
         Some(ServerPrices { on, off: None, is_monthly, currency: CURRENCY.to_owned() })

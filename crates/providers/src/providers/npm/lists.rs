@@ -117,9 +117,10 @@ impl NpmProvider {
         let rows: Vec<ListRow> = self.listed(SECTION, change).await?;
         let Some(row) = rows.into_iter().find(|row| row.name == *name) else { return Ok(None) };
         let me = self.api.me().await.map_err(|trouble| self.read_failed(change, trouble))?;
-        match is_ours_by_name(&row.name, row.owner_user_id, &self.instance, me.id) {
-            true => Ok(Some(row)),
-            false => Err(foreign(change, &format!("access list #{} has that name and is not ours", row.id))),
+        if is_ours_by_name(&row.name, row.owner_user_id, &self.instance, me.id) {
+            Ok(Some(row))
+        } else {
+            Err(foreign(change, &format!("access list #{} has that name and is not ours", row.id)))
         }
     }
 

@@ -242,11 +242,10 @@ async fn run(mut command: Command, lines: &str) -> Result<String, ConnectionErro
     }
     let status = child.wait().await;
     let said = String::from_utf8_lossy(&said).into_owned();
-    match said.trim_end().ends_with("\ndone") {
-        true => Ok(said),
-        false => {
-            Err(classify(&String::from_utf8_lossy(&complained), &said, status.is_ok_and(|status| status.success())))
-        }
+    if said.trim_end().ends_with("\ndone") {
+        Ok(said)
+    } else {
+        Err(classify(&String::from_utf8_lossy(&complained), &said, status.is_ok_and(|status| status.success())))
     }
 }
 

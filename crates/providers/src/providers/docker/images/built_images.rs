@@ -35,9 +35,10 @@ impl BuiltImages {
     /// The name at the engine; every other image has its own name there.
     pub fn at_engine(&self, name: &str) -> String {
         let digest = name.strip_prefix(BELOW).and_then(|rest| rest.rsplit_once(':')).map(|(_, digest)| digest);
-        match digest.is_some_and(|digest| is_hex(digest, DIGEST_DIGITS)) {
-            true => format!("{name}-{}", self.key.unguessable(&["image", name])),
-            false => name.to_owned(),
+        if digest.is_some_and(|digest| is_hex(digest, DIGEST_DIGITS)) {
+            format!("{name}-{}", self.key.unguessable(&["image", name]))
+        } else {
+            name.to_owned()
         }
     }
 
