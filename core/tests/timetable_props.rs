@@ -93,7 +93,7 @@ fn is_due(expression: &str, local: DateTime) -> bool {
 }
 
 /// Goes through three years, minute by minute, and compares the level now and then, and whenever it may have changed.
-fn walk(zone: &TimeZone, (on, off): (&str, &str), rule: &PowerRule, holiday: jiff::civil::Date) -> usize {
+fn walk(zone: &TimeZone, on: &str, off: &str, rule: &PowerRule, holiday: jiff::civil::Date) -> usize {
     let begin: jiff::Timestamp = "2026-12-31T23:00:00Z".parse().unwrap();
     let since = Timestamp(begin.as_millisecond());
     let (mut latest, mut level, mut changes) = (zone.to_datetime(begin), None, 0);
@@ -140,7 +140,7 @@ fn the_level_is_that_of_a_clock_that_is_looked_at_each_minute() {
         };
         // A pair with an instant in common is refused.
         let Ok(table) = Timetable::parse(&text) else { continue };
-        changes += walk(&zone(name), (&on, &off), &PowerRule::Schedule(table), jiff::civil::date(2028, 3, 26));
+        changes += walk(&zone(name), &on, &off, &PowerRule::Schedule(table), jiff::civil::date(2028, 3, 26));
         walks += 1;
     }
     assert!(changes > 5000, "only {changes} changes");

@@ -109,7 +109,7 @@ impl ManifestsRead {
                 return Err(CommandFailure::new(Code::A0301, "there is no source", "see docs/configuration.md"));
             }
         };
-        let revision = revision_document((&source.revision, &source.label), source.commit.as_ref(), source.is_branch);
+        let revision = revision_document(&source.revision, &source.label, source.commit.as_ref(), source.is_branch);
         let files: Vec<SourceFile> =
             std::mem::take(&mut source.files).into_iter().map(|(path, text)| SourceFile { path, text }).collect();
         let mut loaded = manifest::load(&files, &source.assets, &config.site);

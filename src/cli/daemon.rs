@@ -90,14 +90,14 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
     }
     // A link to loopback would lead its reader to another machine.
     let site = Some(listening.link()).filter(|_| !listening.is_local());
-    let compat = CompatListener::serve_all(compat, (&handle, &accounts), tls.as_ref(), (&listening.link(), output));
+    let compat = CompatListener::serve_all(compat, (&handle, &accounts), tls.as_ref(), &listening.link(), output);
     let access = AccessControl::new(handle.clone(), accounts, listening);
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), site);
     let notifications = notifications.with_heartbeat(config.heartbeat.clone());
     let mut servers =
         serve((private, public, tls), &handle, (access, notifications), FileTemplates(config.clone()), None);
     let notifier = Notifier::from_environment();
-    servers.spawn(reload::reload_on_hangup(handle.clone(), (config, world), notifier.clone()));
+    servers.spawn(reload::reload_on_hangup(handle.clone(), config, world, notifier.clone()));
     servers.spawn(notifier.clone().watchdog(handle.clone()));
     compat.into_iter().for_each(|compat| drop(servers.spawn(compat)));
     notifier.send("READY=1");
@@ -168,7 +168,8 @@ impl CompatListener {
         all: Vec<Self>,
         who: (&daemon::Handle, &Accounts),
         tls: Option<&ServerTls>,
-        (pages, output): (&str, &Output),
+        pages: &str,
+        output: &Output,
     ) -> Vec<impl Future<Output = ()> + Send + use<>> {
         all.into_iter().map(|one| one.serve(who, tls.cloned(), pages, output)).collect()
     }

@@ -135,7 +135,7 @@ pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure>
     ));
     let guide = async {
         let first = accounts.first_token();
-        let code = guide(demo, &handle, &world, (&folder.path, address, &first), (output, stops)).await;
+        let code = guide(demo, &handle, &world, &folder.path, address, &first, output, stops).await;
         stop.notify_one();
         code
     };
@@ -148,8 +148,11 @@ async fn guide(
     demo: &DemoArgs,
     handle: &Handle,
     world: &DemoWorld,
-    (folder, address, first): (&Path, SocketAddr, &Secret),
-    (output, mut stops): (&Output, StopSignals),
+    folder: &Path,
+    address: SocketAddr,
+    first: &Secret,
+    output: &Output,
+    mut stops: StopSignals,
 ) -> Result<u8, CommandFailure> {
     let apply = Act::new(&APPLY).with("timeout_ms", APPLY_TIMEOUT_MS);
     let applied = tokio::select! {

@@ -13,7 +13,7 @@ use crate::engine::{ConfigProblem, EngineSettings};
 use amarre_core::model::Code;
 
 /// Waits for SIGHUP, again and again.
-pub async fn reload_on_hangup(handle: Handle, (started, world): (Config, SimulatedWorld), notifier: Notifier) {
+pub async fn reload_on_hangup(handle: Handle, started: Config, world: SimulatedWorld, notifier: Notifier) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {

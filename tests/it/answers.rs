@@ -307,13 +307,13 @@ impl Asking {
                 self.note(&file, &french.line(), &shown);
             }
             if is_read && route_of(&self.public.document, &request).as_ref() == Some(&route) {
-                self.asks_as_others((&request, &line), &shown_to_owner).await;
+                self.asks_as_others(&request, &line, &shown_to_owner).await;
             }
         }
     }
 
     /// The same over the network: who may, and who is told something else than the owner.
-    async fn asks_as_others(&mut self, (request, line): (&Request, &str), to_owner: &Shown) {
+    async fn asks_as_others(&mut self, request: &Request, line: &str, to_owner: &Shown) {
         let mut row = Vec::new();
         for (name, token) in self.tokens.clone() {
             let answer = self.public.ask(&token, request).await;

@@ -96,7 +96,7 @@ pub struct Broken {
 /// # Repeats
 /// The same files give the same answer.
 pub fn load(files: &[SourceFile], assets: &Assets, site: &Site) -> Loaded {
-    read_all(files, assets, site, (ReadScope::All, false)).0
+    read_all(files, assets, site, ReadScope::All, false).0
 }
 
 /// Reads one manifest that was good before, without those that it was read beside then.
@@ -104,7 +104,7 @@ pub fn load(files: &[SourceFile], assets: &Assets, site: &Site) -> Loaded {
 /// # Repeats
 /// The same file gives the same answer.
 pub fn load_again(file: &SourceFile, assets: &Assets, site: &Site) -> Loaded {
-    read_all(std::slice::from_ref(file), assets, site, (ReadScope::One, false)).0
+    read_all(std::slice::from_ref(file), assets, site, ReadScope::One, false).0
 }
 
 /// As [`load`], with what policy says of each use, in the order of files and lines.
@@ -112,7 +112,7 @@ pub fn load_again(file: &SourceFile, assets: &Assets, site: &Site) -> Loaded {
 /// # Repeats
 /// The same files give the same answer.
 pub fn explain(files: &[SourceFile], assets: &Assets, site: &Site) -> (Loaded, Vec<Decision>) {
-    read_all(files, assets, site, (ReadScope::All, true))
+    read_all(files, assets, site, ReadScope::All, true)
 }
 
 /// What each good manifest of a text uses, with the files of the source that it reads and the rights that policy gives it.
@@ -221,7 +221,8 @@ fn read_all(
     files: &[SourceFile],
     assets: &Assets,
     site: &Site,
-    (company, explains): (ReadScope, bool),
+    company: ReadScope,
+    explains: bool,
 ) -> (Loaded, Vec<Decision>) {
     let mut order: Vec<&SourceFile> = files.iter().collect();
     order.sort_by(|left, right| left.path.cmp(&right.path));

@@ -128,7 +128,7 @@ pub const fn check(template: &str, names: &[&str], is_whole: bool) {
             }
             let (mut one, mut is_known) = (0, false);
             while one < names.len() {
-                if is_name(bytes, (begin, at), names[one].as_bytes()) {
+                if is_name(bytes, begin, at, names[one].as_bytes()) {
                     (is_known, used) = (true, used | 1 << one);
                 }
                 one += 1;
@@ -140,7 +140,7 @@ pub const fn check(template: &str, names: &[&str], is_whole: bool) {
     assert!(!is_whole || used + 1 == 1 << names.len(), "an argument has no place in the template");
 }
 
-const fn is_name(bytes: &[u8], (begin, end): (usize, usize), name: &[u8]) -> bool {
+const fn is_name(bytes: &[u8], begin: usize, end: usize, name: &[u8]) -> bool {
     let mut at = 0;
     while at < name.len() && begin + at < end && bytes[begin + at] == name[at] {
         at += 1;

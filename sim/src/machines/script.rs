@@ -59,7 +59,7 @@ impl<'a> Script<'a> {
         match (word, words.as_slice()) {
             ("as", [instance]) => self.instance = (*instance).to_owned(),
             ("make", [name, uid, until, day, reservation, pool, proof, _shell]) => {
-                return self.make(name, (uid, until, day), (reservation, pool, proof));
+                return self.make(name, uid, until, day, reservation, pool, proof);
             }
             ("register" | "reregister", [pool, proof, key @ ..]) => {
                 if word == "reregister" || self.machine.registered.is_empty() {
@@ -84,8 +84,12 @@ impl<'a> Script<'a> {
     fn make(
         &mut self,
         name: &str,
-        (uid, until, day): (&str, &str, &str),
-        (reservation, pool, proof): (&str, &str, &str),
+        uid: &str,
+        until: &str,
+        day: &str,
+        reservation: &str,
+        pool: &str,
+        proof: &str,
     ) -> Result<(), Cut> {
         let what = format!("make {name}");
         let numbers = (uid.parse::<u64>(), until.parse::<i64>(), day.parse::<i64>());

@@ -83,7 +83,7 @@ async fn answered(
         return page(StatusCode::NOT_FOUND, "404 Not Found");
     }
     if let Some(deed) = theirs(site, request.uri().path()) {
-        return do_theirs(&proxy, site, &deed, (client.ip(), &host), request).await;
+        return do_theirs(&proxy, site, &deed, client.ip(), &host, request).await;
     }
     if let Some(access) = &site.access
         && let Some(refusal) = refuse(access, client.ip(), request.headers())
@@ -125,13 +125,7 @@ fn theirs(site: &Site, path: &str) -> Option<Deed> {
     }
 }
 
-async fn do_theirs(
-    proxy: &Proxy,
-    site: &Site,
-    deed: &Deed,
-    (client, host): (IpAddr, &str),
-    request: Request,
-) -> Response {
+async fn do_theirs(proxy: &Proxy, site: &Site, deed: &Deed, client: IpAddr, host: &str, request: Request) -> Response {
     match (deed, &site.action) {
         (Deed::Forward, Action::Forward(forward)) => pass(proxy, site, forward, client, host, request).await,
         (Deed::Return { code: code @ (301 | 302 | 303 | 307 | 308), text }, _) => redirect(*code, text),

@@ -111,7 +111,7 @@ fn list_and_details_have_to_agree_on_the_name() {
         (Some("db-1"), None, Err("it is listed and has no details")),
         (None, Some("db-1"), Err("it has details and is not listed")),
     ] {
-        match (is_the_named("8f1c", "db-1", (listed, detailed)), expected) {
+        match (is_the_named("8f1c", "db-1", listed, detailed), expected) {
             (Ok(is), Ok(expected)) => assert_eq!(is, expected),
             (Err(error), Err(said)) => {
                 assert_eq!(error.code, Code::A0465);

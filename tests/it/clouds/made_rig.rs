@@ -100,7 +100,7 @@ impl MadeRig {
             }
             Make::Kamatera => Cloud::Kamatera(Kamatera::start(KamateraOptions::eight()).await.unwrap()),
         };
-        let engine = engine(&folder, &clock, (&cloud, more), 0).await;
+        let engine = engine(&folder, &clock, &cloud, more, 0).await;
         Self { folder, clock, cloud, engine, make, more: more.to_owned(), ledger: 0 }
     }
 
@@ -113,7 +113,7 @@ impl MadeRig {
 
     /// The process is killed and starts again.
     pub async fn restart(&mut self) {
-        self.engine = engine(&self.folder, &self.clock, (&self.cloud, &self.more), self.ledger).await;
+        self.engine = engine(&self.folder, &self.clock, &self.cloud, &self.more, self.ledger).await;
     }
 
     /// The same, with an empty ledger.
@@ -253,7 +253,7 @@ impl MadeRig {
     }
 }
 
-async fn engine(folder: &TempDir, clock: &Arc<ShiftedClock>, (cloud, more): (&Cloud, &str), ledger: u32) -> Engine {
+async fn engine(folder: &TempDir, clock: &Arc<ShiftedClock>, cloud: &Cloud, more: &str, ledger: u32) -> Engine {
     let account = match cloud {
         Cloud::Ovh(cloud) => {
             let keys = OvhCloudOptions::dozen();

@@ -82,7 +82,7 @@ impl CloudRig {
         let more = more.to_owned();
         let asking = Arc::new(Asking::default());
         let listed = ALL.to_owned();
-        let engine = engine((&folder, &clock, &asking), &cloud, 0, (&more, &listed)).await;
+        let engine = engine((&folder, &clock, &asking), &cloud, 0, &more, &listed).await;
         Self { folder, clock, cloud, engine, asking, ledger: 0, more, listed }
     }
 
@@ -94,7 +94,7 @@ impl CloudRig {
     /// The process is killed and starts again.
     pub async fn restart(&mut self) {
         let around = (&self.folder, &self.clock, &self.asking);
-        self.engine = engine(around, &self.cloud, self.ledger, (&self.more, &self.listed)).await;
+        self.engine = engine(around, &self.cloud, self.ledger, &self.more, &self.listed).await;
     }
 
     /// The operator lists other servers, and starts Amarre again.
@@ -208,7 +208,7 @@ impl CloudRig {
 /// Folder, clock, and who asks instances.
 type Around<'a> = (&'a TempDir, &'a Arc<ShiftedClock>, &'a Arc<Asking>);
 
-async fn engine(around: Around<'_>, cloud: &OvhCloud, ledger: u32, (more, listed): (&str, &str)) -> Engine {
+async fn engine(around: Around<'_>, cloud: &OvhCloud, ledger: u32, more: &str, listed: &str) -> Engine {
     let keys = OvhCloudOptions::dozen();
     let text = format!(
         "policy: {{instances: [{listed}]}}\nclouds: {{paris: {{ovh: {{endpoint: '{}', application_key: {}, application_secret: {}, consumer_key: {}{more}}}}}}}\n",

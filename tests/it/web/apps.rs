@@ -61,7 +61,7 @@ async fn becomes(rig: &Rig, expected: &[&str]) {
 }
 
 /// From the form to a page that is served, by who may.
-async fn goes_on_line(rig: &Rig, url: &str, commit: &str, (alice, vera): (&mut Browser, &mut Browser)) {
+async fn goes_on_line(rig: &Rig, url: &str, commit: &str, alice: &mut Browser, vera: &mut Browser) {
     // What is wrong is said before anything is written.
     alice.get("/new").await.shows("href=\"/new/app\"");
     for (fields, said) in [
@@ -134,7 +134,7 @@ async fn an_app_goes_on_line_from_its_url_and_back_and_away() {
     let mut alice = person(&rig, "alice", "editor").await;
     let mut vera = person(&rig, "vera", "viewer").await;
 
-    goes_on_line(&rig, &url, &first[..7], (&mut alice, &mut vera)).await;
+    goes_on_line(&rig, &url, &first[..7], &mut alice, &mut vera).await;
 
     // A commit that cannot be built: what runs stays, and the page says why.
     forge.commit("Bob", "break it", "Dockerfile", BAD);

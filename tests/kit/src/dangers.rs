@@ -50,7 +50,7 @@ pub fn of(state: &State, change: &Change, scene: &Scene, wants: &Wants, plan: &P
         (Kind::Record, _) => record_comes(raw, &change.address),
         (Kind::Volume, Verb::Delete) => volume_goes(raw, &change.address),
         (kind, Verb::Create(_) | Verb::Update(_)) if kind.is_proxied() => {
-            let mut wrong = host_is_written((raw, wants), change, &fields, is_create, scene);
+            let mut wrong = host_is_written(raw, wants, change, &fields, is_create, scene);
             wrong.extend(port_moves_alone(raw, change, &fields, wants));
             wrong
         }
@@ -272,7 +272,7 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
     wrong.extend(bare.map(|path| format!("{path} gets a volume without a name")));
     wrong.extend(lacks(raw, &change.address.provider, fields, &mounts));
     for (other, seen) in others().filter(|(other, _)| other.provider == change.address.provider) {
-        wrong.extend(clashes(change, fields, scene, (other, seen), &mounts));
+        wrong.extend(clashes(change, fields, scene, other, seen, &mounts));
     }
     wrong.extend(strangers(raw, change, fields, scene));
     wrong
@@ -302,7 +302,8 @@ fn clashes(
     change: &Change,
     fields: &Fields,
     scene: &Scene,
-    (other, seen): (&Address, &Seen),
+    other: &Address,
+    seen: &Seen,
     mounts: &[&str],
 ) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -470,7 +471,8 @@ fn volume_goes(raw: &World, volume: &Address) -> Vec<String> {
 }
 
 fn host_is_written(
-    (raw, wants): (&World, &Wants),
+    raw: &World,
+    wants: &Wants,
     change: &Change,
     changed: &Fields,
     is_create: bool,
@@ -503,7 +505,7 @@ fn host_is_written(
         let all = led_to(&fields);
         let main = moves("forward_host") || moves("forward_port");
         let moved = all.iter().filter(|(path, ..)| if path.is_empty() { main } else { moves("locations") });
-        wrong.extend(moved.flat_map(|(path, to, port)| points_well((raw, wants), change, path, (to, port), scene)));
+        wrong.extend(moved.flat_map(|(path, to, port)| points_well(raw, wants, change, path, (to, port), scene)));
     }
     for domain in domains.iter().filter(|_| is_create) {
         let has = ["A", "AAAA", "CNAME"].iter().any(|kind| has_record(raw, domain, kind));
@@ -534,7 +536,8 @@ fn port_moves_alone(raw: &World, change: &Change, changed: &Fields, wants: &Want
 
 /// The container must be there and work, and NPM must be on its network.
 fn points_well(
-    (raw, wants): (&World, &Wants),
+    raw: &World,
+    wants: &Wants,
     change: &Change,
     path: &str,
     at: (&str, &str),

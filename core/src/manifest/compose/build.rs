@@ -167,12 +167,7 @@ pub(crate) fn allowed(scope: &Scope<'_>, place: &str, spot: Spot, example: &str)
 
 /// Whether a Dockerfile may be built that Amarre did not write: its author chooses the images that it is made from, what the engine
 /// fetches itself for `ADD`, what is mounted, and which program reads it. Reading it tells none of that for certain.
-pub(crate) fn dockerfile_allowed(
-    scope: &Scope<'_>,
-    place: &str,
-    path: Option<&str>,
-    (spot, way): (Spot, Text),
-) -> bool {
+pub(crate) fn dockerfile_allowed(scope: &Scope<'_>, place: &str, path: Option<&str>, spot: Spot, way: Text) -> bool {
     if let Some(pattern) = allowing(&scope.site.policy.dockerfiles, place) {
         let by = AllowedBy::Policy(format!("{DOCKERFILES}: {pattern}"));
         policy::allowed(scope, spot, DOCKERFILES, place, by);
@@ -230,7 +225,7 @@ pub(super) fn read(scope: &Scope<'_>, entry: &Entry) -> Option<Build> {
     let place = format!("./{folder}");
     let own = inline.is_none().then(|| keys.dockerfile.as_ref().map_or(DOCKERFILE, |text| text.text.as_str()));
     let way = text!("have Amarre write one: kind `App` with a `framework`");
-    dockerfile_allowed(scope, &place, own, (context.spot, way));
+    dockerfile_allowed(scope, &place, own, context.spot, way);
     let (path, text) = match inline {
         Some(inline) => (None, inline.text),
         None => {
@@ -239,7 +234,7 @@ pub(super) fn read(scope: &Scope<'_>, entry: &Entry) -> Option<Build> {
         }
     };
     let files = files(scope, &folder, path.as_deref(), &context)?;
-    built(scope, (&folder, files), (path, &text), keys)
+    built(scope, &folder, files, path, &text, keys)
 }
 
 /// A Git URL, as Compose takes one for a context.
@@ -339,8 +334,10 @@ fn files(scope: &Scope<'_>, folder: &str, dockerfile: Option<&str>, context: &Pl
 
 fn built(
     scope: &Scope<'_>,
-    (folder, files): (&str, Bundle),
-    (path, text): (Option<String>, &str),
+    folder: &str,
+    files: Bundle,
+    path: Option<String>,
+    text: &str,
     keys: BuildKeys,
 ) -> Option<Build> {
     let bases = bases_of(scope, text, &keys);

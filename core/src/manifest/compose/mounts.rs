@@ -99,7 +99,7 @@ fn short_port(scope: &Scope<'_>, text: &PlacedText, exposed: &mut Vec<String>) -
     }
     match (address(said.unwrap_or(EVERYWHERE)), port_range(published), port_range(target)) {
         (Some(host_ip), Some(published), Some(target)) => {
-            pairs(scope, text, (&host_ip, said.is_none()), (published, target), protocol)
+            pairs(scope, text, &host_ip, said.is_none(), published, target, protocol)
         }
         _ => {
             let hint = text!(
@@ -141,8 +141,10 @@ fn unpublished(scope: &Scope<'_>, target: &PlacedText, protocol: &str, exposed: 
 fn pairs(
     scope: &Scope<'_>,
     text: &PlacedText,
-    (host_ip, is_anywhere): (&str, bool),
-    (published, target): (RangeInclusive<u16>, RangeInclusive<u16>),
+    host_ip: &str,
+    is_anywhere: bool,
+    published: RangeInclusive<u16>,
+    target: RangeInclusive<u16>,
     protocol: &str,
 ) -> Option<Vec<Port>> {
     if published.len() != target.len() {

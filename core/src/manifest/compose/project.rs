@@ -167,7 +167,7 @@ impl<'s> ProjectLoading<'s> {
         let (number, text) = self.scope.open(path, base, spot)?;
         let known = self.trees.borrow().get(&number).cloned();
         let root = known.unwrap_or_else(|| {
-            let root = self.parsed(path, (number, &text), spot);
+            let root = self.parsed(path, number, &text, spot);
             self.trees.borrow_mut().insert(number, root.clone());
             root
         });
@@ -184,7 +184,7 @@ impl<'s> ProjectLoading<'s> {
         Some(root.with(NodeData::Map(entries.iter().map(replaced).collect())))
     }
 
-    fn parsed(&self, path: &str, (number, text): (u16, &str), spot: Spot) -> Option<Rc<Node>> {
+    fn parsed(&self, path: &str, number: u16, text: &str, spot: Spot) -> Option<Rc<Node>> {
         let tree = tree::read_within(number, text, 0);
         if tree.root.is_none() && tree.problems.is_empty() {
             self.scope.error(Code::A0104, spot, text!("{path} is empty", path = shown(path)));

@@ -88,7 +88,7 @@ fn parse(mut reader: Reader<'_>, service: Service) -> Option<Service> {
                     "write down a `framework:` and no `build.dockerfile`, so that Amarre writes one: {names}",
                     names
                 );
-                build::dockerfile_allowed(scope, &source.url.to_string(), Some(&path), (spot, way)).then_some(())?;
+                build::dockerfile_allowed(scope, &source.url.to_string(), Some(&path), spot, way).then_some(())?;
             }
             let found = detect(scope, &checkout, &wish, framework.as_ref().map_or(spot, |text| text.spot))?;
             let made = made(scope, &checkout, &found, build, spot)?;

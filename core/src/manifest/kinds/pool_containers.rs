@@ -73,7 +73,7 @@ pub(super) fn service(reader: &mut Reader<'_>, service: &mut Service, machines: 
         if let Some(spot) = place.filter(|_| !targets::is_hosts_own(scope, &address)) {
             targets::machine(scope, &address, port, spot);
         }
-        if !one(scope, service, &keys, (spot, index), port) {
+        if !one(scope, service, &keys, spot, index, port) {
             // The others would say the same.
             return;
         }
@@ -93,7 +93,7 @@ pub(super) fn service(reader: &mut Reader<'_>, service: &mut Service, machines: 
 }
 
 /// Reads the keys as one container. Whether it could be read.
-fn one(scope: &Scope<'_>, service: &mut Service, keys: &[Entry], (spot, index): (Spot, i64), port: u16) -> bool {
+fn one(scope: &Scope<'_>, service: &mut Service, keys: &[Entry], spot: Spot, index: i64, port: u16) -> bool {
     let name = format!("{}-{index}", service.name);
     let made = |key: &str, value: Rc<Node>| Entry { key: key.to_owned(), key_spot: spot, value };
     let mut entries = keys.to_vec();

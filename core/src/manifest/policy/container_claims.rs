@@ -71,7 +71,7 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
                 let (is_own, other) = holders.get(wanted).filter(|(_, other)| other != index)?;
                 Some((*is_own, drafts[*other].name.as_deref()?))
             };
-            found.extend(judge(draft, (name, *is_own), site, &holder).map(|(right, problem)| (*index, right, problem)));
+            found.extend(judge(draft, name, *is_own, site, &holder).map(|(right, problem)| (*index, right, problem)));
         }
     }
     for (index, right, problem) in found {
@@ -83,7 +83,8 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
 /// Judges one name; `holder` says who else has one, and whether after its manifest.
 fn judge<'h>(
     draft: &DraftService<'_>,
-    (wanted, is_own): (&ContainerName, bool),
+    wanted: &ContainerName,
+    is_own: bool,
     site: &Site,
     holder: &dyn Fn(&ContainerName) -> Option<(bool, &'h str)>,
 ) -> Option<(Right, Problem)> {

@@ -217,7 +217,7 @@ pub(super) fn setting(scope: &Scope<'_>, key: &str, item: &str, spot: Spot) {
 }
 
 /// What one of a list of patterns allows; `message` says what is used where none does.
-fn listed(scope: &Scope<'_>, code: Code, (word, list): (&'static str, &[String]), text: &PlacedText, message: Text) {
+fn listed(scope: &Scope<'_>, code: Code, word: &'static str, list: &[String], text: &PlacedText, message: Text) {
     let item = text.text.as_str();
     match list.iter().find(|pattern| matches(pattern, item)) {
         Some(pattern) => allowed(scope, text.spot, word, item, AllowedBy::Policy(format!("{word}: {pattern}"))),
@@ -230,13 +230,13 @@ fn listed(scope: &Scope<'_>, code: Code, (word, list): (&'static str, &[String])
 /// Devices, rules for them and `gpus` match one of `policy.devices`.
 pub(super) fn device(scope: &Scope<'_>, device: &str, message: Text, spot: Spot) {
     let text = PlacedText { text: device.to_owned(), spot };
-    listed(scope, Code::A0205, ("devices", &scope.site.policy.devices), &text, message);
+    listed(scope, Code::A0205, "devices", &scope.site.policy.devices, &text, message);
 }
 
 /// The engine's own runtime needs no word, for nothing has to be said to get it.
 pub(super) fn runtime(scope: &Scope<'_>, text: &PlacedText) {
     let message = text!("policy forbids the runtime {name}", name = shown(&text.text));
-    listed(scope, Code::A0266, ("runtimes", &scope.site.policy.runtimes), text, message);
+    listed(scope, Code::A0266, "runtimes", &scope.site.policy.runtimes, text, message);
 }
 
 /// The configuration's own driver is allowed, whatever the list says.
@@ -245,7 +245,7 @@ pub(super) fn log_driver(scope: &Scope<'_>, text: &PlacedText) {
         return allowed(scope, text.spot, "log_drivers", &text.text, AllowedBy::rule("defaults.logging.driver"));
     }
     let message = text!("policy forbids the log driver {name}", name = shown(&text.text));
-    listed(scope, Code::A0267, ("log_drivers", &scope.site.policy.log_drivers), text, message);
+    listed(scope, Code::A0267, "log_drivers", &scope.site.policy.log_drivers, text, message);
 }
 
 /// What any driver takes, and what says how much is kept on this host (Docker's reference of each driver).
@@ -313,7 +313,7 @@ pub(super) fn volume(scope: &Scope<'_>, name: &PlacedText) {
         return allowed(scope, name.spot, "volumes", &name.text, AllowedBy::rule(by_its_name()));
     }
     let message = text!("policy forbids the volume {name}", name = shown(&name.text));
-    listed(scope, Code::A0264, ("volumes", &scope.site.policy.volumes), name, message);
+    listed(scope, Code::A0264, "volumes", &scope.site.policy.volumes, name, message);
 }
 
 /// The machine's own route to a range leads into the network that has it: what the range holds elsewhere, nothing on this

@@ -196,13 +196,13 @@ impl Ways {
                 PatternPart::One(_) | PatternPart::Start | PatternPart::End => 0,
                 PatternPart::Group(choices) => self.of_choices(choices, follow)?,
                 PatternPart::Look(choices) => self.of_choices(choices, None)?,
-                PatternPart::Repeat { piece, min, max } => self.of_repeat(piece, (*min, *max), follow)?,
+                PatternPart::Repeat { piece, min, max } => self.of_repeat(piece, *min, *max, follow)?,
             };
         }
         Ok(bits)
     }
 
-    fn of_repeat(&mut self, piece: &PatternPart, (min, max): (u32, Option<u32>), follow: Follow) -> Result<u32, Text> {
+    fn of_repeat(&mut self, piece: &PatternPart, min: u32, max: Option<u32>, follow: Follow) -> Result<u32, Text> {
         let begins = first(std::slice::from_ref(piece), Some(0)).unwrap_or(ALL);
         let inner = match piece {
             PatternPart::Group(choices) if max == Some(1) => self.of_choices(choices, follow)?,

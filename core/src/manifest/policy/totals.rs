@@ -216,11 +216,11 @@ fn together(drafts: &mut [DraftService<'_>], site: &Site, row: &Row) {
         let draft = &mut drafts[index];
         // Its last good text stays.
         *all += draft.name.as_ref().and_then(|name| before.get(name)).map_or(0, |known| (row.count)(known));
-        draft.problems.push(too_much(row, (count, *all, most), &share.host, draft.spot()));
+        draft.problems.push(too_much(row, count, *all, most, &share.host, draft.spot()));
     }
 }
 
-fn too_much(row: &Row, (count, all, most): (usize, usize, usize), host: &str, spot: Spot) -> Problem {
+fn too_much(row: &Row, count: usize, all: usize, most: usize, host: &str, spot: Spot) -> Problem {
     let message = (row.refusal)(host, [count, all, most].map(|count| size(count, row.is_bytes)));
     let first = text!("what was there before and what is smaller goes first");
     let more = text!("have less of it, or ask the operator to raise `limits.{word}` in amarre.yaml", word = row.word);

@@ -46,7 +46,7 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
             None => ups.push(create(input, wants, &open, address, want)),
             // Images are never owned: one that is out of date is pulled anew.
             Some(seen) if seen.owner.is_ours() || address.kind == Kind::Image => {
-                ups.extend(update(input, (wants, &open), address, want, seen))
+                ups.extend(update(input, wants, &open, address, want, seen))
             }
             Some(seen) => ups.extend(foreign(input, address, want, seen, &mut plan.notes)),
         }
@@ -122,7 +122,8 @@ fn downtime_of(wants: &Wants, address: &Address, want: &Want, input: &Input<'_>)
 
 fn update(
     input: &Input<'_>,
-    (wants, open): (&Wants, &OpenNames<'_>),
+    wants: &Wants,
+    open: &OpenNames<'_>,
     address: &Address,
     want: &Want,
     seen: &Seen,
@@ -173,7 +174,7 @@ fn update(
     Some(Change {
         address: address.clone(),
         service: want.service.clone(),
-        because: reason::of_update(input, wants, (address, want), &diffs),
+        because: reason::of_update(input, wants, address, want, &diffs),
         verb: Verb::Update(changed),
         diff: diffs,
         impact: Impact { downtime, exposes },

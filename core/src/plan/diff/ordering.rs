@@ -295,7 +295,7 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
                 change.impact.downtime = Downtime::Some;
             }
         }
-        waits_for_port((input, wants), change, downs, &published, (&own_containers, &places));
+        waits_for_port(input, wants, change, downs, &published, &own_containers, &places);
     }
 }
 
@@ -426,11 +426,13 @@ impl<'a> OwnContainers<'a> {
 /// A port that a kept container publishes is free only once that one is gone, or stands still as its manifest says; until
 /// then nothing is stopped for it.
 fn waits_for_port(
-    (input, wants): (&Input<'_>, &Wants),
+    input: &Input<'_>,
+    wants: &Wants,
     change: &mut Change,
     downs: &mut [Change],
     published: &BTreeSet<String>,
-    (own_containers, places): (&OwnContainers<'_>, &BTreeMap<Address, usize>),
+    own_containers: &OwnContainers<'_>,
+    places: &BTreeMap<Address, usize>,
 ) {
     let rivals: BTreeSet<&Address> = own_containers.those_with(&change.address, published).collect();
     let rivals = rivals.into_iter().filter_map(|rival| Some((rival, input.world.seen.get(rival)?)));

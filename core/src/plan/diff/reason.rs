@@ -112,7 +112,7 @@ fn reserved(want: &Want, text: Text) -> Reason {
 }
 
 /// Why something is changed in place: drift when the manifest still says what was last applied.
-pub fn of_update(input: &Input<'_>, wants: &Wants, (address, want): (&Address, &Want), diffs: &[FieldDiff]) -> Reason {
+pub fn of_update(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Reason {
     let applied = input.facts.applied.get(address);
     if address.kind == Kind::Account {
         let reservation = want.fields.text("reservation").unwrap_or_default();
@@ -158,7 +158,7 @@ pub fn of_update(input: &Input<'_>, wants: &Wants, (address, want): (&Address, &
         (ReasonCode::ManifestChanged, text!("a secret has another value now"))
     } else if diffs.iter().all(drifted) {
         (ReasonCode::Drift, by_hand(input, address, || text!("changed outside Amarre")))
-    } else if let Some(what) = hands_over(input, wants, (address, want), diffs) {
+    } else if let Some(what) = hands_over(input, wants, address, want, diffs) {
         (ReasonCode::DependencyReplaced, what)
     } else if diffs.iter().any(|diff| is_of_instance(want, &diff.field)) {
         (ReasonCode::DependencyReplaced, text!("follows the address of its instance"))
@@ -265,12 +265,7 @@ fn unsigned<'a>(input: &'a Input<'_>, address: &Address, diffs: &[FieldDiff]) ->
 }
 
 /// What changes of a container because another generation comes or goes beside it.
-fn hands_over(
-    input: &Input<'_>,
-    wants: &Wants,
-    (address, want): (&Address, &Want),
-    diffs: &[FieldDiff],
-) -> Option<Text> {
+fn hands_over(input: &Input<'_>, wants: &Wants, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Option<Text> {
     let is_about_names = diffs.iter().all(|diff| ["name", "aliases"].contains(&diff.field.as_str()));
     if address.kind != Kind::Container || !is_about_names {
         return None;

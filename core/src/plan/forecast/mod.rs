@@ -178,16 +178,16 @@ pub fn apply(world: &mut World, change: &Change) {
 fn leave_networks(world: &mut World, address: &Address) {
     if address.kind == Kind::Attachment {
         let Some((network, container)) = address.name.rsplit_once('/') else { return };
-        change_member(world, &address.provider, Some(network), (container, None));
+        change_member(world, &address.provider, Some(network), container, None);
     } else if let Some(name) = name_of(world, address) {
-        change_member(world, &address.provider, None, (&name, None));
+        change_member(world, &address.provider, None, &name, None);
     }
 }
 
 /// A container that gets another name is on its networks under that one.
 fn be_called(world: &mut World, address: &Address, name: &str) {
     if let Some(before) = name_of(world, address) {
-        change_member(world, &address.provider, None, (&before, Some(name)));
+        change_member(world, &address.provider, None, &before, Some(name));
     }
 }
 
@@ -196,7 +196,7 @@ fn name_of(world: &World, address: &Address) -> Option<String> {
 }
 
 /// Takes a member off a network, or off all of an engine, or calls it by another name there.
-fn change_member(world: &mut World, engine: &ProviderId, network: Option<&str>, (name, now): (&str, Option<&str>)) {
+fn change_member(world: &mut World, engine: &ProviderId, network: Option<&str>, name: &str, now: Option<&str>) {
     let networks = world.seen.iter_mut().filter(|(other, _)| {
         let is_it = network.is_none_or(|network| other.name == network);
         other.kind == Kind::Network && other.provider == *engine && is_it

@@ -127,7 +127,7 @@ impl<'a> SharedFacts<'a> {
             rows.dedup();
         }
         for line in lines.iter().filter(|line| !is_hidden(line)) {
-            self.rows_of(manifest, &headline, line, (&mut told, &mut explained), &mut rows);
+            self.rows_of(manifest, &headline, line, &mut told, &mut explained, &mut rows);
         }
         if let Some(manifest) = manifest.filter(|_| stops.is_none()) {
             rows.extend(handover_lines::drain(manifest, lines));
@@ -149,7 +149,8 @@ impl<'a> SharedFacts<'a> {
         manifest: Option<&Service>,
         headline: &Text,
         line: &PlanLine<'_>,
-        (told, explained): (&mut BTreeSet<String>, &mut Vec<RefusalWords>),
+        told: &mut BTreeSet<String>,
+        explained: &mut Vec<RefusalWords>,
         rows: &mut Vec<ServicePlanRow>,
     ) {
         let change = line.change;

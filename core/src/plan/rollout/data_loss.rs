@@ -237,7 +237,7 @@ fn beside_stranger(
         (text!("{target} of {container}", target, container = &stranger.name), theirs.shown().into()),
         (text!("{target} would be", target), would_be),
     ];
-    Some(without_data_of(service, base, stranger, found, with_its_data(input, service, base, (theirs, now, target))))
+    Some(without_data_of(service, base, stranger, found, with_its_data(input, service, base, theirs, now, target)))
 }
 
 fn without_data_of(
@@ -264,7 +264,9 @@ fn with_its_data(
     input: &Input<'_>,
     service: &Service,
     base: &Address,
-    (theirs, now, target): (MountedData<'_>, MountedData<'_>, &str),
+    theirs: MountedData<'_>,
+    now: MountedData<'_>,
+    target: &str,
 ) -> Vec<Text> {
     let path = match theirs {
         MountedData::Volume(name) => return vec![external_volume(service, base, name, target)],

@@ -428,7 +428,7 @@ impl Rollout {
             let to_take = match (stays, drains) {
                 (true, _) if serves && !self.serving.takes_over => Some(self.names_back(expansion, old, seen)),
                 (true, _) => Some(Fields::default()),
-                (false, true) => handover::still_to_take(home, (old, seen), successor, (&self.base, name)),
+                (false, true) => handover::still_to_take(home, old, seen, successor, &self.base, name),
                 (false, false) => continue,
             };
             let Some(mut fields) = to_take else {

@@ -310,7 +310,7 @@ impl AccessControl {
     }
 
     /// Records a refusal in the audit log.
-    async fn audit_refusal(&self, who: &str, from: &str, (action, target): (&str, &str), status: StatusCode) {
+    async fn audit_refusal(&self, who: &str, from: &str, action: &str, target: &str, status: StatusCode) {
         let row = AuditRow {
             at: self.handle.now(),
             who: who.to_owned(),
@@ -430,7 +430,7 @@ pub async fn guard_route(State(door): State<RouteGuard>, mut request: Request, n
     let from = from.unwrap_or_default();
     let who = match (access.identify(request.headers(), is_write).await, needs) {
         (Err(refused), _) => {
-            access.audit_refusal("", &from, (WRONG_TOKEN, action), refused.status()).await;
+            access.audit_refusal("", &from, WRONG_TOKEN, action, refused.status()).await;
             return *refused;
         }
         (Ok(Some(who)), _) => who,
@@ -449,7 +449,7 @@ pub async fn guard_route(State(door): State<RouteGuard>, mut request: Request, n
     };
     let of_path = params.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
     if let Err(refused) = check_permission(&who, needs, &path, &params) {
-        access.audit_refusal(&who.account, &from, (action, &of_path), refused.status()).await;
+        access.audit_refusal(&who.account, &from, action, &of_path, refused.status()).await;
         return *refused;
     }
     if !who.account.is_empty()
@@ -471,7 +471,7 @@ pub async fn guard_route(State(door): State<RouteGuard>, mut request: Request, n
     let (action, target) = told.map_or((action.to_owned(), None), |told| (told.action, told.target));
     let (at, target) = (access.handle.now(), target.unwrap_or(of_path));
     if response.status() == StatusCode::FORBIDDEN {
-        access.audit_refusal(&who.account, &from, (&action, &target), response.status()).await;
+        access.audit_refusal(&who.account, &from, &action, &target, response.status()).await;
         return response;
     }
     let row = AuditRow { at, who: who.account, address: from, action, target, result };

@@ -218,7 +218,7 @@ pub async fn network(listener: TcpListener, tls: Option<ServerTls>, router: Rout
         open.spawn(async move {
             let (place, end) = (Arc::new(place), place_end);
             tokio::select! {
-                () = peer_connection((stream, tls), router, (peer, place), &room) => (),
+                () = peer_connection(stream, tls, router, (peer, place), &room) => (),
                 () = end.notified() => (),
             }
         });
@@ -249,7 +249,8 @@ pub async fn socket(listener: UnixListener, router: Router, room: ConnectionLimi
 
 /// A connection of the network: the handshake first, if the listener encrypts.
 async fn peer_connection(
-    (stream, tls): (TcpStream, Option<ServerTls>),
+    stream: TcpStream,
+    tls: Option<ServerTls>,
     router: Router,
     peer: (SocketAddr, Arc<ConnectionSlot>),
     room: &ConnectionLimits,

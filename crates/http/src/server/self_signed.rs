@@ -93,7 +93,7 @@ pub fn obtain(
         message: format!("could not make {}: {why}", files.certificate.display()),
         hint: "the folder of `state` must be writable".to_owned(),
     };
-    let (certificate, key) = make(names, (now + Millis(-DAY.0), now + LASTS)).map_err(|error| unusable(&error))?;
+    let (certificate, key) = make(names, now + Millis(-DAY.0), now + LASTS).map_err(|error| unusable(&error))?;
     replace(&files.key, &pem("PRIVATE KEY", &key), KEY_MODE).map_err(|error| unusable(&error))?;
     let text = pem("CERTIFICATE", &certificate);
     replace(&files.certificate, &text, CERTIFICATE_MODE).map_err(|error| unusable(&error))?;
@@ -142,7 +142,8 @@ fn failed() -> signature::Error {
 /// A certificate and its key (PKCS #8).
 fn make(
     names: &BTreeSet<String>,
-    (from, until): (Timestamp, Timestamp),
+    from: Timestamp,
+    until: Timestamp,
 ) -> Result<(Vec<u8>, Vec<u8>), x509_cert::builder::Error> {
     let random = SystemRandom::new();
     let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(|_| failed())?;

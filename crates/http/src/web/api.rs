@@ -37,12 +37,12 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap) -> Response {
     let paths = document["paths"].as_object().into_iter().flatten();
     let routes = paths.flat_map(|(path, methods)| {
         let methods = methods.as_object().into_iter().flatten();
-        methods.map(|(method, of)| route(&document, &link, (method, path), of)).collect::<Vec<_>>()
+        methods.map(|(method, of)| route(&document, &link, method, path, of)).collect::<Vec<_>>()
     });
     page(&ApiPage { frame, routes: routes.collect() })
 }
 
-fn route(document: &Json, link: &str, (method, path): (&str, &str), of: &Json) -> RouteRow {
+fn route(document: &Json, link: &str, method: &str, path: &str, of: &Json) -> RouteRow {
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     let parameters: Vec<Json> =
         of["parameters"].as_array().into_iter().flatten().map(|one| resolved(document, one)).collect();

@@ -128,8 +128,7 @@ impl DeploySteps {
             events.clone().any(|event| event.at >= pass.at && event.address.as_ref() == Some(&change.address))
         };
         let changes: Vec<&Change> = changes.iter().filter(|change| !is_done(change)).copied().collect();
-        let mut planned: Vec<DeployStep> =
-            changes.iter().map(|change| change_step(pass, change, (now, words))).collect();
+        let mut planned: Vec<DeployStep> = changes.iter().map(|change| change_step(pass, change, now, words)).collect();
         planned.sort_by_key(|step| step.class == "wait");
         let more = planned.len().saturating_sub(TO_COME_SHOWN);
         planned.truncate(TO_COME_SHOWN);
@@ -163,7 +162,7 @@ fn event_step(event: &Event, words: Words) -> Option<DeployStep> {
     })
 }
 
-fn change_step(pass: &PassResult, change: &Change, (now, words): (Timestamp, Words)) -> DeployStep {
+fn change_step(pass: &PassResult, change: &Change, now: Timestamp, words: Words) -> DeployStep {
     let failing = pass.failing.get(&change.address);
     let (class, detail) = match (&change.gate, failing) {
         (_, Some(failing)) => ("fail", Counted::plain(words.say(&failing.error.message))),

@@ -158,8 +158,10 @@ async fn check_filled(
 async fn marks(
     web: &Web,
     visitor: &RequestContext,
-    (filled, template): (&TemplateForm, &templates::Template),
-    (checked, wrong): (&CheckedManifest, Option<&str>),
+    filled: &TemplateForm,
+    template: &templates::Template,
+    checked: &CheckedManifest,
+    wrong: Option<&str>,
 ) -> BTreeMap<String, FieldRemark> {
     let mut marks = BTreeMap::new();
     let given = |key: &str| filled.set.get(key).map(String::as_str);
@@ -203,7 +205,8 @@ fn tls_choices(web: &Web, words: Words) -> Vec<(String, String)> {
 fn fields_of(
     web: &Web,
     words: Words,
-    (filled, template): (&TemplateForm, &templates::Template),
+    filled: &TemplateForm,
+    template: &templates::Template,
     mut marks: BTreeMap<String, FieldRemark>,
 ) -> Vec<ParameterField> {
     let built_in = [("address", words.get("new-address"), ""), ("tls", words.get("new-tls"), LETS_ENCRYPT)];
@@ -222,7 +225,8 @@ fn fields_of(
 async fn fill_page(
     web: &Web,
     visitor: &RequestContext,
-    (key, template): (&str, &templates::Template),
+    key: &str,
+    template: &templates::Template,
     filled: &TemplateForm,
     more: Option<ManifestRemark>,
 ) -> Response {
@@ -233,7 +237,7 @@ async fn fill_page(
     } else {
         (template.render(&filled.name, &filled.set).ok(), CheckedManifest::default(), None)
     };
-    let mut marks = marks(web, visitor, (filled, template), (&checked, wrong.as_deref())).await;
+    let mut marks = marks(web, visitor, filled, template, &checked, wrong.as_deref()).await;
     checked.settle.extend(more);
     let rendered = rendered.unwrap_or(Rendered { manifest: String::new(), secrets: Vec::new(), notes: String::new() });
     let (words, file) = (visitor.words, web.handle.path_of(&filled.name));
@@ -244,7 +248,7 @@ async fn fill_page(
         template: key.to_owned(),
         about: template.about.clone(),
         name_mark: marks.remove("name").unwrap_or_default(),
-        fields: fields_of(web, words, (filled, template), marks),
+        fields: fields_of(web, words, filled, template, marks),
         name: filled.name.clone(),
         is_asked,
         may_edit: visitor.may(Role::Editor),
@@ -276,7 +280,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(key): Path<St
         None => visitor,
     };
     let filled = TemplateForm { name: free_name(&web, &key), set: BTreeMap::new() };
-    Ok(fill_page(&web, &visitor, (&key, &template), &filled, None).await)
+    Ok(fill_page(&web, &visitor, &key, &template, &filled, None).await)
 }
 
 /// `POST /new/templates/{template}`: checks, or makes the secrets and writes.
@@ -292,7 +296,7 @@ pub async fn make(
         let visitor = signed_in_and_counted(&web, &headers, &here).await?;
         let template = find_template(&web, &visitor, &key).await?;
         let filled = TemplateForm::new(&fields, &template);
-        return Ok(fill_page(&web, &visitor, (&key, &template), &filled, None).await);
+        return Ok(fill_page(&web, &visitor, &key, &template, &filled, None).await);
     }
     let doer = authorize_form(&web, &headers, &fields, Role::Editor, &here).await?;
     let template = find_template(&web, &doer.visitor, &key).await?;
@@ -323,6 +327,6 @@ pub async fn make(
             }
         }
     };
-    let page = fill_page(&web, &doer.visitor, (&key, &template), &filled, problem).await;
+    let page = fill_page(&web, &doer.visitor, &key, &template, &filled, problem).await;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }

@@ -167,7 +167,7 @@ fn asked(word: &str, args: &[&str], visitor: &RequestContext) -> Option<HintActi
     if let ("instance", Some((verb, [name, ..]))) = (word, args.split_first()) {
         let row = VERBS.into_iter().find(|row| row.of_instance() == Some(*verb))?;
         let label = visitor.words.get(&format!("act-instance-{verb}"));
-        return form(row, (label, "play"), format!("/instances/{}/{verb}", encoded(name)), Vec::new(), visitor)
+        return form(row, label, "play", format!("/instances/{}/{verb}", encoded(name)), Vec::new(), visitor)
             .filter(|_| ["start", "stop", "unshelve"].contains(verb));
     }
     let resource =
@@ -186,7 +186,7 @@ fn asked(word: &str, args: &[&str], visitor: &RequestContext) -> Option<HintActi
         return link_to(row, visitor.words.get(verb.label), icon, path, visitor);
     }
     let fields = flags.iter().map(|flag| flag_field(row, flag)).collect::<Option<Vec<_>>>()?;
-    form(row, (visitor.words.get(verb.label), icon), path, fields, visitor)
+    form(row, visitor.words.get(verb.label), icon, path, fields, visitor)
 }
 
 /// The mark of a verb.
@@ -221,7 +221,7 @@ fn apply(args: &[&str], visitor: &RequestContext) -> Option<HintAction> {
         return Some(HintAction { label, icon: "trash", path, fields: Vec::new(), is_form: false, needs });
     }
     let label = visitor.words.get("act-reconcile-now");
-    form(&APPLY, (label, "redo"), "/apply".to_owned(), fields, visitor)
+    form(&APPLY, label, "redo", "/apply".to_owned(), fields, visitor)
 }
 
 /// The role that a verb needs with these fields, if the visitor lacks it. Without a session the sign-in comes first.
@@ -241,7 +241,8 @@ fn needs_role(visitor: &RequestContext, role: Role) -> String {
 
 fn form(
     row: &'static VerbRow,
-    (label, icon): (String, &'static str),
+    label: String,
+    icon: &'static str,
     path: String,
     fields: Vec<(String, String)>,
     visitor: &RequestContext,

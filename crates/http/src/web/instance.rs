@@ -338,7 +338,7 @@ async fn history(web: &Web, row: &InstanceRow, now: Timestamp, words: Words) -> 
         acts.iter().any(|act| act.done == Some(event.at) || event.kind == ASKED && is_its(act) && act.at >= event.at)
     };
     let others = events.iter().map(|(_, event)| event).filter(|event| !is_of_action(event));
-    let others = others.map(|event| event_row(event, at(event.at), (zone, words)));
+    let others = others.map(|event| event_row(event, at(event.at), zone, words));
     let mut rows: Vec<HistoryRow> = acts.iter().map(|act| act_row(act, at(act.at), words)).chain(others).collect();
     rows.sort_by_key(|row| Reverse(row.at));
     rows.truncate(HISTORY_ROWS);
@@ -357,7 +357,7 @@ fn act_row(act: &PastAction, when: String, words: Words) -> HistoryRow {
     HistoryRow { tone, what, who: instance_view::person(&act.by).to_owned(), at: act.at, when, took }
 }
 
-fn event_row(event: &Event, when: String, (zone, words): (&str, Words)) -> HistoryRow {
+fn event_row(event: &Event, when: String, zone: &str, words: Words) -> HistoryRow {
     let row =
         |tone, what, who: &str| HistoryRow { tone, what, who: who.to_owned(), at: event.at, when, took: String::new() };
     if event.kind == ASKED {

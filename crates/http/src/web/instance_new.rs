@@ -203,7 +203,7 @@ async fn form_page(web: &Web, visitor: &RequestContext, form: ServerForm, checke
     let (pass, words) = (web.handle.last_pass().0, visitor.words);
     let form = form.with_the_only_ones(&pass);
     let OffersOfCloud { places, offers, refused } =
-        offers::of_cloud(&web.handle, &form.cloud, (&form.project, &form.region)).await;
+        offers::of_cloud(&web.handle, &form.cloud, &form.project, &form.region).await;
     let site = pass.context.as_ref().map(|context| &context.site);
     let names = |names: Vec<&String>, chosen: &str| -> Vec<FormChoice> {
         names.into_iter().map(|name| (name.clone(), name.clone(), name == chosen)).collect()

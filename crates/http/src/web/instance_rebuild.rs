@@ -47,7 +47,7 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, typed: Opt
     let fixed = shape.map(|shape| shape.image.clone());
     let asks_vendor = may_rebuild && refused.is_none() && fixed.is_none();
     let offered = if asks_vendor {
-        offers::of_cloud(&web.handle, &row.cloud, (&row.project, &row.region)).await.offers
+        offers::of_cloud(&web.handle, &row.cloud, &row.project, &row.region).await.offers
     } else {
         None
     };

@@ -75,7 +75,7 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, attempt: R
     let (role, is_possible) = (needed(web, row), refused.is_none());
     let may_resize = visitor.may(role);
     let offered = if may_resize && is_possible {
-        offers::of_cloud(&web.handle, &row.cloud, (&row.project, &row.region)).await.offers
+        offers::of_cloud(&web.handle, &row.cloud, &row.project, &row.region).await.offers
     } else {
         None
     };

@@ -129,7 +129,7 @@ pub async fn set_up(
     let (email, name, now) = (field(&fields, "email"), field(&fields, "name"), web.handle.now());
     let password = Secret::new(field(&fields, "password"));
     let address = from.ip().to_string();
-    let made = web.accounts.add_first(&field(&fields, "token"), (&email, &name), &password, now).await;
+    let made = web.accounts.add_first(&field(&fields, "token"), &email, &name, &password, now).await;
     let opened = match made {
         Ok(()) => web.accounts.sign_in(&email, &password, Visit { address: &address, device: None }, now).await,
         Err(error) => Err(error),

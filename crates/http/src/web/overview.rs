@@ -181,13 +181,13 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         needs: needs.into_iter().take(NEEDS_SHOWN).collect(),
         near,
         only: asked.only_word(),
-        chips: chips(&pass, (all.len(), needs_count), &asked, words),
+        chips: chips(&pass, all.len(), needs_count, &asked, words),
         groupings: Grouping::choices(asked.grouping, words),
         orders: ServiceOrder::choices(asked.order, words),
         heads: heads(&asked, words),
         unmanaged: service_list::unmanaged_count(&pass),
         is_dense: found.len() > DENSE_FROM,
-        groups: service_rows::groups(&pass, (&shown, &found), asked.grouping, (now, words)),
+        groups: service_rows::groups(&pass, &shown, &found, asked.grouping, now, words),
         pager: pager(&asked, found.len(), words),
         quiet: quiet_kinds(&pass, &quiet, words),
         deleted: gone.values().map(|row| deleted(row, words)).collect(),
@@ -229,7 +229,7 @@ fn needs_names(needs: &[AttentionRow]) -> Vec<String> {
 }
 
 /// The filters of the list.
-fn chips(pass: &PassResult, (all, needs): (usize, usize), asked: &AskedServices, words: Words) -> Vec<Chip> {
+fn chips(pass: &PassResult, all: usize, needs: usize, asked: &AskedServices, words: Words) -> Vec<Chip> {
     let of = |only: Only| service_list::matching(pass, only).len();
     let chips = [
         ("filter-all", "", all),

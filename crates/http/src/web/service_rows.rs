@@ -183,9 +183,11 @@ fn since(pass: &PassResult, name: &str) -> Option<Timestamp> {
 /// the rows.
 pub fn groups(
     pass: &PassResult,
-    (shown, all): (&[&ServiceStatus], &[&ServiceStatus]),
+    shown: &[&ServiceStatus],
+    all: &[&ServiceStatus],
     grouping: Grouping,
-    (now, words): (Timestamp, Words),
+    now: Timestamp,
+    words: Words,
 ) -> Vec<Group> {
     let key = |row: &ServiceStatus| match grouping {
         Grouping::Kind => {
@@ -202,7 +204,7 @@ pub fn groups(
     }
     let mut groups: BTreeMap<(usize, String), Vec<ServiceRow>> = BTreeMap::new();
     for row in shown {
-        groups.entry(key(row)).or_default().push(service_row(pass, row, (now, words)));
+        groups.entry(key(row)).or_default().push(service_row(pass, row, now, words));
     }
     let label = |key: &(usize, String)| {
         let count = counts.get(key).copied().unwrap_or_default();
@@ -216,7 +218,7 @@ pub fn groups(
     groups.into_iter().map(|(key, rows)| Group { label: label(&key), rows }).collect()
 }
 
-fn service_row(pass: &PassResult, row: &ServiceStatus, (now, words): (Timestamp, Words)) -> ServiceRow {
+fn service_row(pass: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> ServiceRow {
     let (sync, health) = view_model::states(pass, row, words);
     let state = if row.health != Health::Healthy || health.tone == "off" { health } else { sync };
     let is_well = state.tone == "ok";
@@ -232,14 +234,14 @@ fn service_row(pass: &PassResult, row: &ServiceStatus, (now, words): (Timestamp,
         access: exposure::of_service(pass, row).map(|found| access_line(&found, words)),
         ring: has_routes.then(|| Ring::of_service(pass, row, now, words)),
         state: (!is_well).then_some(state),
-        now: suspension_line(pass, row, (now, words)).map_or(what_now, Counted::plain),
+        now: suspension_line(pass, row, now, words).map_or(what_now, Counted::plain),
         since: since(pass, &row.name).map(|at| view_model::span(now - at)).unwrap_or_default(),
         since_at: since(pass, &row.name).map(|at| at.0),
     }
 }
 
 /// Who suspended a service and why, beside the word that it is suspended; `None`: there is something else to say.
-fn suspension_line(pass: &PassResult, row: &ServiceStatus, (now, words): (Timestamp, Words)) -> Option<String> {
+fn suspension_line(pass: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> Option<String> {
     let suspension = pass.facts.suspended.get(&row.name)?;
     if suspension.destroy || row.deleted || row.attention {
         return None;

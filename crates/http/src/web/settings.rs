@@ -69,7 +69,9 @@ async fn authorize(
 async fn audit_and_redirect(
     web: &Web,
     doer: &Actor,
-    (from, action, target): (std::net::SocketAddr, &str, &str),
+    from: std::net::SocketAddr,
+    action: &str,
+    target: &str,
     said: &str,
     back: &str,
 ) -> Response {
@@ -163,7 +165,7 @@ async fn refresh_providers(
     web.handle.fetch().await;
     let _ = web.handle.pass().await;
     let said = doer.visitor.words.get("provider-looked");
-    Ok(audit_and_redirect(&web, &doer, (from, "reconcile", ""), &said, back).await)
+    Ok(audit_and_redirect(&web, &doer, from, "reconcile", "", &said, back).await)
 }
 
 /// Name, kind, what it says, and whose it is.
@@ -236,7 +238,8 @@ async fn users_page_with(
     web: &Web,
     doer: &Actor,
     from: std::net::SocketAddr,
-    (action, fields): (&str, &FormFields),
+    action: &str,
+    fields: &FormFields,
     error: &AccountError,
 ) -> Response {
     doer.audit(web, from, action, &field(fields, "email"), &error.to_string()).await;
@@ -259,10 +262,10 @@ async fn add_user(
         Err(error) => Err(error),
     };
     if let Err(error) = added {
-        return Ok(users_page_with(&web, &doer, from, ("add_user", &fields), &error).await);
+        return Ok(users_page_with(&web, &doer, from, "add_user", &fields, &error).await);
     }
     let said = doer.visitor.words.with("users-added", "email", &email);
-    Ok(audit_and_redirect(&web, &doer, (from, "add_user", &email), &said, "/settings/users").await)
+    Ok(audit_and_redirect(&web, &doer, from, "add_user", &email, &said, "/settings/users").await)
 }
 
 /// `POST /settings/users/{email}/{what}`: changes role or password, or removes the user.
@@ -289,10 +292,10 @@ async fn change_user(
     };
     if let Err(error) = changed {
         let named = FormFields::from([("email".to_owned(), email)]);
-        return Ok(users_page_with(&web, &doer, from, (action, &named), &error).await);
+        return Ok(users_page_with(&web, &doer, from, action, &named, &error).await);
     }
     let said = doer.visitor.words.with("users-changed", "email", &email);
-    Ok(audit_and_redirect(&web, &doer, (from, action, &email), &said, "/settings/users").await)
+    Ok(audit_and_redirect(&web, &doer, from, action, &email, &said, "/settings/users").await)
 }
 
 // Tokens.
@@ -420,7 +423,7 @@ async fn remove_token(
         return Ok(redirect(back));
     }
     let said = doer.visitor.words.with("tokens-removed", "name", &name);
-    Ok(audit_and_redirect(&web, &doer, (from, "remove_token", &name), &said, back).await)
+    Ok(audit_and_redirect(&web, &doer, from, "remove_token", &name, &said, back).await)
 }
 
 // Notifications.
@@ -478,7 +481,7 @@ async fn test(
         None => Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await),
         Some(Ok(())) => {
             let said = words.with("notifications-taken", "name", &name);
-            Ok(audit_and_redirect(&web, &doer, (from, "test_notification", &name), &said, back).await)
+            Ok(audit_and_redirect(&web, &doer, from, "test_notification", &name, &said, back).await)
         }
         Some(Err(why)) => {
             doer.audit(&web, from, "test_notification", &name, &why).await;

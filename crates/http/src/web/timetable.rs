@@ -347,7 +347,7 @@ pub async fn save(
     }
     let status = if is_commit { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let ticks = if removes { Vec::new() } else { painted.ticks(web.handle.now(), words) };
-    Ok((status, schedule_page(&web, &doer.visitor, &row, draft, checked, (fields, ticks)).await).into_response())
+    Ok((status, schedule_page(&web, &doer.visitor, &row, draft, checked, fields, ticks).await).into_response())
 }
 
 /// What is read back is what was painted, or nothing is written.
@@ -386,7 +386,8 @@ async fn schedule_page(
     row: &InstanceRow,
     draft: Draft,
     checked: CheckedManifest,
-    (fields, ticks): (FormFields, Vec<String>),
+    fields: FormFields,
+    ticks: Vec<String>,
 ) -> Response {
     let words = visitor.words;
     let title = words.with("inst-schedule-of", "name", row.shown_name());

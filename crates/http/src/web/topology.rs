@@ -152,7 +152,7 @@ pub fn draw(pass: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words
     let titles = [("svc-dns", "globe"), ("svc-proxy", "shield"), ("svc-containers", "box"), ("svc-volumes", "disk")];
     let column = |(at, (title, mark)): (usize, (&str, &'static str))| {
         let all = &table.columns[at];
-        let nodes = all.iter().take(NODES_MAX).map(|resource| node(pass, row, resource, (now, words))).collect();
+        let nodes = all.iter().take(NODES_MAX).map(|resource| node(pass, row, resource, now, words)).collect();
         let leads = hops.get(at).map(leads_on).unwrap_or_default();
         Column { title: words.get(title), mark, leads, nodes, more: all.len().saturating_sub(NODES_MAX) }
     };
@@ -411,7 +411,8 @@ fn node(
     pass: &PassResult,
     row: &ServiceStatus,
     resource: &ResourceStatus,
-    (now, words): (Timestamp, Words),
+    now: Timestamp,
+    words: Words,
 ) -> TopologyNode {
     let address = &resource.address;
     let (sync, health) = (Shown::sync(resource.sync, words), Shown::health(resource.health, words));

@@ -55,7 +55,8 @@ pub async fn places(vendor: &dyn ReadOffers, project: &str, now: Timestamp) -> R
 /// It could not be read, or there is no such region.
 pub async fn offers(
     vendor: &dyn ReadOffers,
-    (project, region): (&str, &str),
+    project: &str,
+    region: &str,
     now: Timestamp,
 ) -> Result<ServerOffers, ProviderError> {
     let (memory, key) = (vendor.memory_of_offers(), (project.to_owned(), region.to_owned()));

@@ -278,11 +278,7 @@ pub fn refused(message: impl Into<Text>, hint: impl Into<Text>) -> ProviderError
 ///
 /// # Errors
 /// It has another name, or only one of the two knows it.
-pub fn is_the_named(
-    id: &str,
-    name: &str,
-    (listed, detailed): (Option<&str>, Option<&str>),
-) -> Result<bool, ProviderError> {
+pub fn is_the_named(id: &str, name: &str, listed: Option<&str>, detailed: Option<&str>) -> Result<bool, ProviderError> {
     match (listed, detailed) {
         (None, None) => Ok(false),
         (Some(listed), Some(detailed)) if listed == name && detailed == name => Ok(true),

@@ -333,7 +333,7 @@ fn collect(
         if is_hidden {
             let mut files = Vec::new();
             if kind.is_dir() {
-                collect_hidden((root, &path), apart, depth + 1, &mut files, found)
+                collect_hidden(root, &path, apart, depth + 1, &mut files, found)
             } else {
                 files.push(found_file(&entry, path.clone()))
             }
@@ -385,7 +385,8 @@ fn written_link(target: &Path, root: &Path, folder: &str) -> String {
 
 /// All files of a hidden folder, few as they must be; hidden or not.
 fn collect_hidden(
-    (root, relative): (&Path, &str),
+    root: &Path,
+    relative: &str,
     apart: &BTreeSet<PathBuf>,
     depth: usize,
     files: &mut Vec<(String, u64, (PathBuf, FileState))>,
@@ -409,7 +410,7 @@ fn collect_hidden(
         let path = format!("{relative}/{name}");
         match mark(&entry.path(), (root, relative), kind) {
             Some(why) => found.mark(path, why),
-            None if kind.is_dir() => collect_hidden((root, &path), apart, depth + 1, files, found),
+            None if kind.is_dir() => collect_hidden(root, &path, apart, depth + 1, files, found),
             None => files.push(found_file(&entry, path)),
         }
     }

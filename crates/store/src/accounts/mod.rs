@@ -218,7 +218,8 @@ impl Accounts {
     pub async fn add_first(
         &self,
         with: &str,
-        (email, name): (&str, &str),
+        email: &str,
+        name: &str,
         password: &Secret,
         now: Timestamp,
     ) -> Result<(), AccountError> {

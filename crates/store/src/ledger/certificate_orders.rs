@@ -38,7 +38,7 @@ pub(crate) async fn begin(
 
 /// An order was fulfilled.
 pub(crate) async fn issued(transaction: &mut Transaction<'_, Sqlite>, intent: i64) -> Result<(), StoreError> {
-    end(transaction, intent, "issued", (None, None)).await
+    end(transaction, intent, "issued", None, None).await
 }
 
 /// An order failed. One that never left, for want of a connection or a right, does not count.
@@ -55,14 +55,15 @@ pub(crate) async fn failed(
     } else {
         "nothing"
     };
-    end(transaction, intent, outcome, (Some(code), until)).await
+    end(transaction, intent, outcome, Some(code), until).await
 }
 
 async fn end(
     transaction: &mut Transaction<'_, Sqlite>,
     intent: i64,
     outcome: &str,
-    (code, until): (Option<Code>, Option<Timestamp>),
+    code: Option<Code>,
+    until: Option<Timestamp>,
 ) -> Result<(), StoreError> {
     sqlx::query("UPDATE orders SET outcome = ?, code = ?, until_ms = ? WHERE intent = ?")
         .bind(outcome)

@@ -71,7 +71,8 @@ impl Ledger {
 pub(crate) async fn note_writes(
     transaction: &mut Transaction<'_, Sqlite>,
     change: &Change,
-    (before, written): (&Fields, Option<&Fields>),
+    before: &Fields,
+    written: Option<&Fields>,
     run: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {

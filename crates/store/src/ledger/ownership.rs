@@ -27,7 +27,7 @@ impl Ledger {
             .await
             .map_err(written)?;
         record_owned(&mut transaction, address, row, run, now).await?;
-        record(&mut transaction, &ownership_event(address, &row.service, "adopted", (run, by), now)).await?;
+        record(&mut transaction, &ownership_event(address, &row.service, "adopted", run, by, now)).await?;
         transaction.commit().await.map_err(written)
     }
 
@@ -50,7 +50,7 @@ impl Ledger {
             .await
             .map_err(written)?;
         delete_owned(&mut transaction, address).await?;
-        record(&mut transaction, &ownership_event(address, service, "released", (run, by), now)).await?;
+        record(&mut transaction, &ownership_event(address, service, "released", run, by, now)).await?;
         transaction.commit().await.map_err(written)
     }
 
@@ -82,7 +82,7 @@ impl Ledger {
     }
 }
 
-fn ownership_event(address: &Address, service: &str, kind: &str, (run, by): (i64, &str), now: Timestamp) -> Event {
+fn ownership_event(address: &Address, service: &str, kind: &str, run: i64, by: &str, now: Timestamp) -> Event {
     Event {
         at: now,
         run,

@@ -237,7 +237,7 @@ impl Ledger {
             |fields: Fields| Applied { service: change.service.clone(), vendor_id: vendor_id.to_owned(), fields };
         // A certificate has no field that another program could write; its presence is observed.
         if change.address.kind != Kind::Certificate {
-            note_writes(&mut transaction, change, (&before, written_fields), run, now).await?;
+            note_writes(&mut transaction, change, &before, written_fields, run, now).await?;
         }
         match &change.verb {
             // Only hosts were written: whatever the outcome of earlier calls, they are on line.
@@ -274,7 +274,8 @@ impl Ledger {
     pub async fn failed_call(
         &self,
         intent: i64,
-        (code, until): (Code, Option<Timestamp>),
+        code: Code,
+        until: Option<Timestamp>,
         why: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {

@@ -47,7 +47,8 @@ impl Ledger {
         generations: &str,
         document: &Document,
         revision: &str,
-        (kept, now): (usize, Timestamp),
+        kept: usize,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let kept = i64::try_from(kept.max(GOOD_KEPT)).unwrap_or(i64::MAX);
         let mut transaction = self.begin().await?;
@@ -182,7 +183,7 @@ mod tests {
             assets: Assets::from([("services/x".to_owned(), asset(text))]),
         };
         for (at, name) in [(1, "one"), (2, "two"), (3, "three"), (4, "four"), (5, "two")] {
-            ledger.store_good("a", name, &document(name), "abc", (0, Timestamp(at))).await.unwrap();
+            ledger.store_good("a", name, &document(name), "abc", 0, Timestamp(at)).await.unwrap();
         }
         let names = async || -> Vec<String> {
             ledger.good_manifests("a").await.unwrap().into_iter().map(|good| good.generations).collect()

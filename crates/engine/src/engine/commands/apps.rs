@@ -131,7 +131,7 @@ pub async fn deploy(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswe
         };
         let written = git_line(&wanted);
         let message = format!("deploy {reference} of {name}");
-        write_keys(handle, &pass, name, ("git", &written), message, args).await?;
+        write_keys(handle, &pass, name, "git", &written, message, args).await?;
     }
     if pass.rollbacks.contains_key(name) {
         // Whoever deploys goes on with the manifest.
@@ -161,7 +161,7 @@ pub async fn set_stopped(handle: &Handle, asked: VerbCall<'_>, stopped: bool) ->
     let is_app = |pass: &PassResult| if pass.apps.contains_key(name) { Ok(()) } else { Err(no_app(pass, name)) };
     let (pass, ()) = after_a_look(handle, is_app).await?;
     let (written, verb) = if stopped { ("state: stopped\n", "stop") } else { ("", "start") };
-    write_keys(handle, &pass, name, ("state", written), format!("{verb} {name}"), asked.args).await?;
+    write_keys(handle, &pass, name, "state", written, format!("{verb} {name}"), asked.args).await?;
     converged(handle, name, asked).await
 }
 
@@ -175,7 +175,8 @@ async fn write_keys(
     handle: &Handle,
     pass: &PassResult,
     name: &str,
-    (key, written): (&str, &str),
+    key: &str,
+    written: &str,
     message: String,
     args: &ActArgs,
 ) -> Result<(), Early> {

@@ -47,7 +47,7 @@ pub async fn history(handle: &Handle, of: &HistoryQuery, language: Language) -> 
         (None, Some(at)) => {
             let moment = |ms: u64| Timestamp(i64::try_from(ms).unwrap_or(i64::MAX));
             let last = of.to_ms.map_or(at, |to| to.saturating_sub(1).max(at));
-            done_between(handle, (moment(at), moment(last)), of.limit.clamp(1, LIMIT_MAX), language).await
+            done_between(handle, moment(at), moment(last), of.limit.clamp(1, LIMIT_MAX), language).await
         }
         (None, None) => runs(handle, of.cursor.map(i64::from), of.limit.clamp(1, LIMIT_MAX)).await,
     };
@@ -83,7 +83,8 @@ async fn runs(handle: &Handle, before: Option<i64>, limit: u32) -> Result<Comman
 /// The runs that were open between two times, or else the last one before them.
 async fn done_between(
     handle: &Handle,
-    (from, last): (Timestamp, Timestamp),
+    from: Timestamp,
+    last: Timestamp,
     limit: u32,
     language: Language,
 ) -> Result<CommandAnswer, StoreError> {

@@ -481,12 +481,14 @@ pub(super) async fn perform(
         return Some(Ok((deed, Some(state))));
     }
     let snapshot = given.filter(|_| deed == InstanceDeed::Snapshot);
-    Some(outcome((row, deed, snapshot), &reply.pass, (handle.now() - started).in_words()))
+    Some(outcome(row, deed, snapshot, &reply.pass, (handle.now() - started).in_words()))
 }
 
 /// What came of a deed that was handed to the loop, by the look after it. `snapshot`: the name of the one that was to be taken.
 fn outcome(
-    (row, deed, snapshot): (&InstanceRow, InstanceDeed, Option<String>),
+    row: &InstanceRow,
+    deed: InstanceDeed,
+    snapshot: Option<String>,
     pass: &PassResult,
     took: String,
 ) -> DeedOutcome {

@@ -217,7 +217,7 @@ pub(super) async fn follow(
     (steps, language): (&mpsc::Sender<ProgressStep>, Language),
 ) -> Option<(Reply, RunTally)> {
     let command = LoopCommand::Apply { confirmed_deletes, only: only.clone(), timeout: Millis(timeout_ms) };
-    follow_command(handle, command, only.as_ref(), (steps, language)).await
+    follow_command(handle, command, only.as_ref(), steps, language).await
 }
 
 /// Sends a command that waits, and forwards every step until the answer is there.
@@ -225,7 +225,8 @@ async fn follow_command(
     handle: &Handle,
     command: LoopCommand,
     only: Option<&BTreeSet<String>>,
-    (steps, language): (&mpsc::Sender<ProgressStep>, Language),
+    steps: &mpsc::Sender<ProgressStep>,
+    language: Language,
 ) -> Option<(Reply, RunTally)> {
     let is_asked = |told: &Progress| only.is_none_or(|only| only.contains(told.step.service()));
     let mut progress = handle.progress();

@@ -19,7 +19,7 @@ pub struct OffersOfCloud {
 }
 
 /// Asks the vendor of a cloud, unless that was done a moment ago. Empty texts: nothing is chosen yet.
-pub async fn of_cloud(handle: &Handle, cloud: &str, (project, region): (&str, &str)) -> OffersOfCloud {
+pub async fn of_cloud(handle: &Handle, cloud: &str, project: &str, region: &str) -> OffersOfCloud {
     let mut found = OffersOfCloud::default();
     let Some(context) = handle.last_pass().0.context.clone() else { return found };
     let provider = context.site.clouds.get(cloud).and_then(|site| context.providers.get(&site.provider));
@@ -30,7 +30,7 @@ pub async fn of_cloud(handle: &Handle, cloud: &str, (project, region): (&str, &s
         Err(error) => found.refused = Some(refused(error)),
     }
     if !region.is_empty() && found.refused.is_none() {
-        match offers::offers(vendor, (project, region), now).await {
+        match offers::offers(vendor, project, region, now).await {
             Ok(offers) => found.offers = Some(offers),
             Err(error) => found.refused = Some(refused(error)),
         }

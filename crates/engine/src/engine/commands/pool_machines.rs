@@ -409,7 +409,7 @@ pub async fn unregister(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandA
         drained(handle, pool, &named, Millis(args.timeout_ms())).await;
     }
     let (pass, row) = looked_up(handle, pool).await?;
-    let taken = taken_out(handle, (&pass, &row), &named, asked).await;
+    let taken = taken_out(handle, &pass, &row, &named, asked).await;
     // With `drain` they stay out of service: whoever asks again finds them free some time.
     if matches!(taken, Err(Some(_))) && !args.flag("drain") {
         set_disabled(handle, pool, &shut, None).await?;
@@ -466,7 +466,8 @@ async fn drained(handle: &Handle, pool: &str, named: &BTreeSet<String>, timeout:
 /// Writes the manifest without them.
 async fn taken_out(
     handle: &Handle,
-    (pass, row): (&PassResult, &PoolRow),
+    pass: &PassResult,
+    row: &PoolRow,
     named: &BTreeSet<String>,
     asked: VerbCall<'_>,
 ) -> Result<CommandAnswer, Early> {

@@ -131,7 +131,7 @@ pub async fn reserve(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnsw
     let deadline = Instant::now() + Millis(args.timeout_ms()).to_duration();
     let mut answers = Vec::new();
     for draft in &drafts {
-        match answer(handle, (name, &pass), draft, (deadline, asked.style.language)).await {
+        match answer(handle, name, &pass, draft, deadline, asked.style.language).await {
             // What became of one takes no password from the others: each is shown this once.
             Ok(answer) | Err(Some(answer)) => answers.push(answer),
             Err(None) => return Err(None),
@@ -154,16 +154,18 @@ fn together(name: &str, mut answers: Vec<CommandAnswer>) -> CommandAnswer {
 /// What became of one reservation that was asked for.
 async fn answer(
     handle: &Handle,
-    (name, pass): (&str, &PassResult),
+    name: &str,
+    pass: &PassResult,
     draft: &ReservationDraft,
-    (deadline, language): (Instant, Language),
+    deadline: Instant,
+    language: Language,
 ) -> Result<CommandAnswer, Early> {
     let hint = format!("amarre pool show {name} says what there is");
     let Some(id) = find_one(pass, name, |one| draft.is_of(one)).map(|row| row.reservation.id) else {
         return Err(Some(refused(Code::A0765, "the reservation could not be read back", &hint)));
     };
     if let Some(row) = ready(handle, name, id, deadline).await {
-        return begun(&row, (name, pass), draft.made.as_ref(), language).ok_or(None);
+        return begun(&row, name, pass, draft.made.as_ref(), language).ok_or(None);
     }
     let past = handle.ledger().past_reservations(name, HISTORY_MAX).await.unwrap_or_default();
     let end = past.iter().find(|one| one.id == id).and_then(|one| match &one.state {
@@ -198,7 +200,8 @@ async fn ready(handle: &Handle, pool: &str, id: u64, deadline: Instant) -> Optio
 /// The answer to who reserved.
 fn begun(
     row: &ReservationRow,
-    (pool, pass): (&str, &PassResult),
+    pool: &str,
+    pass: &PassResult,
     password: Option<&Secret>,
     language: Language,
 ) -> Option<CommandAnswer> {

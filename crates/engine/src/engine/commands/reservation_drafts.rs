@@ -46,7 +46,7 @@ impl ReservationDraft {
         let users = args.texts(USERS);
         if users.is_empty() {
             let user = args.given("user").map_or_else(|| usual_user(&by), str::to_owned);
-            let first = Self::one(row, args, (user, by), now)?;
+            let first = Self::one(row, args, user, by, now)?;
             // One password for all of them, shown with the first.
             let again = |(index, from): (usize, &Timestamp)| Self {
                 reservation: Reservation { from: *from, ..first.reservation.clone() },
@@ -62,12 +62,12 @@ impl ReservationDraft {
         }
         let of = |line: &String| {
             let whose = if line.contains('@') { line.clone() } else { by.clone() };
-            Self::one(row, args, (usual_user(line), whose), now)
+            Self::one(row, args, usual_user(line), whose, now)
         };
         users.iter().map(of).collect()
     }
 
-    fn one(row: &PoolRow, args: &ActArgs, (user, by): (String, String), now: Timestamp) -> Result<Self, Early> {
+    fn one(row: &PoolRow, args: &ActArgs, user: String, by: String, now: Timestamp) -> Result<Self, Early> {
         if !is_user_name(&user) {
             let message = format!("an account cannot be called `{}`", words::cut(&words::line(&user), 40));
             let rule = "lower-case letters, digits and `-`, a letter first, at most 31, and no name that systems use";

@@ -56,7 +56,7 @@ pub async fn restart(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnsw
     let started = handle.now();
     let only = BTreeSet::from([service.to_owned()]);
     let command = LoopCommand::Perform { requests, timeout: Millis(args.timeout_ms()) };
-    let (reply, _) = follow_command(handle, command, Some(&only), (asked.steps, asked.style.language)).await?;
+    let (reply, _) = follow_command(handle, command, Some(&only), asked.steps, asked.style.language).await?;
     if let Some(error) = reply.error {
         return Some(refused(Code::A0460, &error, &format!("amarre status {service} says what it waits for")));
     }

@@ -359,7 +359,7 @@ async fn containers_behind(pass: &PassResult, providers: &ProviderMap, domain: &
     let (to, port) =
         (fields.text("forward_host").unwrap_or_default(), fields.get("forward_port").and_then(Value::as_int));
     let place = format!("{to}:{}", port.unwrap_or_default());
-    let container = match destination(pass, (address, host), to, &place) {
+    let container = match destination(pass, address, host, to, &place) {
         Ok(container) => container,
         Err(step) => {
             steps.push(*step);
@@ -396,7 +396,8 @@ async fn containers_behind(pass: &PassResult, providers: &ProviderMap, domain: &
 /// The container to which a host leads, or what is said of where it leads.
 fn destination(
     pass: &PassResult,
-    (address, host): (&Address, &Seen),
+    address: &Address,
+    host: &Seen,
     to: &str,
     place: &str,
 ) -> Result<Address, Box<TraceStep>> {
@@ -404,7 +405,7 @@ fn destination(
         let containers = pass.world.seen.iter().filter(|(container, _)| container.kind == Kind::Container);
         let of = |(container, seen): &(&Address, &Seen)| upstreams::lead_to(input, host, &container.provider, seen);
         let found = containers.filter(of).map(|(container, _)| container.clone()).next();
-        let missing = || not_there(input, (address, host), place).filter(|_| host.owner.is_ours());
+        let missing = || not_there(input, address, host, place).filter(|_| host.owner.is_ours());
         found.map(Ok).or_else(|| missing().map(|step| Err(Box::new(step))))
     });
     found.flatten().unwrap_or_else(|| {
@@ -417,7 +418,7 @@ fn destination(
 }
 
 /// A host of ours leads to where its container was.
-fn not_there(input: &Input<'_>, (host, seen): (&Address, &Seen), place: &str) -> Option<TraceStep> {
+fn not_there(input: &Input<'_>, host: &Address, seen: &Seen, place: &str) -> Option<TraceStep> {
     let (service, key) = upstreams::wanted_targets(input, host, seen).next()?;
     let container = input.services.get(service)?.container_name(key);
     let hint = text!("`amarre reconcile {service}` makes it", service);

@@ -448,7 +448,7 @@ async fn perform(action: &Action, (id, run): (i64, i64), tools: &Tools, done: &m
     let started = action.at;
     let report = |state: ProgressState, text: String| {
         let now = tools.clock.now();
-        lane::send_progress(tools, LaneStep::Action(action.clone()), (state, text), (started, now));
+        lane::send_progress(tools, LaneStep::Action(action.clone()), state, text, started, now);
     };
     done.called.insert(action.address.provider.clone());
     report(ProgressState::Begun, String::new());

@@ -223,7 +223,7 @@ async fn step(change: &Change, job: &LaneJob, tools: &Tools) -> Result<(), LaneF
             }
             if error.class != Class::OutcomeUnknown {
                 let stored =
-                    tools.ledger.failed_call(id, (error.code, error.not_before), &error.message.to_string(), now).await;
+                    tools.ledger.failed_call(id, error.code, error.not_before, &error.message.to_string(), now).await;
                 stored.map_err(LaneFailure::Ledger)?;
             }
             tools.meters.changed(change, "failed");
@@ -391,15 +391,17 @@ fn report_progress(
     started: Timestamp,
     now: Timestamp,
 ) {
-    send_progress(tools, LaneStep::Change(Box::new(change.clone())), (state, text), (started, now));
+    send_progress(tools, LaneStep::Change(Box::new(change.clone())), state, text, started, now);
 }
 
 /// Tells whoever listens how far a step is.
 pub fn send_progress(
     tools: &Tools,
     step: LaneStep,
-    (state, text): (ProgressState, String),
-    (started, now): (Timestamp, Timestamp),
+    state: ProgressState,
+    text: String,
+    started: Timestamp,
+    now: Timestamp,
 ) {
     // There may be no listener; that is fine.
     let _ = tools.progress.send(Progress { at: now, step, state, text, took: now - started });

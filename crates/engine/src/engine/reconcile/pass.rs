@@ -221,7 +221,7 @@ impl Engine {
         }
         let instances =
             state.desired.services.iter().flat_map(|(name, service)| service.servers().map(move |one| (name, one)));
-        self.count_savings(instances.collect(), (&state.world, &state.facts), state.now, acts).await;
+        self.count_savings(instances.collect(), &state.world, &state.facts, state.now, acts).await;
         state.suspend_rolled_back();
         draft.plan = self.with_suspended(draft.plan, &state);
         self.compose_result(state, draft, PassNotes { acts, run, dead_ends, last_failures, scrubber }).await

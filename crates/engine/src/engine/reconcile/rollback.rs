@@ -155,7 +155,7 @@ impl Engine {
                 let revision = desired.revision.as_str();
                 // As many as there are images to go back to.
                 let kept = self.context.site.images.keep + 1;
-                self.ledger.store_good(name, &good.0, document, revision, (kept, now)).await?;
+                self.ledger.store_good(name, &good.0, document, revision, kept, now).await?;
                 self.good_manifests.insert(name.clone(), good);
             }
         }
@@ -229,7 +229,7 @@ pub async fn target(
     let wanted = wanted_generations(&pass.wants, name);
     for good in handle.ledger().good_manifests(name).await? {
         let Some(then) = read_good(handle, &context.site, name, &good).await else { continue };
-        if !to.is_none_or(|to| is_meant(pass, name, (&good, &then), to)) {
+        if !to.is_none_or(|to| is_meant(pass, name, &good, &then, to)) {
             continue;
         }
         let service = rewind(now, then);
@@ -243,7 +243,7 @@ pub async fn target(
         let containers: Vec<ContainerTurn> = then
             .iter()
             .filter(|(base, (address, _))| wanted.get(*base).is_none_or(|(known, _)| known != address))
-            .map(|(base, (address, image))| turn((&wants, &pass.world), wanted.get(base), (base, address, image)))
+            .map(|(base, (address, image))| turn(&wants, &pass.world, wanted.get(base), base, address, image))
             .collect();
         if !containers.is_empty() {
             return Ok(Some(RollbackTarget { service, good, containers }));
@@ -254,9 +254,12 @@ pub async fn target(
 
 /// From what runs to what ran then. What a manifest asks for may have failed, and another one serve in its place.
 fn turn(
-    (wants, world): (&Wants, &World),
+    wants: &Wants,
+    world: &World,
     wanted: Option<&(Address, String)>,
-    (base, then, image): (&Address, &Address, &String),
+    base: &Address,
+    then: &Address,
+    image: &str,
 ) -> ContainerTurn {
     let mut working: Vec<(Address, &Seen)> = wants.instances(world, base).into_iter().collect();
     working.retain(|(_, seen)| seen.ready.is_ready());
@@ -264,12 +267,12 @@ fn turn(
     let runs = asked_for.or(working.first()).and_then(|(_, seen)| seen.fields.text("image"));
     let now = wanted.map(|(_, image)| runs.unwrap_or(image).to_owned()).unwrap_or_default();
     let stays = asked_for.is_none() && working.iter().any(|(address, _)| address == then);
-    ContainerTurn { container: base.clone(), now, then: image.clone(), stays }
+    ContainerTurn { container: base.clone(), now, then: image.to_owned(), stays }
 }
 
 /// Whether a version is the one that a person names: the number of a deployment, where the app has such a one, else the
 /// beginning of its revision or commit.
-fn is_meant(pass: &PassResult, name: &str, (good, then): (&GoodManifest, &Service), to: &str) -> bool {
+fn is_meant(pass: &PassResult, name: &str, good: &GoodManifest, then: &Service, to: &str) -> bool {
     let deployed = pass.deployments.get(name).into_iter().flatten();
     let number: Option<u64> = to.trim_start_matches('#').parse().ok();
     let image = deployed.filter(|one| Some(one.id) == number).map(|one| one.image.as_str()).next();

@@ -87,7 +87,8 @@ impl Engine {
     pub(crate) async fn count_savings(
         &mut self,
         instances: Vec<(&String, &Instance)>,
-        (world, facts): (&World, &Facts),
+        world: &World,
+        facts: &Facts,
         now: Timestamp,
         acts: bool,
     ) {
@@ -100,7 +101,7 @@ impl Engine {
                 let currency = found.as_ref().and_then(|look| look.prices.as_ref()).map(|one| one.currency.clone());
                 let saved = self.savings.take(address, found, now);
                 let id = world.thing(address).map(|seen| seen.vendor_id.as_str()).unwrap_or_default();
-                count(&self.meters, (name, cloud, id), &currency.unwrap_or_default(), saved.amount);
+                count(&self.meters, name, cloud, id, &currency.unwrap_or_default(), saved.amount);
             }
             self.savings.forget_others(&scheduled.iter().map(|(_, one)| one.address.clone()).collect());
             self.read_prices_of(scheduled.iter().map(|(_, one)| one.address.provider.clone()).collect(), now);
@@ -160,7 +161,7 @@ fn power_look(world: &World, address: &Address, at: Timestamp) -> Option<PowerLo
     Some(PowerLook { at, power, prices: world.thing(address).and_then(|seen| ServerPrices::of(&seen.fields)) })
 }
 
-fn count(meters: &Meters, (name, cloud, id): (&str, &str, &str), currency: &str, amount: i64) {
+fn count(meters: &Meters, name: &str, cloud: &str, id: &str, currency: &str, amount: i64) {
     if amount > 0 {
         let labels = [("cloud", cloud), ("id", id), ("instance", name), ("currency", currency)];
         meters.saved(&labels, amount);

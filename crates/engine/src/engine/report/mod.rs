@@ -86,11 +86,11 @@ fn commit_text(commit: &Commit, now: Timestamp) -> Text {
 /// The state of the source.
 pub fn revision_json(pass: &PassResult) -> Json {
     let source = &pass.source;
-    revision_document((&source.revision, &source.label), source.commit.as_ref(), source.is_branch)
+    revision_document(&source.revision, &source.label, source.commit.as_ref(), source.is_branch)
 }
 
 /// A revision by its id and its label, with its commit where it has one, and whether the label is a branch's.
-pub fn revision_document((id, label): (&str, &str), commit: Option<&Commit>, is_branch: bool) -> Json {
+pub fn revision_document(id: &str, label: &str, commit: Option<&Commit>, is_branch: bool) -> Json {
     let kind = if commit.is_some() { "git" } else { "folder" };
     let mut document = json!({"id": id, "kind": kind, "label": label});
     if let (Some(object), Some(commit)) = (document.as_object_mut(), commit) {

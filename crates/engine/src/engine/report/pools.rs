@@ -150,7 +150,7 @@ fn row(pass: &PassResult, name: &str, pool: &Pool) -> PoolRow {
         ready: one.machines().filter(|machine| is_ready(pass, name, machine, one)).count(),
         reservation: one.clone(),
     };
-    let machines = pool.machines.iter().map(|(machine, access)| machine_row(pass, (name, facts), machine, access));
+    let machines = pool.machines.iter().map(|(machine, access)| machine_row(pass, name, facts, machine, access));
     PoolRow {
         name: name.to_owned(),
         pool: pool.clone(),
@@ -166,7 +166,7 @@ fn is_ready(pass: &PassResult, pool: &str, machine: &str, one: &Reservation) -> 
     pass.world.seen.contains_key(&address) && !is_changing && pass.world.gap(&address).is_none()
 }
 
-fn machine_row(pass: &PassResult, (pool, facts): (&str, &PoolFacts), name: &str, machine: &Machine) -> MachineRow {
+fn machine_row(pass: &PassResult, pool: &str, facts: &PoolFacts, name: &str, machine: &Machine) -> MachineRow {
     let address = machine_address(pool, name);
     let holder = facts.holder(name).cloned();
     let seen = pass.world.seen.get(&address);

@@ -217,7 +217,7 @@ pub fn table(pass: &PassResult, rows: &[&ServiceStatus], now: Timestamp, listing
         let (sync, health) = row.state_words(words);
         line.push_str(&format!("{sync:syncs$}{health:healths$}{since:8}"));
         let room = if listing.wide { usize::MAX } else { COLUMNS_MAX.saturating_sub(line.chars().count()) };
-        line.push_str(&status_line(pass, row, (listing.only, room, now), style));
+        line.push_str(&status_line(pass, row, listing.only, room, now, style));
         out.push_str(line.trim_end());
         out.push('\n');
     }
@@ -228,7 +228,9 @@ pub fn table(pass: &PassResult, rows: &[&ServiceStatus], now: Timestamp, listing
 fn status_line(
     pass: &PassResult,
     row: &ServiceStatus,
-    (only, room, now): (Option<Only>, usize, Timestamp),
+    only: Option<Only>,
+    room: usize,
+    now: Timestamp,
     style: Style,
 ) -> String {
     let ends = only.filter(|only| *only == Only::Expiring).and_then(|_| expiring(pass, row));

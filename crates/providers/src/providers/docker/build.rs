@@ -333,7 +333,7 @@ async fn build(
     let limit = Duration::from_millis(u64::try_from(order.timeout.0).unwrap_or_default());
     let built = async {
         bring_bases(api, builds, order).await?;
-        tokio::time::timeout(limit, run(api, builds, (order, cache), files)).await.unwrap_or_else(|_| {
+        tokio::time::timeout(limit, run(api, builds, order, cache, files)).await.unwrap_or_else(|_| {
             let message = format!("building {} took longer than {}", order.image, order.timeout);
             Err(ProviderError::new(Class::Rejected, Code::A0774, message)
                 .hint("give it more time: `build: {timeout: 60m}`"))
@@ -373,7 +373,8 @@ async fn bring_bases(api: &EngineApi, builds: &Builds, order: &BuildOrder) -> Re
 async fn run(
     api: &EngineApi,
     builds: &Builds,
-    (order, cache): (&BuildOrder, String),
+    order: &BuildOrder,
+    cache: String,
     files: ContextPieces,
 ) -> Result<(), ProviderError> {
     let (sender, meter) = api.stream_sender()?;

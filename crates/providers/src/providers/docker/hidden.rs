@@ -22,8 +22,10 @@ impl DockerProvider {
         &self,
         ask: &ObserveQuery,
         reader: &AnswerReader,
-        (containers, images): (&Listed<ContainerSummary>, &Listed<ImageSummary>),
-        (seen, gaps): (&mut BTreeMap<Address, Seen>, &mut Vec<Gap>),
+        containers: &Listed<ContainerSummary>,
+        images: &Listed<ImageSummary>,
+        seen: &mut BTreeMap<Address, Seen>,
+        gaps: &mut Vec<Gap>,
     ) -> Result<(), ProviderError> {
         let labelled = labels::ImageLabels::new(images);
         let ours = |summary: &&ContainerSummary| labelled.is_ours(summary, &self.config.instance, ask);
@@ -35,7 +37,7 @@ impl DockerProvider {
         let (inspects, unread) = self.inspects.of(self.api().await?, &own).await?;
         let is_unread = |summary: &&&ContainerSummary| summary.id.as_ref().is_some_and(|id| unread.contains(id));
         for summary in own.iter().filter(is_unread).copied().chain(&containers.slim) {
-            self.see_hidden(ask, reader, summary, (seen, gaps));
+            self.see_hidden(ask, reader, summary, seen, gaps);
         }
         for known in inspects {
             let Some((address, container)) = known.read(reader) else { continue };
@@ -96,7 +98,8 @@ impl DockerProvider {
         ask: &ObserveQuery,
         reader: &AnswerReader,
         summary: &ContainerSummary,
-        (seen, gaps): (&mut BTreeMap<Address, Seen>, &mut Vec<Gap>),
+        seen: &mut BTreeMap<Address, Seen>,
+        gaps: &mut Vec<Gap>,
     ) {
         let id = summary.id.as_deref().unwrap_or_default();
         let mut known = ask.applied.iter().filter(|(address, _)| address.kind == Kind::Container);

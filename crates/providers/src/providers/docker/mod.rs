@@ -165,7 +165,7 @@ impl DockerProvider {
         let hidden = |kind: Kind, name: &str| hidden(&Address::new(self.config.id.clone(), kind, name), ask.now);
         gaps.extend(networks.slim.iter().map(|one| hidden(Kind::Network, one.name.as_deref().unwrap_or_default())));
         gaps.extend(volumes.slim.iter().map(|one| hidden(Kind::Volume, &one.name)));
-        self.see_containers(ask, &reader, (&containers, &images), (&mut seen, &mut gaps)).await?;
+        self.see_containers(ask, &reader, &containers, &images, &mut seen, &mut gaps).await?;
         let containers: Vec<&ContainerSummary> = containers.each().collect();
         let images: Vec<&ImageSummary> = images.each().collect();
         let mut members: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -324,7 +324,7 @@ impl DockerProvider {
         } else if kind == Kind::Image {
             self.change_image(api, change, supplies).await?
         } else if kind == Kind::Container {
-            self.change_container(api, change, (supplies.secrets, supplies.payloads)).await?
+            self.change_container(api, change, supplies.secrets, supplies.payloads).await?
         } else {
             return Err(cannot(change));
         };
@@ -385,7 +385,8 @@ impl DockerProvider {
         &self,
         api: &EngineApi,
         change: &Change,
-        (secrets, payloads): (&Secrets, &Payloads),
+        secrets: &Secrets,
+        payloads: &Payloads,
     ) -> Result<String, ProviderError> {
         match &change.verb {
             Verb::Create(fields) => Box::pin(self.create_container(api, change, fields, secrets, payloads)).await,

@@ -89,7 +89,7 @@ pub fn container_body(
         let strings = fields.get(name).map(Value::strings)?;
         Some(strings.into_iter().map(str::to_owned).collect::<Vec<String>>())
     };
-    let labels = labels(address, fields, (service, instance), &plain);
+    let labels = labels(address, fields, service, instance, &plain);
     let network = match fields.text("network_of") {
         Some(other) => format!("container:{other}"),
         None => fields.text("network").unwrap_or_default().to_owned(),
@@ -133,7 +133,8 @@ pub fn container_body(
 fn labels(
     address: &Address,
     fields: &Fields,
-    (service, instance): (&str, &str),
+    service: &str,
+    instance: &str,
     plain: &[String],
 ) -> BTreeMap<String, String> {
     let given = fields.get("labels").and_then(Value::entries).into_iter().flatten();

@@ -68,7 +68,7 @@ impl KamateraProvider {
         let listed = self.api.servers().await.map_err(|trouble| trouble.into_error(&doing, false))?;
         let listed = listed.iter().find(|server| server.id == id).map(|server| server.name.as_str());
         let detailed = self.details_now(id, &doing).await?.map(|details| details.name);
-        if servers::is_the_named(id, name, (listed, detailed.as_deref()))? { self.delete(id).await } else { Ok(()) }
+        if servers::is_the_named(id, name, listed, detailed.as_deref())? { self.delete(id).await } else { Ok(()) }
     }
 
     /// Where the lines of a server's log are kept.
@@ -178,7 +178,7 @@ impl ServerVendor for KamateraProvider {
                 text!("write `disk: {size}GB`, or enlarge the disk in Kamatera's console", size = now.disk_gb.clone());
             return Err(servers::refused(message, hint));
         }
-        let Some(next) = self.next_size(id, (&now, &wanted), &doing).await? else {
+        let Some(next) = self.next_size(id, &now, &wanted, &doing).await? else {
             // What is remembered is older: the answer to the command that did it was lost.
             self.memory().forget_details(id);
             return Ok(wanted.size());

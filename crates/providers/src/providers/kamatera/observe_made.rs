@@ -279,7 +279,7 @@ impl KamateraProvider {
             let hint = text!("write {what}", what = "`type: {cpu: 2B, memory: 2GiB, disk: 20GB}`");
             return Some(refused(text!("`{size}` is no size at Kamatera", size), hint));
         };
-        let offered = offers::offers(self, ("", region), now).await.ok()?;
+        let offered = offers::offers(self, "", region, now).await.ok()?;
         let OfferedSizes::Parts { cpus, memories, disks } = offered.sizes else { return None };
         let is_one = |numbers: &[u32], text: &str| numbers.iter().any(|number| number.to_string() == text);
         let listed = |numbers: &[u32], unit: &str| {

@@ -42,7 +42,7 @@ impl PlanResize for KamateraProvider {
             size: wanted.size(),
             spelled: wanted.spelled(),
             steps: steps(&offered, &held, &wanted),
-            prices: self.price_of(&details, (&held, &wanted), now).await,
+            prices: self.price_of(&details, &held, &wanted, now).await,
         })
     }
 }
@@ -52,7 +52,8 @@ impl KamateraProvider {
     pub(super) async fn next_size(
         &self,
         id: &str,
-        (held, wanted): (&SizeParts, &SizeParts),
+        held: &SizeParts,
+        wanted: &SizeParts,
         doing: &Text,
     ) -> Result<Option<SizeParts>, ProviderError> {
         if held.cpu == wanted.cpu || held.ram_mib == wanted.ram_mib {
@@ -68,7 +69,8 @@ impl KamateraProvider {
     async fn price_of(
         &self,
         details: &WireServerDetails,
-        (held, wanted): (&SizeParts, &SizeParts),
+        held: &SizeParts,
+        wanted: &SizeParts,
         now: Timestamp,
     ) -> Option<ServerPrices> {
         let price = details.price()?;

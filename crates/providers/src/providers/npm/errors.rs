@@ -183,7 +183,7 @@ impl NpmError {
                 text!("in NPM, Users, {identity}: it must not be disabled", identity),
             ),
             NpmError::Rights { section, denied, needed } => {
-                let (what, hint) = no_right(place, section, (denied, needed));
+                let (what, hint) = no_right(place, section, denied, needed);
                 (Class::Reauthenticate, Code::A0604, what, hint)
             }
             NpmError::Credentials(words) => {
@@ -217,7 +217,7 @@ fn garbled(NpmIdentity { name, url, .. }: NpmIdentity<'_>, status: u16) -> (Text
 }
 
 /// A level that the account lacks, and the one that it needs.
-fn no_right(place: NpmIdentity<'_>, section: Section, (denied, needed): (Level, Level)) -> (Text, Text) {
+fn no_right(place: NpmIdentity<'_>, section: Section, denied: Level, needed: Level) -> (Text, Text) {
     let NpmIdentity { name, identity, .. } = place;
     let (title, level) = (section.title(), needed.title());
     let what = match denied.word() {

@@ -226,7 +226,7 @@ impl NpmProvider {
         for (section, form) in Section::with_hosts() {
             if form.is_required || me.may(section, Level::View) {
                 let Listed { mut rows, slim } = self.api.list::<HostRow>(section).await.map_err(look)?;
-                let (to_go, hidden) = self.split_hidden((section, version), slim, ask);
+                let (to_go, hidden) = self.split_hidden(section, version, slim, ask);
                 for row in to_go {
                     match self.api.get(section, &row.id.to_string()).await {
                         Ok(row) => rows.push(row),
@@ -323,7 +323,8 @@ impl NpmProvider {
     /// read by themselves, and the others.
     fn split_hidden(
         &self,
-        (section, version): (Section, NpmVersion),
+        section: Section,
+        version: NpmVersion,
         rows: Vec<HostRow>,
         ask: &ObserveQuery,
     ) -> (Vec<HostRow>, Vec<HostRow>) {

@@ -188,7 +188,7 @@ impl OvhCloudProvider {
         let listed = self.api.instances(project).await.map_err(|trouble| failed(trouble, &doing, false))?;
         let listed = listed.iter().find(|one| one.id == id).map(|one| one.name.as_str());
         let detailed = self.name_of(id).await?;
-        if servers::is_the_named(id, name, (listed, detailed.as_deref()))? { self.delete(id).await } else { Ok(()) }
+        if servers::is_the_named(id, name, listed, detailed.as_deref())? { self.delete(id).await } else { Ok(()) }
     }
 
     /// Where the lines of a server's log are kept.

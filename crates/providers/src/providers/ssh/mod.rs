@@ -320,7 +320,7 @@ impl Shared {
             }
             match (&memory.look, &memory.failure) {
                 (Some((look, at)), None) if memory.access.host_key.is_some() && !memory.access.lacks_password => {
-                    self.describe(&mut observation, query, memory, (look, *at));
+                    self.describe(&mut observation, query, memory, look, *at);
                     if let Some(Sameness::Copy(twin)) = same.get(path) {
                         let address = machine_address(&memory.access.pool, &memory.access.name);
                         let seen = observation.seen.get_mut(&address);
@@ -395,7 +395,8 @@ impl Shared {
         observation: &mut Observation,
         query: &ObserveQuery,
         memory: &MachineMemory,
-        (look, at): (&MachineLook, Timestamp),
+        look: &MachineLook,
+        at: Timestamp,
     ) {
         let MachineAccess { pool, name, .. } = &memory.access;
         let texts = |texts: &[String]| Value::List(texts.iter().map(Value::text).collect());
@@ -434,7 +435,7 @@ impl Shared {
                 let (name, sign_in) = (sign_in_name(reservation), Mark(mark.sign_in.clone()));
                 fields.set("sign_in", Value::Secret { name: Box::new(name), mark: Box::new(sign_in) });
             }
-            observation.seen.insert(address, seen_of(pool, fields, Owner::Ours, (vendor_id, at)));
+            observation.seen.insert(address, seen_of(pool, fields, Owner::Ours, vendor_id, at));
         }
         let fields = Fields::default()
             .with("system", Value::text(&look.system))
@@ -444,7 +445,7 @@ impl Shared {
             .with("users", texts(&users))
             .with("unproven", texts(&unproven))
             .with("looked_ms", Value::Int(at.0));
-        let machine = seen_of(pool, fields, Owner::Foreign, (memory.access.path(), at));
+        let machine = seen_of(pool, fields, Owner::Foreign, memory.access.path(), at);
         observation.seen.insert(machine_address(pool, name), machine);
     }
 
@@ -461,7 +462,7 @@ impl Shared {
     }
 }
 
-fn seen_of(pool: &str, fields: Fields, owner: Owner, (vendor_id, at): (String, Timestamp)) -> Seen {
+fn seen_of(pool: &str, fields: Fields, owner: Owner, vendor_id: String, at: Timestamp) -> Seen {
     Seen { fields, ready: Readiness::Ready, owner, service: Some(pool.to_owned()), vendor_id, at }
 }
 
@@ -552,7 +553,7 @@ impl Provider for SshProvider {
         let path = format!("{pool}/{machine}");
         let host_key = self.shared.machines().get(&path).and_then(|memory| memory.access.host_key.clone());
         let proof = |mark: (i64, &str, i64)| self.shared.proof(host_key.as_deref().unwrap_or_default(), user, mark);
-        let (mut lines, vendor_id) = lines(change, (pool, user), supplies, proof)?;
+        let (mut lines, vendor_id) = lines(change, pool, user, supplies, proof)?;
         if change.verb == Verb::Delete {
             let machines = self.shared.machines();
             let between = machines.get(&path).and_then(|memory| memory.access.between.as_deref());
@@ -582,7 +583,8 @@ impl Provider for SshProvider {
 /// What the script is asked for a change, and the vendor's id of what is there then.
 fn lines(
     change: &Change,
-    (pool, user): (&str, &str),
+    pool: &str,
+    user: &str,
     supplies: Supplies<'_>,
     proof: impl Fn((i64, &str, i64)) -> String,
 ) -> Result<(String, String), ProviderError> {

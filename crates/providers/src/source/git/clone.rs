@@ -244,7 +244,8 @@ pub(super) fn bring_commit(
     repository: &Repository,
     session: &Arc<GitSession>,
     names: &[String],
-    (commit, depth): (Oid, Depth),
+    commit: Oid,
+    depth: Depth,
 ) -> Result<Oid, FetchFailure> {
     let depths = if depth == Depth::Far { &[Depth::Far][..] } else { &[Depth::Usual, Depth::Far] };
     for depth in depths {

@@ -207,7 +207,7 @@ fn brought(
         None => clone::bring(&repository, &session, names, depth),
         Some(id) => Oid::from_str(id)
             .map_err(|error| FetchFailure::Here(error.message().to_owned()))
-            .and_then(|commit| clone::bring_commit(&repository, &session, names, (commit, depth))),
+            .and_then(|commit| clone::bring_commit(&repository, &session, names, commit, depth)),
     };
     let commit = brought.map_err(|failed| (failed, session.error()))?;
     match read(&repository, commit, &settings.path) {
