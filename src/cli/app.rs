@@ -10,9 +10,10 @@ use serde_json::json;
 use super::CommandFailure;
 use super::args::{Args, DestroyArgs, LogsArgs, OutputFormat};
 use super::commands::{destroy, logs, print};
-use super::link::{AppPart, Link};
+use super::link;
 use super::output::Output;
-use super::verbs;
+use super::table::{Apps, TableCommand};
+use crate::engine::commands::reads::{BUILD_LOG, DEPLOYMENT_LOG};
 use crate::engine::report::apps::found_text;
 use crate::source::look_at;
 use amarre_core::apps::{self, AppQuestion, DetectedApp, Detection, Wish};
@@ -22,29 +23,17 @@ use amarre_core::model::{Code, GitUrl, Language};
 /// `app`
 #[derive(Debug, Subcommand)]
 pub enum AppCommand {
-    /// Show all apps
-    List(AppListArgs),
-    /// Show one app: its commit, its progress, and what was detected in its repository
-    Show(OneAppArgs),
+    /// Those of the tables
+    #[command(flatten)]
+    Table(TableCommand<Apps>),
     /// Show the steps and the output of its newest build, or of a deployment's build
     BuildLog(BuildLogArgs),
-    /// List the deployments, the newest first
-    Deployments(DeploymentsArgs),
-    /// Show one deployment: its commit, its stages, and their times
-    Deployment(OneDeploymentArgs),
-    /// Show the number of running and failed deployments, and the build time
-    Stats(StatsArgs),
     /// Show the logs of its container, as `amarre logs` does
     Logs(LogsArgs),
     /// Delete an app: its container, proxy host, record; as `amarre destroy` does
     Delete(DestroyArgs),
-    /// Print the deploy key that lets Amarre read a private repository over ssh
-    Key(KeyArgs),
     /// Detect the framework of a repository, and show the Dockerfile that Amarre would use
     Detect(DetectArgs),
-    /// Those of the table
-    #[command(flatten)]
-    Verb(verbs::AppVerbCommand),
 }
 
 /// `app detect`
@@ -70,28 +59,6 @@ pub struct DetectArgs {
     pub output: OutputFormat,
 }
 
-/// `app key`
-#[derive(Debug, ClapArgs)]
-pub struct KeyArgs {
-    /// Name of the app
-    #[arg(value_name = "APP")]
-    pub name: String,
-    /// Its repository, as `git clone` takes it: `git@github.com:acme/shop`; by default the one of its manifest
-    #[arg(value_name = "URL", default_value = "", hide_default_value = true)]
-    pub url: String,
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: OutputFormat,
-}
-
-/// `app list`
-#[derive(Debug, ClapArgs)]
-pub struct AppListArgs {
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: OutputFormat,
-}
-
 /// `app build-log`
 #[derive(Debug, ClapArgs)]
 pub struct BuildLogArgs {
@@ -109,76 +76,27 @@ pub struct BuildLogArgs {
     pub output: OutputFormat,
 }
 
-/// `app deployments`
-#[derive(Debug, ClapArgs)]
-pub struct DeploymentsArgs {
-    /// Only of this app
-    #[arg(value_name = "APP")]
-    pub name: Option<String>,
-    /// Maximum number of deployments, the newest
-    #[arg(short = 'n', long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub limit: u16,
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: OutputFormat,
-}
-
-/// `app deployment`
-#[derive(Debug, ClapArgs)]
-pub struct OneDeploymentArgs {
-    /// Number of the deployment, from `amarre app deployments`
-    #[arg(value_name = "ID")]
-    pub id: String,
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: OutputFormat,
-}
-
-/// `app stats`
-#[derive(Debug, ClapArgs)]
-pub struct StatsArgs {
-    /// Only of this app
-    #[arg(value_name = "APP")]
-    pub name: Option<String>,
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: OutputFormat,
-}
-
-/// `app show`
-#[derive(Debug, ClapArgs)]
-pub struct OneAppArgs {
-    /// Name of the app
-    #[arg(value_name = "APP")]
-    pub name: String,
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: OutputFormat,
-}
-
 /// `amarre app …`
 pub async fn app(args: &Args, command: &AppCommand, output: &Output) -> Result<u8, CommandFailure> {
-    let (part, form) = match command {
-        AppCommand::List(list) => (AppPart::List, list.output),
-        AppCommand::Show(one) => (AppPart::One(&one.name), one.output),
-        AppCommand::BuildLog(BuildLogArgs { name, deployment, all, output }) => match (name, deployment) {
-            (_, Some(id)) => (AppPart::DeploymentLog(id, *all), *output),
-            (name, None) => (AppPart::BuildLog(name.as_deref().unwrap_or_default(), *all), *output),
-        },
-        AppCommand::Deployments(all) => (AppPart::Deployments(all.name.as_deref(), all.limit), all.output),
-        AppCommand::Deployment(one) => (AppPart::Deployment(&one.id), one.output),
-        AppCommand::Stats(of) => (AppPart::Stats(of.name.as_deref()), of.output),
-        AppCommand::Key(of) => (AppPart::Key(&of.name, &of.url), of.output),
-        AppCommand::Logs(of) => return logs(args, of, output).await,
-        AppCommand::Delete(which) => return destroy(args, which, output).await,
-        AppCommand::Verb(verb) => return verbs::run(args, &verb.0, output).await,
-        AppCommand::Detect(look) => return detect(look, output).await,
+    match command {
+        AppCommand::Table(command) => command.run(args, output).await,
+        AppCommand::BuildLog(log) => build_log(args, log, output).await,
+        AppCommand::Logs(of) => logs(args, of, output).await,
+        AppCommand::Delete(which) => destroy(args, which, output).await,
+        AppCommand::Detect(look) => detect(look, output).await,
+    }
+}
+
+async fn build_log(args: &Args, log: &BuildLogArgs, output: &Output) -> Result<u8, CommandFailure> {
+    let all = ("all", log.all.to_string());
+    let answer = match &log.deployment {
+        Some(id) => link::read(args, &DEPLOYMENT_LOG, &[("id", id.clone()), all], output).await?,
+        None => {
+            let name = log.name.clone().unwrap_or_default();
+            link::read(args, &BUILD_LOG, &[("name", name), all], output).await?
+        }
     };
-    let link = Link::open(args).await?;
-    let answer = link.apps(part, output.style).await;
-    link.close().await;
-    let answer = answer?;
-    print(&answer, form, output);
+    print(&answer, log.output, output);
     Ok(answer.exit)
 }
 

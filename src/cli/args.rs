@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use super::verbs::VerbCommand;
+use super::table::{General, Pools, TableCommand};
 use crate::accounts::Role;
 use crate::engine::report::service_list::Only;
 use amarre_core::model::Language;
@@ -58,13 +58,9 @@ pub enum Command {
     Events(EventsArgs),
     /// Show the runs, the changes of one run, or the versions of a service
     History(HistoryArgs),
-    /// Show why a resource exists, its owner, and the origin of its fields
-    Explain(ExplainArgs),
-    /// Trace a domain to its container, step by step
-    Trace(TraceArgs),
-    /// Those of the table
+    /// Those of the tables
     #[command(flatten)]
-    Verb(VerbCommand),
+    Table(TableCommand<General>),
     /// List, start and stop the servers of all clouds
     #[command(subcommand)]
     Instance(super::instance::InstanceCommand),
@@ -73,7 +69,7 @@ pub enum Command {
     App(super::app::AppCommand),
     /// Reserve and manage machines of pools
     #[command(subcommand)]
-    Pool(super::pool::PoolCommand),
+    Pool(TableCommand<Pools>),
     /// Start managing an existing resource that a manifest wants
     Adopt(AdoptArgs),
     /// Delete services everywhere and leave them suspended
@@ -95,8 +91,6 @@ pub enum Command {
     Npm(NpmCommand),
     /// Check the set-up: problems and how to fix them
     Doctor(DoctorArgs),
-    /// Show the owner of each subnet and address, and the free ranges
-    Subnets(SubnetsArgs),
     /// Run the examples against simulated Docker, NPM and OVH
     Demo(DemoArgs),
     /// Print the JSON Schema of manifests, for editors
@@ -402,27 +396,6 @@ pub struct HistoryArgs {
     pub output: OutputFormat,
 }
 
-/// `explain`
-#[derive(Debug, ClapArgs)]
-pub struct ExplainArgs {
-    /// Resource: `proxy-host/git.example.org`, `container/git`; an IP address; or a service
-    #[arg(value_name = "RESOURCE")]
-    pub thing: String,
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: OutputFormat,
-}
-
-/// `trace`
-#[derive(Debug, ClapArgs)]
-pub struct TraceArgs {
-    /// Domain to trace
-    pub domain: String,
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: OutputFormat,
-}
-
 /// `adopt`
 #[derive(Debug, ClapArgs)]
 pub struct AdoptArgs {
@@ -624,14 +597,6 @@ pub struct DemoArgs {
     /// Port of the web UI and the API; 0 = any free one
     #[arg(long, default_value_t = 0)]
     pub port: u16,
-}
-
-/// `subnets`
-#[derive(Debug, ClapArgs)]
-pub struct SubnetsArgs {
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: OutputFormat,
 }
 
 /// `completions`

@@ -9,22 +9,21 @@ use serde_json::Value as Json;
 use super::CommandFailure;
 use super::args::{
     ApplyArgs, Args, CompletionsArgs, DestroyArgs, EventsArgs, LogsArgs, OutputFormat, PlanArgs, PlanFormat,
-    SubnetsArgs, ValidateArgs,
+    ValidateArgs,
 };
 use super::build_engine;
-use super::link::Link;
+use super::link::{self, Link};
 use super::output::Output;
 use crate::config::Config;
 use crate::engine::commands::edit_manifest::validation;
-use crate::engine::commands::events::EventsQuery;
 use crate::engine::commands::follow_logs;
 use crate::engine::commands::follow_logs::Printing;
 use crate::engine::commands::logs::LogsQuery;
+use crate::engine::commands::reads::{EVENTS, LOGS, PREVIEW, STATUS};
 use crate::engine::commands::verbs::{APPLY, DESTROY, DESTROY_QUESTION};
-use crate::engine::commands::{Act, CommandAnswer, PlanForm};
+use crate::engine::commands::{Act, CommandAnswer};
 use crate::engine::reconcile::effective_manifests::noted;
 use crate::engine::report::revision_document;
-use crate::engine::report::service_list::ListQuery;
 use crate::source::SourceReading;
 use amarre_core::manifest::{self, Diagnostic, Openable, Severity, SourceFile};
 use amarre_core::model::suggestion::nearest;
@@ -156,17 +155,15 @@ impl ManifestsRead {
 
 /// `amarre plan`
 pub async fn plan(args: &Args, plan: &PlanArgs, output: &Output) -> Result<u8, CommandFailure> {
-    let link = Link::open(args).await?;
     let reference = plan.reference.as_deref();
-    let form = match plan.output {
-        PlanFormat::Markdown => PlanForm::Markdown,
+    let mut given: Vec<(&'static str, String)> = reference.iter().map(|name| ("ref", (*name).to_owned())).collect();
+    match plan.output {
+        PlanFormat::Markdown => given.push(("markdown", "true".to_owned())),
         // A saved plan is carried out by its own command.
-        PlanFormat::Text if plan.out.is_some() => PlanForm::Asks,
-        PlanFormat::Text | PlanFormat::Json => PlanForm::Whole,
-    };
-    let answer = link.plan(reference, output.style, form).await;
-    link.close().await;
-    let answer = answer?;
+        PlanFormat::Text if plan.out.is_some() => given.push(("asks", "true".to_owned())),
+        PlanFormat::Text | PlanFormat::Json => (),
+    }
+    let answer = link::read(args, &PREVIEW, &given, output).await?;
     match plan.output {
         PlanFormat::Text | PlanFormat::Markdown => output.data(&answer.text),
         PlanFormat::Json => output.document(&answer.document),
@@ -219,28 +216,18 @@ fn guard_failure(plan: &Json) -> Option<CommandFailure> {
     Some(CommandFailure::answered(&text(&guard["code"]), message, Vec::new()))
 }
 
-/// `amarre subnets`
-pub async fn subnets(args: &Args, subnets: &SubnetsArgs, output: &Output) -> Result<u8, CommandFailure> {
-    let link = Link::open(args).await?;
-    let answer = link.subnets(output.style).await;
-    link.close().await;
-    print(&answer?, subnets.output, output);
-    Ok(0)
-}
-
 /// `amarre logs`
 pub async fn logs(args: &Args, logs: &LogsArgs, output: &Output) -> Result<u8, CommandFailure> {
-    let link = Link::open(args).await?;
-    let of =
-        LogsQuery { name: logs.of.clone(), last_failed: logs.last_failed, lines: logs.lines, ..LogsQuery::default() };
     if logs.follow {
+        let link = Link::open(args).await?;
+        let of = LogsQuery { name: logs.of.clone(), lines: logs.lines, ..LogsQuery::default() };
         let code = follow(&link, &of, logs.output, output).await;
         link.close().await;
         return code;
     }
-    let answer = link.logs(&of).await;
-    link.close().await;
-    let answer = answer?;
+    let name = logs.of.iter().map(|name| ("name", name.clone()));
+    let counted = [("last_failed", logs.last_failed.to_string()), ("lines", logs.lines.to_string())];
+    let answer = link::read(args, &LOGS, &name.chain(counted).collect::<Vec<_>>(), output).await?;
     print(&answer, logs.output, output);
     Ok(answer.exit)
 }
@@ -278,19 +265,15 @@ async fn follow(link: &Link, of: &LogsQuery, format: OutputFormat, output: &Outp
 
 /// `amarre events`
 pub async fn events(args: &Args, events: &EventsArgs, output: &Output) -> Result<u8, CommandFailure> {
-    let link = Link::open(args).await?;
-    let since_s = events.since.map(|since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX));
-    let of = EventsQuery {
-        name: events.of.clone(),
-        service: None,
-        kind: events.kind.clone(),
-        since_s,
-        limit: events.lines,
-        cursor: None,
-    };
-    let answer = link.events(&of, output.style).await;
-    link.close().await;
-    let answer = answer?;
+    let since = events.since.map(|since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX).to_string());
+    let given = [
+        ("name", events.of.clone()),
+        ("kind", events.kind.clone()),
+        ("since_s", since),
+        ("limit", Some(events.lines.to_string())),
+    ];
+    let given: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let answer = link::read(args, &EVENTS, &given, output).await?;
     print(&answer, events.output, output);
     Ok(answer.exit)
 }
@@ -326,7 +309,7 @@ pub async fn apply(args: &Args, apply: &ApplyArgs, output: &Output) -> Result<u8
     let link = Link::open(args).await?;
     // A saved plan has been reviewed.
     if !apply.yes && plan.is_none() {
-        let planned = link.plan(None, output.style, PlanForm::Asks).await?;
+        let planned = link.read(&PREVIEW, &[("asks", "true".to_owned())], output.style).await?;
         if let Some(question) = question(&planned.document) {
             output.data(&planned.text);
             let message = format!("{question}, and nobody can be asked here");
@@ -389,7 +372,7 @@ pub async fn destroy(args: &Args, destroy: &DestroyArgs, output: &Output) -> Res
     let link = Link::open(args).await?;
     let names = if destroy.all { "every service".to_owned() } else { destroy.services.join(", ") };
     if destroy.dry_run || !destroy.yes {
-        let status = link.status(None, ListQuery { all: true, ..ListQuery::default() }, output.style).await?;
+        let status = link.read(&STATUS, &[("all", "true".to_owned())], output.style).await?;
         if let Some(unknown) = destroy.services.iter().find(|name| !is_listed(&status.document, name)) {
             link.close().await;
             let services = status.document["services"].as_array().into_iter().flatten();

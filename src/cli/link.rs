@@ -1,43 +1,36 @@
-//! The peer of a command: the daemon that holds the ledger, over its socket, or an engine in this process.
+//! The peer of a command: the daemon that holds the ledger, over its socket, or an engine in this process. Both are asked by
+//! HTTP: without a daemon the same router answers here.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::{Body, BodyDataStream, Bytes};
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use reqwest::Method;
 use serde_json::Value as Json;
 use tokio::sync::mpsc;
+use tower_service::Service;
 
 use super::build_engine;
 use super::build_engine::Built;
 use super::output::Output;
 use super::secret_files::SecretFiles;
 use super::simulated::SimulatedWorld;
+use super::template::FileTemplates;
 use super::{Args, CommandFailure};
-use crate::engine::PassResult;
-use crate::engine::commands;
-use crate::engine::commands::apps;
-use crate::engine::commands::builds;
-use crate::engine::commands::events;
-use crate::engine::commands::events::EventsQuery;
-use crate::engine::commands::explain;
-use crate::engine::commands::find_address;
 use crate::engine::commands::follow_logs;
-use crate::engine::commands::history;
-use crate::engine::commands::history::HistoryQuery;
-use crate::engine::commands::instance_answers;
-use crate::engine::commands::logs;
 use crate::engine::commands::logs::LogsQuery;
-use crate::engine::commands::pools;
-use crate::engine::commands::trace;
-use crate::engine::commands::{Act, CommandAnswer, PlanForm, ProgressStep};
+use crate::engine::commands::reads::{ReadCost, ReadRow, SERVICE, STATUS};
+use crate::engine::commands::{Act, CommandAnswer, ProgressStep};
 use crate::engine::reconcile::daemon;
-use crate::engine::reconcile::daemon::{Behaviour, Handle, LoopCommand};
-use crate::engine::report;
-use crate::engine::report::instances::InstancesQuery;
-use crate::engine::report::service_list;
-use crate::engine::report::service_list::ListQuery;
+use crate::engine::reconcile::daemon::{Behaviour, Handle};
 use crate::ledger::Lock;
+use crate::notifications::Notifications;
+use crate::server::{self, reads::ANSWER};
+use crate::web::view_model::encoded;
 use amarre_core::model::Code;
 use amarre_core::plan::render::Style;
 
@@ -48,71 +41,79 @@ const STEPS_MAX: usize = 256;
 const STARTING_TRIES: u32 = 10;
 const STARTING_PAUSE: Duration = Duration::from_millis(200);
 
-/// What a command asks about a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InstancePart {
-    /// Everything that is known of it.
-    All,
-    /// The next ticks of its timetable.
-    Schedule,
-    /// The end of its log: at most this number of lines.
-    Logs(u32),
-}
-
-/// What a command asks about apps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AppPart<'a> {
-    /// All of them.
-    List,
-    /// One.
-    One(&'a str),
-    /// What the newest build of one did, and whether all is shown that it printed.
-    BuildLog(&'a str, bool),
-    /// What was deployed, at most this many: of one, or of all.
-    Deployments(Option<&'a str>, u16),
-    /// What these come to.
-    Stats(Option<&'a str>),
-    /// One deployment.
-    Deployment(&'a str),
-    /// What its build has printed.
-    DeploymentLog(&'a str, bool),
-    /// The line that a forge takes for a repository.
-    Key(&'a str, &'a str),
-}
-
-/// What a command asks about pools.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PoolPart<'a> {
-    /// All of them.
-    List,
-    /// The line that lets Amarre into machines.
-    Key,
-    /// One.
-    One(&'a str),
-    /// Who had which machines of one.
-    History(&'a str),
-}
+const JSON: &str = "application/json";
 
 /// The peer.
 pub enum Link {
-    /// A running daemon.
-    Remote(Remote),
+    /// A running daemon, behind its socket.
+    Remote(reqwest::Client),
     /// No daemon runs: this engine does the work and ends with the command.
     Local(Box<Local>),
 }
 
-/// A daemon behind its socket.
-pub struct Remote {
-    client: reqwest::Client,
-}
-
-/// An engine in this process.
+/// An engine in this process, behind the router of a socket.
 pub struct Local {
     handle: Handle,
-    stop: std::sync::Arc<tokio::sync::Notify>,
+    router: Router,
+    stop: Arc<tokio::sync::Notify>,
     ended: tokio::task::JoinHandle<()>,
     _lock: Lock,
     _world: SimulatedWorld,
+}
+
+/// An answer whose body is still to be read.
+struct PeerAnswer {
+    is_success: bool,
+    body: AnswerBody,
+}
+
+enum AnswerBody {
+    OverSocket(reqwest::Response),
+    InProcess(BodyDataStream),
+}
+
+impl PeerAnswer {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, CommandFailure> {
+        match &mut self.body {
+            AnswerBody::OverSocket(response) => response.chunk().await.map_err(|error| lost(&error)),
+            AnswerBody::InProcess(body) => body.next().await.transpose().map_err(|error| lost(&error)),
+        }
+    }
+
+    /// The whole body, unless it says why the request was refused.
+    async fn read(mut self) -> Result<Vec<u8>, CommandFailure> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            body.extend_from_slice(&chunk);
+        }
+        if self.is_success {
+            return Ok(body);
+        }
+        Err(refused(&serde_json::from_slice(&body).map_err(|_| other_version())?))
+    }
+
+    /// Forwards the items under a key; answers the last line.
+    async fn read_lines<T: serde::de::DeserializeOwned>(
+        mut self,
+        key: &str,
+        things: &mpsc::Sender<T>,
+    ) -> Result<Option<CommandAnswer>, CommandFailure> {
+        let mut buffer: Vec<u8> = Vec::new();
+        let mut answer = None;
+        while let Some(chunk) = self.chunk().await? {
+            buffer.extend_from_slice(&chunk);
+            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = buffer.drain(..=end).collect();
+                let mut line: Json = serde_json::from_slice(&line).map_err(|_| other_version())?;
+                if let Ok(thing) = serde_json::from_value(line[key].take()) {
+                    let _ = things.send(thing).await;
+                } else {
+                    answer = serde_json::from_value(line["end"].take()).ok();
+                }
+            }
+        }
+        Ok(answer)
+    }
 }
 
 impl Link {
@@ -122,8 +123,8 @@ impl Link {
         let socket = config.beside_state("sock");
         let mut tries = 0;
         let Built { engine, lock, world } = loop {
-            if let Some(remote) = Remote::connect(&socket).await {
-                return Ok(Link::Remote(remote));
+            if let Some(client) = connect(&socket).await {
+                return Ok(Link::Remote(client));
             }
             match build_engine::engine(&config).await {
                 // A daemon that starts locks the ledger first, and listens a moment later.
@@ -133,8 +134,11 @@ impl Link {
             tokio::time::sleep(STARTING_PAUSE).await;
         };
         let (handle, task, stop) = daemon::start(engine, Behaviour { acts: false, watches: false });
-        let handle = handle.keeping(Arc::new(SecretFiles(config)));
-        Ok(Link::Local(Box::new(Local { handle, stop, ended: spawn(Box::pin(task)), _lock: lock, _world: world })))
+        let handle = handle.keeping(Arc::new(SecretFiles(config.clone())));
+        let notifications = Notifications::new(handle.clone(), config.notifications.clone(), None);
+        let router = server::private(handle.clone(), notifications, Arc::new(FileTemplates(config)));
+        let ended = spawn(Box::pin(task));
+        Ok(Link::Local(Box::new(Local { handle, router, stop, ended, _lock: lock, _world: world })))
     }
 
     /// Whether a daemon answers.
@@ -142,42 +146,61 @@ impl Link {
         matches!(self, Link::Remote(_))
     }
 
-    /// The current plan.
-    /// `reference`: another branch, tag or commit.
-    pub async fn plan(
+    async fn ask(
         &self,
-        reference: Option<&str>,
+        method: Method,
+        path: &str,
+        accept: &str,
+        body: Option<&Json>,
+    ) -> Result<PeerAnswer, CommandFailure> {
+        match self {
+            Link::Remote(client) => {
+                let request = client.request(method, format!("http://amarre{path}")).header("accept", accept);
+                let request = body.into_iter().fold(request, reqwest::RequestBuilder::json);
+                let response = request.send().await.map_err(|error| lost(&error))?;
+                let is_success = response.status().is_success();
+                Ok(PeerAnswer { is_success, body: AnswerBody::OverSocket(response) })
+            }
+            Link::Local(local) => {
+                let request = axum::http::Request::builder().method(method).uri(path);
+                let request = request.header("accept", accept).header("content-type", JSON);
+                let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+                let request = request.body(body).map_err(|error| lost(&error))?;
+                let response = local.router.clone().call(request).await.map_err(|error| lost(&error))?;
+                let is_success = response.status().is_success();
+                Ok(PeerAnswer { is_success, body: AnswerBody::InProcess(response.into_body().into_data_stream()) })
+            }
+        }
+    }
+
+    /// A read of the table, as document and text.
+    pub async fn read(
+        &self,
+        row: &ReadRow,
+        args: &[(&'static str, String)],
         style: Style,
-        form: PlanForm,
     ) -> Result<CommandAnswer, CommandFailure> {
-        match self {
-            Link::Remote(remote) => {
-                let of: Vec<(&str, &str)> = reference.iter().map(|name| ("ref", *name)).collect();
-                let query = format!("&markdown={}&asks={}", form == PlanForm::Markdown, form == PlanForm::Asks);
-                remote.get_with("/api/v1/plan/text", &of, style, &query).await
+        if let Link::Local(local) = self
+            && row.cost == ReadCost::LastPass
+        {
+            // Without a daemon no other process asks the source's server.
+            if [STATUS.id, SERVICE.id].contains(&row.id) {
+                local.handle.fetch().await;
             }
-            Link::Local(local) => commands::plan(&local.handle, reference, style, form).await.ok_or_else(stopped),
+            local.handle.pass().await.ok_or_else(stopped)?;
         }
+        let (path, query) = row.request(args);
+        let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let Style { ascii, colour, language } = style;
+        let accept = format!("{ANSWER}; ascii={ascii}; colour={colour}; lang={}", language.code());
+        let answer = self.ask(Method::GET, &format!("{path}?{}", query.join("&")), &accept, None).await?;
+        serde_json::from_slice(&answer.read().await?).map_err(|_| other_version())
     }
 
-    /// The taken subnets, and the free ones.
-    pub async fn subnets(&self, style: Style) -> Result<CommandAnswer, CommandFailure> {
-        match self {
-            Link::Remote(remote) => remote.get("/api/v1/subnets/text", style, "").await,
-            Link::Local(local) => commands::subnets(&local.handle, style).await.ok_or_else(stopped),
-        }
-    }
-
-    /// The last output of containers.
-    pub async fn logs(&self, of: &LogsQuery) -> Result<CommandAnswer, CommandFailure> {
-        match self {
-            Link::Remote(remote) => {
-                let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
-                let query = format!("&last_failed={}&lines={}", of.last_failed, of.lines);
-                remote.get_with("/api/v1/logs/text", &name, Style::PLAIN, &query).await
-            }
-            Link::Local(local) => logs::logs(&local.handle, of).await.ok_or_else(stopped),
-        }
+    /// A request whose answer is JSON or empty, without a text.
+    pub async fn send(&self, method: Method, path: &str, body: Option<Json>) -> Result<Json, CommandFailure> {
+        let body = self.ask(method, path, JSON, body.as_ref()).await?.read().await?;
+        if body.is_empty() { Ok(Json::Null) } else { serde_json::from_slice(&body).map_err(|_| other_version()) }
     }
 
     /// The output of containers from now on; `Some` when there is nothing to follow.
@@ -186,232 +209,20 @@ impl Link {
         of: &LogsQuery,
         lines: follow_logs::LineSender,
     ) -> Result<Option<CommandAnswer>, CommandFailure> {
-        match self {
-            Link::Remote(remote) => remote.follow(of, lines).await,
-            Link::Local(local) => Ok(follow_logs::follow(local.handle.clone(), of.clone(), lines).await),
-        }
-    }
-
-    /// Events.
-    pub async fn events(&self, of: &EventsQuery, style: Style) -> Result<CommandAnswer, CommandFailure> {
-        match self {
-            Link::Remote(remote) => {
-                let words = [("name", &of.name), ("kind", &of.kind)];
-                let words: Vec<(&str, &str)> =
-                    words.iter().filter_map(|(key, value)| Some((*key, value.as_deref()?))).collect();
-                let since = of.since_s.map(|since| format!("&since_s={since}")).unwrap_or_default();
-                remote.get_with("/api/v1/events/text", &words, style, &format!("&limit={}{since}", of.limit)).await
-            }
-            Link::Local(local) => Ok(events::events(&local.handle, of, style.language).await),
-        }
-    }
-
-    /// Runs, one run's changes, or the versions of a service.
-    pub async fn history(&self, of: &HistoryQuery, style: Style) -> Result<CommandAnswer, CommandFailure> {
-        match self {
-            Link::Remote(remote) => {
-                let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
-                let at = of.at_ms.map(|at| format!("&at_ms={at}")).unwrap_or_default();
-                let to = of.to_ms.map(|to| format!("&to_ms={to}")).unwrap_or_default();
-                remote.get_with("/api/v1/history/text", &name, style, &format!("&limit={}{at}{to}", of.limit)).await
-            }
-            Link::Local(local) => Ok(history::history(&local.handle, of, style.language).await),
-        }
-    }
-
-    /// Explains a resource.
-    pub async fn explain(&self, thing: &str, style: Style) -> Result<CommandAnswer, CommandFailure> {
-        match self {
-            Link::Remote(remote) => remote.get_with("/api/v1/explain/text", &[("thing", thing)], style, "").await,
-            Link::Local(local) => explain::explain(&local.handle, thing, style).await.ok_or_else(stopped),
-        }
-    }
-
-    /// Traces a domain name.
-    pub async fn trace(&self, domain: &str, style: Style) -> Result<CommandAnswer, CommandFailure> {
-        match self {
-            Link::Remote(remote) => remote.get_with("/api/v1/trace/text", &[("domain", domain)], style, "").await,
-            Link::Local(local) => trace::trace(&local.handle, domain, style).await.ok_or_else(stopped),
-        }
-    }
-
-    /// The servers of all clouds.
-    pub async fn instances(
-        &self,
-        of: &InstancesQuery,
-        wide: bool,
-        style: Style,
-    ) -> Result<CommandAnswer, CommandFailure> {
-        match self {
-            Link::Remote(remote) => {
-                remote.get_with("/api/v1/instances/text", &of.pairs(), style, &format!("&wide={wide}")).await
-            }
-            Link::Local(local) => {
-                let pass = local.pass().await?;
-                Ok(instance_answers::list(&pass, of, wide, style))
-            }
-        }
-    }
-
-    /// Something about one server.
-    pub async fn instance(
-        &self,
-        name: &str,
-        part: InstancePart,
-        style: Style,
-    ) -> Result<CommandAnswer, CommandFailure> {
-        match self {
-            Link::Remote(remote) => {
-                let (part, query) = match part {
-                    InstancePart::All => ("", String::new()),
-                    InstancePart::Schedule => ("/schedule", String::new()),
-                    InstancePart::Logs(lines) => ("/logs", format!("&lines={lines}")),
-                };
-                let path = format!("/api/v1/instances/{}{part}/text", crate::web::view_model::encoded(name));
-                remote.get(&path, style, &query).await
-            }
-            Link::Local(local) => {
-                let pass = local.pass().await?;
-                Ok(match part {
-                    InstancePart::All => instance_answers::show(local.handle.ledger(), &pass, name, style).await,
-                    InstancePart::Schedule => instance_answers::schedule(&pass, local.handle.now(), name, style),
-                    InstancePart::Logs(lines) => {
-                        instance_answers::logs(local.handle.ledger(), &pass, name, lines, style).await
-                    }
-                })
-            }
-        }
-    }
-
-    /// Manifests of servers that have none.
-    pub async fn instance_manifests(&self, of: &InstancesQuery) -> Result<CommandAnswer, CommandFailure> {
-        match self {
-            Link::Remote(remote) => {
-                remote.get_with("/api/v1/instances/manifests/text", &of.pairs(), Style::PLAIN, "").await
-            }
-            Link::Local(local) => {
-                let pass = local.pass().await?;
-                Ok(instance_answers::manifests(&pass, of))
-            }
-        }
-    }
-
-    /// Something about apps.
-    pub async fn apps(&self, part: AppPart<'_>, style: Style) -> Result<CommandAnswer, CommandFailure> {
-        match self {
-            Link::Remote(remote) => {
-                let name = crate::web::view_model::encoded;
-                let of = |app: Option<&str>| app.map(|app| format!("&app={}", name(app))).unwrap_or_default();
-                let query = match part {
-                    AppPart::Deployments(app, limit) => format!("{}&limit={limit}", of(app)),
-                    AppPart::Stats(app) => of(app),
-                    AppPart::Key(app, url) => format!("&app={}&url={}", name(app), name(url)),
-                    AppPart::List | AppPart::One(_) | AppPart::Deployment(_) => String::new(),
-                    AppPart::BuildLog(_, all) | AppPart::DeploymentLog(_, all) => format!("&all={all}"),
-                };
-                let path = match part {
-                    AppPart::Deployments(..) => "/api/v1/deployments/text".to_owned(),
-                    AppPart::Stats(_) => "/api/v1/deployments/stats/text".to_owned(),
-                    AppPart::Key(..) => "/api/v1/app-key/text".to_owned(),
-                    AppPart::Deployment(id) => format!("/api/v1/deployments/{}/text", name(id)),
-                    AppPart::DeploymentLog(id, _) => format!("/api/v1/deployments/{}/log/text", name(id)),
-                    AppPart::List => "/api/v1/apps/text".to_owned(),
-                    AppPart::One(app) => format!("/api/v1/apps/{}/text", name(app)),
-                    AppPart::BuildLog(app, _) => format!("/api/v1/apps/{}/build-log/text", name(app)),
-                };
-                remote.get(&path, style, &query).await
-            }
-            Link::Local(local) => {
-                let pass = local.pass().await?;
-                Ok(match part {
-                    AppPart::List => apps::list(&pass, style),
-                    AppPart::One(app) => apps::show(&pass, app, style),
-                    AppPart::BuildLog(app, all) => builds::log(&local.handle, &pass, app, style, all).await,
-                    AppPart::Deployments(app, limit) => apps::deployments(&pass, app, usize::from(limit), style),
-                    AppPart::Stats(app) => apps::stats(&pass, app),
-                    AppPart::Key(app, url) => apps::deploy_key(&local.handle, app, url).await,
-                    AppPart::Deployment(id) => apps::deployment(&pass, id, style),
-                    AppPart::DeploymentLog(id, all) => {
-                        builds::deployment_log(&local.handle, &pass, id, style, all).await
-                    }
-                })
-            }
-        }
-    }
-
-    /// Something about pools.
-    pub async fn pools(&self, part: PoolPart<'_>, style: Style) -> Result<CommandAnswer, CommandFailure> {
-        match self {
-            Link::Remote(remote) => {
-                let name = crate::web::view_model::encoded;
-                let path = match part {
-                    PoolPart::List => "/api/v1/pools/text".to_owned(),
-                    PoolPart::Key => "/api/v1/pool-key/text".to_owned(),
-                    PoolPart::One(pool) => format!("/api/v1/pools/{}/text", name(pool)),
-                    PoolPart::History(pool) => format!("/api/v1/pools/{}/history/text", name(pool)),
-                };
-                remote.get(&path, style, "").await
-            }
-            Link::Local(local) => {
-                let pass = local.pass().await?;
-                Ok(match part {
-                    PoolPart::List => pools::list(&pass, style),
-                    PoolPart::Key => pools::key(&pass).await,
-                    PoolPart::One(pool) => pools::show(&pass, pool, style),
-                    PoolPart::History(pool) => pools::history(local.handle.ledger(), &pass, pool, style).await,
-                })
-            }
-        }
-    }
-
-    /// The status of everything, or of one service.
-    pub async fn status(
-        &self,
-        service: Option<&str>,
-        listing: ListQuery,
-        style: Style,
-    ) -> Result<CommandAnswer, CommandFailure> {
-        match (self, service) {
-            (Link::Remote(remote), None) => {
-                let only = listing.only.map(|only| format!("&only={}", only.word())).unwrap_or_default();
-                let query = format!("&all={}&wide={}{only}", listing.all, listing.wide);
-                remote.get("/api/v1/status/text", style, &query).await
-            }
-            (Link::Remote(remote), Some(name)) => remote.get(&format!("/api/v1/services/{name}/text"), style, "").await,
-            (Link::Local(local), service) => {
-                // Without a daemon, this is the only process that asks the server.
-                local.handle.fetch().await;
-                // The reply's own result: the published one follows a moment later.
-                let pass = local.handle.request(LoopCommand::Pass).await.ok_or_else(stopped)?.pass;
-                let now = local.handle.now();
-                let Some(name) = service else {
-                    let text = report::status_text(&pass, listing, now, None, style);
-                    let document = service_list::document(&pass, report::status_json(&pass, None), listing.only);
-                    return Ok(CommandAnswer { document, text, exit: 0 });
-                };
-                let row = pass.statuses().get(name).map(|row| report::service_json(&pass, row));
-                let events = local.handle.ledger().events(name, 5).await.unwrap_or_default();
-                let text = report::service_text(&pass, name, &events, now, style);
-                let both = row.zip(text).map(|(document, text)| CommandAnswer { document, text, exit: 0 });
-                both.ok_or_else(|| {
-                    let hint = find_address::service_hint(&pass, name);
-                    CommandFailure::new(Code::A1002, format!("there is no service {name}"), hint)
-                })
-            }
-        }
+        let name = of.name.iter().map(|name| format!("&name={}", encoded(name))).collect::<String>();
+        let path = format!("/api/v1/logs/follow?lines={}{name}", of.lines);
+        self.ask(Method::GET, &path, JSON, None).await?.read_lines("line", &lines).await
     }
 
     /// Runs a command, printing each step. Ctrl-C stops safely after the running step.
     pub async fn act(&self, act: Act, output: &Output) -> Result<CommandAnswer, CommandFailure> {
         let (steps, mut inbox) = mpsc::channel::<ProgressStep>(STEPS_MAX);
-        let style = output.style;
-        let work: BoxFuture<'_, Result<CommandAnswer, CommandFailure>> = match self {
-            Link::Remote(remote) => Box::pin(remote.act(act, style, steps)),
-            Link::Local(local) => Box::pin(async move {
-                let answer = commands::act(&local.handle, act, style, &steps).await;
-                drop(steps);
-                answer.ok_or_else(stopped)
-            }),
+        let Style { ascii, colour, language } = output.style;
+        let path = format!("/api/v1/act?ascii={ascii}&colour={colour}&lang={}", language.code());
+        let body = serde_json::to_value(act).map_err(|error| lost(&error))?;
+        let work = async {
+            let answer = self.ask(Method::POST, &path, JSON, Some(&body)).await?;
+            answer.read_lines("step", &steps).await?.ok_or_else(stopped)
         };
         tokio::pin!(work);
         // One channel for all steps: a new one would lose steps in between.
@@ -443,10 +254,33 @@ impl Link {
     /// Lets an engine in this process finish its running steps.
     pub async fn close(self) {
         if let Link::Local(local) = self {
-            local.stop.notify_one();
-            let _ = local.ended.await;
+            let Local { handle, router, stop, ended, .. } = *local;
+            stop.notify_one();
+            drop((handle, router));
+            let _ = ended.await;
         }
     }
+}
+
+/// Asks the peer once, and lets it go.
+pub async fn read(
+    args: &Args,
+    row: &ReadRow,
+    given: &[(&'static str, String)],
+    output: &Output,
+) -> Result<CommandAnswer, CommandFailure> {
+    let link = Link::open(args).await?;
+    let answer = link.read(row, given, output.style).await;
+    link.close().await;
+    answer
+}
+
+/// Sends one request to the peer, and lets it go.
+pub async fn send(args: &Args, method: Method, path: &str, body: Option<Json>) -> Result<Json, CommandFailure> {
+    let link = Link::open(args).await?;
+    let answer = link.send(method, path, body).await;
+    link.close().await;
+    answer
 }
 
 fn spawn(task: BoxFuture<'static, ()>) -> tokio::task::JoinHandle<()> {
@@ -461,127 +295,15 @@ fn stopped() -> CommandFailure {
     )
 }
 
-impl Local {
-    /// The result of a pass now: the published one follows a moment later.
-    async fn pass(&self) -> Result<Arc<PassResult>, CommandFailure> {
-        Ok(self.handle.request(LoopCommand::Pass).await.ok_or_else(stopped)?.pass)
-    }
-
-    /// The engine.
-    pub fn handle(&self) -> &Handle {
-        &self.handle
-    }
-}
-
-impl Remote {
-    /// `None` when no process listens there.
-    async fn connect(path: &Path) -> Option<Self> {
-        tokio::net::UnixStream::connect(path).await.ok()?;
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a socket to our own daemon, whose answers may take as long as an apply"
-        )]
-        let client = reqwest::Client::builder().unix_socket(path).build().ok()?;
-        Some(Self { client })
-    }
-
-    async fn get(&self, path: &str, style: Style, query: &str) -> Result<CommandAnswer, CommandFailure> {
-        self.get_with(path, &[], style, query).await
-    }
-
-    /// As [`Remote::get`], with typed parameters.
-    async fn get_with(
-        &self,
-        path: &str,
-        of: &[(&str, &str)],
-        style: Style,
-        query: &str,
-    ) -> Result<CommandAnswer, CommandFailure> {
-        let url = format!("http://amarre{path}?{}{query}", style_query(style));
-        let response = self.client.get(url).query(of).send().await.map_err(|error| lost(&error))?;
-        let status = response.status();
-        let body = read_body(response).await?;
-        if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|_| other_version());
-        }
-        Err(refused(&serde_json::from_slice(&body).map_err(|_| other_version())?))
-    }
-
-    /// A request whose answer is JSON or empty, without a text.
-    pub async fn send(&self, method: reqwest::Method, path: &str, body: Option<Json>) -> Result<Json, CommandFailure> {
-        let mut request = self.client.request(method, format!("http://amarre{path}"));
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let response = request.send().await.map_err(|error| lost(&error))?;
-        let status = response.status();
-        let body = read_body(response).await?;
-        match (status.is_success(), body.is_empty()) {
-            (true, true) => Ok(Json::Null),
-            (true, false) => serde_json::from_slice(&body).map_err(|_| other_version()),
-            (false, _) => Err(refused(&serde_json::from_slice(&body).map_err(|_| other_version())?)),
-        }
-    }
-
-    async fn act(
-        &self,
-        act: Act,
-        style: Style,
-        steps: mpsc::Sender<ProgressStep>,
-    ) -> Result<CommandAnswer, CommandFailure> {
-        let url = format!("http://amarre/api/v1/act?{}", style_query(style));
-        let response = self.client.post(url).json(&act).send().await.map_err(|error| lost(&error))?;
-        read_lines(response, "step", &steps).await?.ok_or_else(stopped)
-    }
-
-    async fn follow(
-        &self,
-        of: &LogsQuery,
-        lines: follow_logs::LineSender,
-    ) -> Result<Option<CommandAnswer>, CommandFailure> {
-        let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
-        let url = format!("http://amarre/api/v1/logs/follow?lines={}", of.lines);
-        let response = self.client.get(url).query(&name).send().await.map_err(|error| lost(&error))?;
-        read_lines(response, "line", &lines).await
-    }
-}
-
-/// Forwards the items under a key; answers the last line.
-async fn read_lines<T: serde::de::DeserializeOwned>(
-    mut response: reqwest::Response,
-    key: &str,
-    things: &mpsc::Sender<T>,
-) -> Result<Option<CommandAnswer>, CommandFailure> {
-    let mut buffer: Vec<u8> = Vec::new();
-    let mut answer = None;
-    while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
-        buffer.extend_from_slice(&chunk);
-        while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = buffer.drain(..=end).collect();
-            let mut line: Json = serde_json::from_slice(&line).map_err(|_| other_version())?;
-            if let Ok(thing) = serde_json::from_value(line[key].take()) {
-                let _ = things.send(thing).await;
-            } else {
-                answer = serde_json::from_value(line["end"].take()).ok();
-            }
-        }
-    }
-    Ok(answer)
-}
-
-/// The body of an answer of our own daemon.
-async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, CommandFailure> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// As `StyleQuery` of the server reads it.
-fn style_query(style: Style) -> String {
-    format!("ascii={}&colour={}&lang={}", style.ascii, style.colour, style.language.code())
+/// `None` when no process listens there.
+async fn connect(path: &Path) -> Option<reqwest::Client> {
+    tokio::net::UnixStream::connect(path).await.ok()?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a socket to our own daemon, whose answers may take as long as an apply"
+    )]
+    reqwest::Client::builder().unix_socket(path).build().ok()
 }
 
 /// A problem as a failure.
@@ -591,7 +313,7 @@ fn refused(problem: &Json) -> CommandFailure {
     CommandFailure::answered(&text(&problem["code"]), text(&problem["title"]), hints)
 }
 
-fn lost(error: &reqwest::Error) -> CommandFailure {
+fn lost(error: &dyn std::error::Error) -> CommandFailure {
     CommandFailure::new(
         Code::A0904,
         format!("the daemon did not answer: {}", crate::error_chain::chain(error)),

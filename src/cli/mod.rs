@@ -15,7 +15,6 @@ pub mod init;
 mod init_cloud;
 mod init_instance;
 mod instance;
-mod pool;
 mod key;
 pub mod reload;
 mod server_tls;
@@ -26,7 +25,8 @@ mod template;
 mod secret_files;
 mod token;
 mod user;
-pub mod explain;
+pub mod history;
+mod table;
 pub mod verbs;
 pub mod adopt;
 pub mod notifications;
@@ -89,7 +89,7 @@ async fn run() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             output.failure(&failure);
-            1
+            failure.exit()
         }
     };
     ExitCode::from(code)
@@ -116,13 +116,11 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, CommandFailure> {
         Command::Status(status) => status::status(args, status, output).await,
         Command::Logs(logs) => commands::logs(args, logs, output).await,
         Command::Events(events) => commands::events(args, events, output).await,
-        Command::History(history) => explain::history(args, history, output).await,
-        Command::Explain(explain) => explain::explain(args, explain, output).await,
-        Command::Trace(trace) => explain::trace(args, trace, output).await,
+        Command::History(history) => history::history(args, history, output).await,
         Command::Instance(command) => instance::instance(args, command, output).await,
         Command::App(command) => app::app(args, command, output).await,
-        Command::Pool(command) => pool::pool(args, command, output).await,
-        Command::Verb(verb) => verbs::run(args, verb, output).await,
+        Command::Pool(command) => command.run(args, output).await,
+        Command::Table(command) => command.run(args, output).await,
         Command::Adopt(adopt) => adopt::adopt(args, adopt, output).await,
         Command::New(new) => template::new(args, new, output).await,
         Command::User(user) => user::user(args, user, output).await,
@@ -133,7 +131,6 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, CommandFailure> {
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
         Command::Doctor(doctor) => Box::pin(doctor::run(args, doctor, output)).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,
-        Command::Subnets(subnets) => commands::subnets(args, subnets, output).await,
         Command::Schema => {
             output.document(&amarre_core::manifest::schema());
             Ok(0)
@@ -166,6 +163,13 @@ impl CommandFailure {
             None if !code.is_empty() => Self { code: None, message: format!("{message} ({code})"), hints },
             known => Self { code: known, message, hints },
         }
+    }
+}
+
+impl CommandFailure {
+    /// The exit code: 2 where the command was not used as it should be.
+    fn exit(&self) -> u8 {
+        if self.code == Some(Code::A1013) { 2 } else { 1 }
     }
 }
 

@@ -10,7 +10,8 @@ use super::args::{Args, StatusArgs, StatusFormat};
 use super::link::Link;
 use super::output::Output;
 use crate::engine::commands::CommandAnswer;
-use crate::engine::report::service_list::{ListQuery, Only};
+use crate::engine::commands::reads::{SERVICE, STATUS};
+use crate::engine::report::service_list::Only;
 use amarre_core::model::Code;
 
 /// A daemon answers from memory.
@@ -39,8 +40,15 @@ async fn fetch_status(
 ) -> Result<(CommandAnswer, Duration), CommandFailure> {
     let link = Link::open(args).await?;
     let pause = if link.is_remote() { PAUSE } else { PAUSE_WITHOUT_DAEMON };
-    let listing = ListQuery { all: status.all, wide: status.output == StatusFormat::Wide, only: status.only };
-    let answer = link.status(status.service.as_deref(), listing, output.style).await;
+    let answer = match &status.service {
+        Some(name) => link.read(&SERVICE, &[("name", name.clone())], output.style).await,
+        None => {
+            let only = status.only.map(|only| ("only", only.word().to_owned()));
+            let wide = status.output == StatusFormat::Wide;
+            let flags = [("all", status.all.to_string()), ("wide", wide.to_string())];
+            link.read(&STATUS, &only.into_iter().chain(flags).collect::<Vec<_>>(), output.style).await
+        }
+    };
     link.close().await;
     Ok((answer?, pause))
 }

@@ -5,10 +5,8 @@ use serde_json::{Value as Json, json};
 
 use super::CommandFailure;
 use super::args::{Args, NameTokenArgs, OutputFormat, TokenCommand, UsersArgs};
-use super::link::{Link, Local, Remote};
+use super::link;
 use super::output::Output;
-use super::user::failure;
-use crate::accounts::{self, Accounts, NewToken};
 use amarre_core::model::Millis;
 
 /// How long a token lives; `None` = it does not end by itself.
@@ -29,13 +27,7 @@ pub fn parse_lifetime(text: &str) -> Result<TokenLifetime, String> {
 
 /// `amarre token …`
 pub async fn token(args: &Args, token: &TokenCommand, output: &Output) -> Result<u8, CommandFailure> {
-    let link = Link::open(args).await?;
-    let done = match &link {
-        Link::Remote(remote) => over_socket(remote, token).await,
-        Link::Local(local) => run_local(local, token).await,
-    };
-    link.close().await;
-    let done = done?;
+    let done = request(args, token).await?;
     match token {
         TokenCommand::List(UsersArgs { output: OutputFormat::Json }) => output.data(&format!("{done:#}\n")),
         TokenCommand::List(UsersArgs { output: OutputFormat::Text }) => output.data(&table(&done)),
@@ -50,42 +42,18 @@ pub async fn token(args: &Args, token: &TokenCommand, output: &Output) -> Result
     Ok(0)
 }
 
-async fn over_socket(remote: &Remote, token: &TokenCommand) -> Result<Json, CommandFailure> {
+async fn request(args: &Args, token: &TokenCommand) -> Result<Json, CommandFailure> {
     let all = "/api/v1/tokens";
     match token {
-        TokenCommand::List(_) => remote.send(Method::GET, all, None).await,
+        TokenCommand::List(_) => link::send(args, Method::GET, all, None).await,
         TokenCommand::Add(add) => {
             let body = json!({"name": add.name, "role": add.role.word(), "services": add.service, "user": add.user,
                 "expires_s": add.expires.0.map(|life| life.0 / 1_000)});
-            remote.send(Method::POST, all, Some(body)).await
+            link::send(args, Method::POST, all, Some(body)).await
         }
         TokenCommand::Remove(NameTokenArgs { name }) => {
             let path = format!("{all}/{}", crate::web::view_model::encoded(name));
-            remote.send(Method::DELETE, &path, None).await
-        }
-    }
-}
-
-async fn run_local(local: &Local, token: &TokenCommand) -> Result<Json, CommandFailure> {
-    let (all, now) = (Accounts::new(local.handle().ledger().clone()), local.handle().now());
-    match token {
-        TokenCommand::List(_) => {
-            all.tokens().await.map(|tokens| accounts::tokens_document(&tokens)).map_err(|error| failure(&error))
-        }
-        TokenCommand::Add(add) => {
-            let new = NewToken {
-                name: add.name.clone(),
-                role: add.role,
-                services: add.service.iter().cloned().collect(),
-                of: add.user.clone(),
-                expires: add.expires.0.map(|life| now + life),
-            };
-            let secret = all.add_token(&new, now).await.map_err(|error| failure(&error))?;
-            let end = new.expires.map(amarre_core::model::Timestamp::rfc3339);
-            Ok(json!({"token": secret.expose(), "expires_at": end}))
-        }
-        TokenCommand::Remove(NameTokenArgs { name }) => {
-            all.remove_token(name).await.map(|()| Json::Null).map_err(|error| failure(&error))
+            link::send(args, Method::DELETE, &path, None).await
         }
     }
 }

@@ -5,9 +5,9 @@ use serde_json::{Value as Json, json};
 
 use super::CommandFailure;
 use super::args::{AddUserArgs, Args, NameUserArgs, OutputFormat, RoleOfUserArgs, UserCommand, UsersArgs};
-use super::link::{Link, Local, Remote};
+use super::link;
 use super::output::Output;
-use crate::accounts::{self, AccountError, Accounts, Role};
+use crate::accounts::{AccountError, Role};
 use crate::secret::Secret;
 use amarre_core::model::Code;
 
@@ -18,13 +18,7 @@ pub async fn user(args: &Args, user: &UserCommand, output: &Output) -> Result<u8
         UserCommand::Add(_) | UserCommand::Password(_) => Some(password(output)?),
         UserCommand::List(_) | UserCommand::Role(_) | UserCommand::Remove(_) => None,
     };
-    let link = Link::open(args).await?;
-    let done = match &link {
-        Link::Remote(remote) => over_socket(remote, user, password.as_ref()).await,
-        Link::Local(local) => run_local(local, user, password.as_ref()).await,
-    };
-    link.close().await;
-    let users = done?;
+    let users = request(args, user, password.as_ref()).await?;
     match user {
         UserCommand::List(UsersArgs { output: OutputFormat::Json }) => output.data(&format!("{users:#}\n")),
         UserCommand::List(UsersArgs { output: OutputFormat::Text }) => output.data(&table(&users)),
@@ -47,7 +41,7 @@ fn password(output: &Output) -> Result<Secret, CommandFailure> {
     Ok(first)
 }
 
-async fn over_socket(remote: &Remote, user: &UserCommand, password: Option<&Secret>) -> Result<Json, CommandFailure> {
+async fn request(args: &Args, user: &UserCommand, password: Option<&Secret>) -> Result<Json, CommandFailure> {
     let password = password.map(Secret::expose);
     let of = |email: &str| format!("/api/v1/users/{}", crate::web::view_model::encoded(email));
     let all = "/api/v1/users".to_owned();
@@ -66,30 +60,7 @@ async fn over_socket(remote: &Remote, user: &UserCommand, password: Option<&Secr
         }
         UserCommand::Remove(NameUserArgs { email }) => (Method::DELETE, of(email), None),
     };
-    remote.send(method, &path, body).await
-}
-
-async fn run_local(local: &Local, user: &UserCommand, password: Option<&Secret>) -> Result<Json, CommandFailure> {
-    let (all, now) = (Accounts::new(local.handle().ledger().clone()), local.handle().now());
-    let none = Secret::new("");
-    let done = match user {
-        UserCommand::List(_) => Ok(()),
-        UserCommand::Add(AddUserArgs { email, name, role }) => {
-            let name = name.as_deref().unwrap_or(email);
-            all.add((email, name), *role, password.unwrap_or(&none), now).await
-        }
-        UserCommand::Password(NameUserArgs { email }) => all.change(email, password, None).await,
-        UserCommand::Role(RoleOfUserArgs { email, role }) => all.change(email, None, Some(*role)).await,
-        UserCommand::Remove(NameUserArgs { email }) => all.remove(email).await,
-    };
-    done.map_err(|error| failure(&error))?;
-    let users = all.users().await.map_err(|error| failure(&error))?;
-    Ok(accounts::document(&users))
-}
-
-/// An account's or a token's error, as a failure.
-pub fn failure(error: &AccountError) -> CommandFailure {
-    CommandFailure::new(error.code(), error.to_string(), error.hint())
+    link::send(args, method, &path, body).await
 }
 
 fn table(users: &Json) -> String {

@@ -1,7 +1,7 @@
 //! The commands of the table of verbs: their arguments, the question, the request.
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use serde_json::Value as Json;
 
@@ -12,12 +12,10 @@ use super::link::Link;
 use super::output::Output;
 use super::times;
 use crate::engine::commands::Act;
-use crate::engine::commands::act::{
-    ActArgs, ArgRow, ArgShape, Confirm, Question, Subject, TypedArg, VENDOR_NAME, VerbRow,
-};
+use crate::engine::commands::act::{ActArgs, ArgRow, ArgShape, Confirm, Question, TypedArg, VENDOR_NAME, VerbRow};
 use crate::engine::commands::pool_machines::{LIST, PASSWORD};
 use crate::engine::commands::pools::{FINGERPRINTS, PUBLIC_KEY, USERS};
-use crate::engine::commands::verbs::{CANCEL, POOL_REGISTER, ROLLBACK, VERBS};
+use crate::engine::commands::verbs::POOL_REGISTER;
 use amarre_core::model::Code;
 
 /// A command of the table, as typed.
@@ -30,47 +28,8 @@ pub struct VerbCommand {
     yes: bool,
 }
 
-/// A command of the table about servers at clouds: `amarre instance start`.
-#[derive(Debug)]
-pub struct InstanceVerbCommand(pub VerbCommand);
-
-/// A command of the table about pools: `amarre pool reserve`.
-#[derive(Debug)]
-pub struct PoolVerbCommand(pub VerbCommand);
-
-/// A command of the table about apps: `amarre app deploy`.
-#[derive(Debug)]
-pub struct AppVerbCommand(pub VerbCommand);
-
 /// A row with its command, and what it does.
-type CommandRow = (&'static VerbRow, &'static str, &'static str);
-
-/// The rows with a command of their own.
-fn commands() -> impl Iterator<Item = CommandRow> {
-    VERBS.into_iter().filter_map(|row| Some((row, row.word, row.about?)))
-}
-
-/// The rows with a command below `instance`.
-fn instance_commands() -> impl Iterator<Item = CommandRow> {
-    VERBS.into_iter().filter_map(|row| match row.subject {
-        Subject::Instances(verb) => Some((row, verb.word, verb.summary)),
-        Subject::Service(_) | Subject::Pool(_) | Subject::App(_) | Subject::Other | Subject::None => None,
-    })
-}
-
-/// The rows with a command below `pool`.
-fn pool_commands() -> impl Iterator<Item = CommandRow> {
-    VERBS.into_iter().filter_map(|row| row.of_pool().map(|verb| (row, verb.word, verb.summary)))
-}
-
-/// The rows with a command below `app`: its own, and those of services that are looked for there.
-fn app_commands() -> impl Iterator<Item = CommandRow> {
-    VERBS.into_iter().filter_map(|row| match row.subject {
-        Subject::App(verb) => Some((row, verb.word, verb.summary)),
-        Subject::Service(_) if [CANCEL.word, ROLLBACK.word].contains(&row.word) => Some((row, row.word, row.about?)),
-        Subject::Service(_) | Subject::Instances(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
-    })
-}
+pub type CommandRow = (&'static VerbRow, &'static str, &'static str);
 
 fn argument(arg: &ArgRow) -> Option<Arg> {
     let TypedArg { flag, value, default, help } = arg.typed?;
@@ -87,114 +46,16 @@ fn argument(arg: &ArgRow) -> Option<Arg> {
     })
 }
 
-fn command((row, word, about): CommandRow) -> Command {
+/// A row as a command.
+pub fn command((row, word, about): CommandRow) -> Command {
     let yes = Arg::new("yes").short('y').long("yes").help("Skip the confirmation prompt").action(ArgAction::SetTrue);
     let yes = row.confirm.question().map(|_| yes);
     Command::new(word).about(about).args(row.args.iter().filter_map(argument)).args(yes)
 }
 
-impl Subcommand for VerbCommand {
-    fn augment_subcommands(parser: Command) -> Command {
-        parser.subcommands(commands().map(command))
-    }
-
-    fn augment_subcommands_for_update(parser: Command) -> Command {
-        Self::augment_subcommands(parser)
-    }
-
-    fn has_subcommand(name: &str) -> bool {
-        commands().any(|(_, word, _)| word == name)
-    }
-}
-
-impl FromArgMatches for VerbCommand {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Self::from_rows(commands(), matches)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl Subcommand for InstanceVerbCommand {
-    fn augment_subcommands(parser: Command) -> Command {
-        parser.subcommands(instance_commands().map(command))
-    }
-
-    fn augment_subcommands_for_update(parser: Command) -> Command {
-        Self::augment_subcommands(parser)
-    }
-
-    fn has_subcommand(name: &str) -> bool {
-        instance_commands().any(|(_, word, _)| word == name)
-    }
-}
-
-impl FromArgMatches for InstanceVerbCommand {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        VerbCommand::from_rows(instance_commands(), matches).map(Self)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl Subcommand for PoolVerbCommand {
-    fn augment_subcommands(parser: Command) -> Command {
-        parser.subcommands(pool_commands().map(command))
-    }
-
-    fn augment_subcommands_for_update(parser: Command) -> Command {
-        Self::augment_subcommands(parser)
-    }
-
-    fn has_subcommand(name: &str) -> bool {
-        pool_commands().any(|(_, word, _)| word == name)
-    }
-}
-
-impl FromArgMatches for PoolVerbCommand {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        VerbCommand::from_rows(pool_commands(), matches).map(Self)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl Subcommand for AppVerbCommand {
-    fn augment_subcommands(parser: Command) -> Command {
-        parser.subcommands(app_commands().map(command))
-    }
-
-    fn augment_subcommands_for_update(parser: Command) -> Command {
-        Self::augment_subcommands(parser)
-    }
-
-    fn has_subcommand(name: &str) -> bool {
-        app_commands().any(|(_, word, _)| word == name)
-    }
-}
-
-impl FromArgMatches for AppVerbCommand {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        VerbCommand::from_rows(app_commands(), matches).map(Self)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
 impl VerbCommand {
-    fn from_rows(mut rows: impl Iterator<Item = CommandRow>, matches: &ArgMatches) -> Result<Self, clap::Error> {
+    /// The row of the command that was typed, with its arguments.
+    pub fn from_rows(mut rows: impl Iterator<Item = CommandRow>, matches: &ArgMatches) -> Result<Self, clap::Error> {
         let typed = matches.subcommand().and_then(|(name, typed)| {
             let (row, ..) = rows.find(|(_, word, _)| *word == name)?;
             Some((row, typed))

@@ -140,9 +140,10 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
 
     let plan = |_: usize| async {
         let began = Instant::now();
-        let plan =
-            bare::ask(&rig.state().join("amarre.sock"), "GET", "/api/v1/plan/text?ascii=true&colour=false", None).await;
-        assert!(String::from_utf8_lossy(&plan).contains("\"exit\":0"), "{}", String::from_utf8_lossy(&plan));
+        let plan = bare::ask(&rig.state().join("amarre.sock"), "GET", "/api/v1/preview", None).await;
+        let plan = String::from_utf8_lossy(&plan);
+        let is_empty = ["create", "update", "delete"].iter().all(|verb| plan.contains(&format!("\"{verb}\":0")));
+        assert!(is_empty, "{plan}");
         began.elapsed()
     };
     let look = |round: usize| quiet_look(rig, round);

@@ -16,13 +16,14 @@ use amarre::engine::reconcile::daemon::{Behaviour, Handle, LoopCommand};
 use amarre::notifications::Notifications;
 use amarre::secret::Secret;
 use amarre::server;
+use amarre::server::reads::ANSWER;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 
 use self::stable::Stable;
 use self::world::World;
-use crate::openapi::{Answer, ask, closed};
+use crate::openapi::{Answer, ask, ask_for, closed};
 use crate::schema::judged;
 use crate::support::{Empty, network_with};
 
@@ -31,7 +32,7 @@ const CLIENTS: [(&str, Role, &[&str]); 3] =
     [("viewer", Role::Viewer, &[]), ("member", Role::Member, &[]), ("limited", Role::Viewer, &["calm", "pair"])];
 
 /// Makes a key.
-const KEY_OF_NO_APP: &str = "/api/v1/app-key/text?app=other&url=ssh://git@git.example.net/x.git";
+const KEY_OF_NO_APP: &str = "/api/v1/app-key?app=other&url=ssh://git@git.example.net/x.git";
 /// A document of fewer bytes is kept again.
 const SHORT: usize = 200;
 
@@ -68,15 +69,29 @@ impl Request {
 
     /// The same text in French.
     fn in_french(&self) -> Self {
-        let sign = if self.target.contains('?') { '&' } else { '?' };
-        Self { method: self.method.clone(), target: format!("{}{sign}lang=fr", self.target), body: self.body.clone() }
+        Self { method: "FRENCH".to_owned(), target: self.target.clone(), body: self.body.clone() }
+    }
+
+    /// The method of HTTP.
+    fn verb(&self) -> &str {
+        if ["TEXT", "BARE", "FRENCH"].contains(&self.method.as_str()) { "GET" } else { &self.method }
+    }
+
+    fn accept(&self) -> String {
+        let style = match self.method.as_str() {
+            "TEXT" => "",
+            "BARE" => "; ascii=true; colour=true",
+            "FRENCH" => "; lang=fr",
+            _ => return "*/*".to_owned(),
+        };
+        format!("{ANSWER}{style}")
     }
 }
 
 /// The route of a document that a request comes to: the one with most of its words.
 fn route_of(document: &Json, request: &Request) -> Option<String> {
     let words: Vec<&str> = request.path().split('/').collect();
-    let method = request.method.to_lowercase();
+    let method = request.verb().to_lowercase();
     let routes = document["paths"].as_object().unwrap().iter().filter(|(_, item)| item.get(&method).is_some());
     let fitting = routes.filter_map(|(route, _)| {
         let parts: Vec<&str> = route.split('/').collect();
@@ -105,14 +120,16 @@ impl Listener {
     }
 
     async fn ask(&self, token: &str, request: &Request) -> Answer {
-        ask(self.address, ("localhost", token), &request.line(), "application/json", &request.body).await
+        let line = format!("{} {}", request.verb(), request.target);
+        let who = ("localhost", token);
+        ask_for(self.address, who, &line, &request.accept(), "application/json", &request.body).await
     }
 
     /// What the document says of an answer. `None`: nothing.
     fn schema(&self, request: &Request, answer: &Answer) -> Option<Json> {
         let route = route_of(&self.document, request).unwrap_or_else(|| panic!("{}: no such route", request.line()));
         let said =
-            &self.document["paths"][&route][request.method.to_lowercase()]["responses"][answer.status.to_string()];
+            &self.document["paths"][&route][request.verb().to_lowercase()]["responses"][answer.status.to_string()];
         let said = match said["$ref"].as_str() {
             Some(name) => self.document.pointer(name.trim_start_matches('#')).unwrap(),
             None => said,
@@ -156,7 +173,7 @@ impl Verdict {
 
 fn bodies(answer: &Answer) -> Vec<Json> {
     match answer.content.as_str() {
-        "application/json" | "application/problem+json" => vec![serde_json::from_str(&answer.body).unwrap()],
+        "application/json" | "application/problem+json" | ANSWER => vec![serde_json::from_str(&answer.body).unwrap()],
         "application/x-ndjson" => answer.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
         _ => vec![json!(answer.body)],
     }
@@ -279,7 +296,7 @@ impl Asking {
         }
         self.stable.call(&text(&plan["digest"]), "PLAN-DIGEST");
         self.stable.call(&text(&plan["id"]), "PLAN-ID");
-        let key = text(&key["document"]["key"]);
+        let key = text(&key["key"]);
         self.stable.call(key.split(' ').nth(1).unwrap_or_default(), "KEY-OF-AN-APP");
     }
 
@@ -293,20 +310,21 @@ impl Asking {
             if let Some(Json::Object(body)) = bodies(&answer).first() {
                 next = body.get("next").map(|next| next.to_string().replace('"', "")).unwrap_or_default();
             }
-            let is_read = request.method == "GET";
+            let (is_read, has_text) = (request.verb() == "GET", request.verb() != request.method);
             let route = route_of(&self.private.document, &request).unwrap();
             let file = if is_read { file_of(&route) } else { "verbs".to_owned() };
+            let file = if has_text { format!("{file}.text") } else { file };
             let line = if is_read { line } else { format!("{line} {}", request.body) };
             let shown_to_owner = shown(&answer, &self.stable);
             self.note(&file, &line, &shown_to_owner);
-            if is_read && route.ends_with("/text") {
+            if request.method == "TEXT" {
                 let french = request.in_french();
                 let said = self.private.ask("", &french).await;
                 self.verdicts.0.add(&self.private, &french, &said);
                 let shown = shown(&said, &self.stable);
                 self.note(&file, &french.line(), &shown);
             }
-            if is_read && route_of(&self.public.document, &request).as_ref() == Some(&route) {
+            if is_read && !has_text && route_of(&self.public.document, &request).as_ref() == Some(&route) {
                 self.asks_as_others(&request, &line, &shown_to_owner).await;
             }
         }

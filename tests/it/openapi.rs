@@ -35,9 +35,22 @@ pub struct Answer {
 }
 
 /// Asks in the manner of HTTP/1.0, so that the body ends with the connection.
-pub async fn ask(address: SocketAddr, (host, token): (&str, &str), line: &str, content: &str, body: &str) -> Answer {
+pub async fn ask(address: SocketAddr, who: (&str, &str), line: &str, content: &str, body: &str) -> Answer {
+    ask_for(address, who, line, "*/*", content, body).await
+}
+
+/// The same, for an answer of this media type.
+pub async fn ask_for(
+    address: SocketAddr,
+    (host, token): (&str, &str),
+    line: &str,
+    accept: &str,
+    content: &str,
+    body: &str,
+) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let mut head = format!("Host: {host}\r\nContent-Type: {content}\r\nContent-Length: {}", body.len());
+    let mut head =
+        format!("Host: {host}\r\nAccept: {accept}\r\nContent-Type: {content}\r\nContent-Length: {}", body.len());
     if !token.is_empty() {
         head.push_str(&format!("\r\nAuthorization: Bearer {token}"));
     }
@@ -190,6 +203,7 @@ impl Judge {
                 Some("manifest") if method == "delete" => format!("{real}?tag=other"),
                 Some("follow") => format!("{real}?name=nobody"),
                 Some("explain") => format!("{real}?thing=proxy-host/calm.example.org"),
+                Some("app-key") => format!("{real}?app={service}&url=ssh://git@git.example.org/x.git"),
                 Some("trace") => format!("{real}?domain=calm.example.org"),
                 _ => real,
             };
@@ -287,9 +301,9 @@ async fn asks_what_is_refused(public: &mut Judge, private: &mut Judge) {
     for (method, path) in public.paths() {
         assert_eq!(public.asks(&method, &path, &format!("/{path}"), "", "").await, 421, "{path}");
     }
-    let (text, act) = ("/api/v1/status/text", "/api/v1/act");
-    assert_eq!(private.asks("get", text, "/api/v1/status/text?only=x", "", "").await, 400);
-    assert_eq!(private.asks("get", text, "/api/v1/status/text?only=drift&all=true&wide=true", "", "").await, 200);
+    let (status, act) = ("/api/v1/status", "/api/v1/act");
+    assert_eq!(private.asks("get", status, "/api/v1/status?only=x", "", "").await, 400);
+    assert_eq!(private.asks("get", status, "/api/v1/status?only=drift&all=true&wide=true", "", "").await, 200);
     assert_eq!(private.asks("post", act, act, "application/json", "{").await, 400);
     assert_eq!(private.asks("post", act, act, "text/plain", "{}").await, 415);
     assert_eq!(private.asks("post", act, act, "application/json", "{\"dance\": {}}").await, 422);
@@ -411,9 +425,7 @@ async fn the_document_holds_before_the_first_pass_and_its_page_names_every_path(
         assert_eq!(judge.answers.last().unwrap().2["status"], "starting");
         // Whoever stops answers so.
         drop(daemon);
-        for path in ["/api/v1/plan/text", "/api/v1/subnets/text"] {
-            assert_eq!(judge.asks("get", path, path, "", "").await, 503);
-        }
+        assert_eq!(judge.asks("get", "/api/v1/preview", "/api/v1/preview", "", "").await, 503);
         judge.verdict();
         let page = include_str!("../../docs/http.md");
         for (method, path) in judge.paths() {

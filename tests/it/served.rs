@@ -35,7 +35,7 @@ async fn a_name_that_is_not_ours_is_not_served_and_the_socket_serves_more() {
             assert_eq!(status(host, "/api/v1/status").await, 421, "{host}");
         }
         // A path of the socket's; 405 would mean that it is there.
-        assert_eq!(status("localhost", "/api/v1/plan/text").await, 404);
+        assert_eq!(status("localhost", "/api/v1/pool-key").await, 404);
         shutdown.notify_one();
     };
     let served = async {

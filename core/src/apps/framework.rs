@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::SecretForm;
 use super::repository::RepositoryFolder;
+use super::{SecretForm, go, java, node, php, python, ruby, rust};
 
 /// What reads the dependencies of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -21,6 +21,35 @@ pub(super) enum AppLanguage {
     Rust,
     Node,
     Static,
+}
+
+impl AppLanguage {
+    const fn word(self) -> &'static str {
+        match self {
+            AppLanguage::Dockerfile => "dockerfile",
+            AppLanguage::Php => "php",
+            AppLanguage::Ruby => "ruby",
+            AppLanguage::Python => "python",
+            AppLanguage::Java => "java",
+            AppLanguage::Go => "go",
+            AppLanguage::Rust => "rust",
+            AppLanguage::Node => "node",
+            AppLanguage::Static => "static",
+        }
+    }
+
+    const fn usual_version(self) -> Option<&'static str> {
+        match self {
+            AppLanguage::Php => Some(php::USUAL),
+            AppLanguage::Ruby => Some(ruby::USUAL),
+            AppLanguage::Python => Some(python::USUAL),
+            AppLanguage::Java => Some(java::USUAL),
+            AppLanguage::Go => Some(go::USUAL),
+            AppLanguage::Rust => Some(rust::USUAL),
+            AppLanguage::Node => Some(node::USUAL),
+            AppLanguage::Dockerfile | AppLanguage::Static => None,
+        }
+    }
 }
 
 /// One framework, as its file has it.
@@ -131,6 +160,36 @@ fn read(text: &str) -> Result<Framework, String> {
 /// The names that `framework:` takes.
 pub fn names() -> Vec<&'static str> {
     ALL.iter().map(|framework| framework.name.as_str()).collect()
+}
+
+/// What people read of a framework.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownFramework {
+    /// `django`.
+    pub name: &'static str,
+    /// `Django`.
+    pub title: &'static str,
+    pub language: &'static str,
+    /// The version of its language where no file says one; `None`: it has none.
+    pub version: Option<&'static str>,
+    pub port: u16,
+    /// One of these files, where there are any here.
+    pub files: &'static [String],
+    /// One of these dependencies, where there are any here.
+    pub dependencies: &'static [String],
+}
+
+/// Every framework, by name.
+pub fn known() -> impl Iterator<Item = KnownFramework> {
+    ALL.iter().map(|framework| KnownFramework {
+        name: &framework.name,
+        title: &framework.title,
+        language: framework.language.word(),
+        version: framework.language.usual_version(),
+        port: framework.port,
+        files: &framework.known_by.files,
+        dependencies: &framework.known_by.dependencies,
+    })
 }
 
 /// One by its name.

@@ -11,7 +11,7 @@ use super::{DetectedPart, Wish};
 use crate::text;
 
 const KNOWN: [&str; 3] = ["1.25", "1.26", "1.27"];
-const USUAL: &str = "1.27";
+pub(super) const USUAL: &str = "1.27";
 
 #[derive(Template)]
 #[template(path = "go.txt")]

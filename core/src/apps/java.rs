@@ -12,7 +12,7 @@ use crate::text;
 
 /// Long-term releases.
 const KNOWN: [&str; 3] = ["17", "21", "25"];
-const USUAL: &str = "21";
+pub(super) const USUAL: &str = "21";
 const SPRING: &str = "org.springframework.boot";
 
 #[derive(Template)]

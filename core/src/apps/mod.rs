@@ -37,7 +37,7 @@ pub use bases::{at_digest, bases, pinned};
 pub use checkout::Checkout;
 pub use context::{SENT_BELOW, from_below};
 pub use detect::{detect, own_dockerfile};
-pub use framework::names as framework_names;
+pub use framework::{KnownFramework, known as known_frameworks, names as framework_names};
 pub use ignore::SentFiles;
 pub use repository::{FILES_MAX, Repository, TEXT_BYTES_MAX, is_read};
 

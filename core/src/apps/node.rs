@@ -15,7 +15,7 @@ use crate::text;
 
 /// Long-term releases.
 const KNOWN: [&str; 3] = ["20", "22", "24"];
-const USUAL: &str = "24";
+pub(super) const USUAL: &str = "24";
 /// Programs that are there while somebody writes code.
 const FOR_DEVELOPMENT: [&str; 7] = ["nodemon", "ts-node", "ts-node-dev", "tsx", "vite", "webpack-dev-server", "ng"];
 

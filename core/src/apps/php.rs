@@ -14,7 +14,7 @@ use super::versions::settle;
 use crate::text;
 
 const KNOWN: [&str; 4] = ["8.2", "8.3", "8.4", "8.5"];
-const USUAL: &str = "8.4";
+pub(super) const USUAL: &str = "8.4";
 /// Extensions that the image has anyway.
 const BUILT_IN: [&str; 20] = [
     "ctype",

@@ -14,7 +14,7 @@ use crate::text;
 /// Of which there are images, by the calendar of releases.
 const KNOWN: [&str; 5] = ["3.10", "3.11", "3.12", "3.13", "3.14"];
 /// For which nearly every package has been built.
-const USUAL: &str = "3.13";
+pub(super) const USUAL: &str = "3.13";
 
 /// What installs the dependencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

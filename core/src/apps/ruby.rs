@@ -14,7 +14,7 @@ use crate::text;
 
 /// Bundler takes no other release than a Gemfile says, so one that is said is taken to its last number.
 const KNOWN: [&str; 3] = ["3.2.8", "3.3.8", "3.4.7"];
-const USUAL: &str = "3.4.7";
+pub(super) const USUAL: &str = "3.4.7";
 
 #[derive(Template)]
 #[template(path = "ruby.txt")]

@@ -22,6 +22,9 @@ fn document(app: &RepositoryFolder<'_>) -> toml::Table {
     app.text("Cargo.toml").and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
+/// The version where no file says one: the newest.
+pub(super) const USUAL: &str = "1";
+
 /// Names of crates, each with the file that names it. `None`: no Rust here.
 pub(super) fn dependencies(app: &RepositoryFolder<'_>) -> Option<BTreeMap<String, String>> {
     app.text("Cargo.toml")?;
@@ -63,8 +66,8 @@ pub(super) fn recipe<'a>(app: &RepositoryFolder<'a>, wish: &Wish<'_>, findings: 
             channel.to_owned()
         }
         None => {
-            findings.found(DetectedPart::Version, "Rust 1", text!("no file says which: the usual one"));
-            "1".to_owned()
+            findings.found(DetectedPart::Version, format!("Rust {USUAL}"), text!("no file says which: the usual one"));
+            USUAL.to_owned()
         }
     };
     findings.found(DetectedPart::Manager, "cargo", text!("there is {file}", file = "Cargo.toml"));

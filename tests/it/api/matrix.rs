@@ -39,6 +39,8 @@ const ROUTES: &[(&str, &str)] = &[
     ("look", "GET /api/v1/deployments/stats"),
     ("look", "GET /api/v1/deployments/{id}"),
     ("viewer", "GET /api/v1/deployments/{id}/log"),
+    ("look", "GET /api/v1/frameworks"),
+    ("look", "GET /api/v1/instance-manifests"),
     ("look", "GET /api/v1/instances"),
     ("look", "GET /api/v1/instances/{name}"),
     ("look", "GET /api/v1/instances/{name}/logs"),

@@ -133,13 +133,13 @@ async fn events_are_filtered_as_asked() {
     assert_eq!(events(&["container/web", "--kind", "created"]).await.lines().count(), 1);
     assert_eq!(events(&["web", "-n", "1"]).await, drift);
     let nowhere = rig.run(&["events", "proxy-host/we_.example.org"]).await;
-    assert!(nowhere.code == 1 && nowhere.out.contains("A1002"), "{nowhere:?}");
+    assert!(nowhere.code == 1 && nowhere.err.contains("A1002"), "{nowhere:?}");
     let mistyped = rig.run(&["events", "wev"]).await;
-    assert!(mistyped.code == 1 && mistyped.out.contains("did you mean web?"), "{mistyped:?}");
+    assert!(mistyped.code == 1 && mistyped.err.contains("did you mean web?"), "{mistyped:?}");
     assert!(rig.run(&["status", "wev"]).await.err.contains("did you mean web?"));
     let unknown = rig.run(&["events", "--kind", "drfit"]).await;
-    assert!(unknown.code == 2 && unknown.out.contains("did you mean `drift`?"), "{unknown:?}");
-    assert!(unknown.out.contains("A1013"), "{unknown:?}");
+    assert!(unknown.code == 2 && unknown.err.contains("did you mean `drift`?"), "{unknown:?}");
+    assert!(unknown.err.contains("A1013"), "{unknown:?}");
     assert_eq!(rig.run(&["events", "--kind", "nonsense", "-o", "json"]).await.code, 2);
     assert_eq!(events(&["--kind", "rescued"]).await, "nothing happened of that sort\n");
     let document = json(&events(&["--kind", "drift", "-o", "json"]).await);

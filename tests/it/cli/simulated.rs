@@ -50,7 +50,7 @@ async fn a_simulated_resource_is_kept_labelled_and_never_real() {
     let traced = rig.run(&["trace", "shop.example.org"]).await;
     assert!(traced.out.contains("simulated: no visitor comes to this address"), "{traced:?}");
     let named = rig.run(&["trace", "shop"]).await;
-    assert!(named.code == 1 && named.out.contains("amarre trace shop.example.org"), "{named:?}");
+    assert!(named.code == 1 && named.err.contains("amarre trace shop.example.org"), "{named:?}");
     let doctor = rig.run(&["doctor"]).await;
     assert!(doctor.out.contains("NPM and OVH are simulated") && doctor.out.contains("A0223"), "{}", doctor.out);
     // Nothing left for the real ones.

@@ -213,7 +213,7 @@ async fn a_plan_of_another_branch_changes_nothing() {
         let broken = rig.run(&["plan", "--ref", "broken"]).await;
         assert!(broken.code == 1 && broken.err.contains("prot"), "{broken:?}");
         let missing = rig.run(&["plan", "--ref", "nothing"]).await;
-        assert!(missing.code == 1 && missing.out.contains("A0305"), "{missing:?}");
+        assert!(missing.code == 1 && missing.err.contains("A0305"), "{missing:?}");
         // Nothing of it came into force.
         let quiet = rig.run(&["plan"]).await;
         assert_eq!(quiet.out, format!("main @ {}: nothing to do, 1 service in sync\n", &main[..7]));
@@ -225,7 +225,7 @@ async fn a_plan_of_another_branch_changes_nothing() {
     }
     rig.file("amarre.yaml", &format!("{:#}", rig.config()));
     let folder = rig.run(&["plan", "--ref", "main"]).await;
-    assert!(folder.code == 1 && folder.out.contains("A0310"), "{folder:?}");
+    assert!(folder.code == 1 && folder.err.contains("A0310"), "{folder:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

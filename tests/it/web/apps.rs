@@ -306,7 +306,8 @@ async fn a_build_is_cancelled_and_another_branch_is_deployed() {
         [&["app", "deploy", "other"] as &[&str], &["app", "deployment", "99"], &["app", "deployments", "other"]]
     {
         let refused = rig.run(wrong).await;
-        assert!(refused.code != 0 && refused.out.contains("A1002"), "{wrong:?}: {refused:?}");
+        let said = format!("{}{}", refused.out, refused.err);
+        assert!(refused.code != 0 && said.contains("A1002"), "{wrong:?}: {refused:?}");
     }
     assert_eq!(end(daemon).await, 0);
     let plan = rig.run(&["plan", "--detailed-exitcode"]).await;
@@ -358,7 +359,7 @@ async fn a_private_repository_is_read_with_a_key_of_its_own() {
         assert!(rig.run(&["validate"]).await.out.contains("`host_key`"), "{wrong}");
     }
     let key = rig.run(&["app", "key", "shop", "https://git.example.org/x"]).await;
-    assert!(key.code != 0 && key.out.contains("A0771"), "{key:?}");
+    assert!(key.code != 0 && key.err.contains("A0771"), "{key:?}");
 }
 
 #[tokio::test]

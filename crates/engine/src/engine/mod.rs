@@ -105,7 +105,7 @@ pub enum RunMode {
         only: Option<BTreeSet<String>>,
     },
     /// Only what a person asks for beside changes: the mark of a resource that is being adopted, and actions.
-    VerbCall,
+    RequestsOnly,
 }
 
 /// The result of one pass: status, plan and drift are derived from it.

@@ -20,15 +20,12 @@ pub mod compat;
 pub mod compat_pool;
 mod known_clients;
 mod rate_limit;
-mod services;
 pub mod sse;
 mod notifications;
 mod write_timeout;
 mod webhook_bodies;
 mod idempotency;
-mod instances;
-mod apps;
-mod pools;
+pub mod reads;
 mod pool_machines;
 mod stream_limit;
 
@@ -37,7 +34,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -46,25 +43,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use self::openapi::{RequestForm, Transport};
+use self::openapi::Transport;
 pub use self::problem::problem;
-use crate::engine::commands;
-use crate::engine::commands::events;
-use crate::engine::commands::events::EventsQuery;
-use crate::engine::commands::explain;
 use crate::engine::commands::follow_logs;
-use crate::engine::commands::history;
-use crate::engine::commands::history::HistoryQuery;
-use crate::engine::commands::logs;
 use crate::engine::commands::logs::LogsQuery;
-use crate::engine::commands::{CommandAnswer, PlanForm};
-use crate::engine::commands::{find_address, trace};
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report;
-use crate::engine::report::service_list;
-use crate::engine::report::service_list::{ListQuery, Only};
-use crate::engine::report::subnets;
-use crate::ledger::runs::Event;
 use crate::notifications::Notifications;
 use crate::templates::TemplateStore;
 use amarre_core::manifest;
@@ -73,8 +57,6 @@ use amarre_core::plan::render::Style;
 use auth::{AccessControl, Identity, Permission, RequestCounts, RouteGuard};
 use stream_limit::StreamSlot;
 
-/// The recent events of one service.
-const EVENTS_SHOWN: u32 = 5;
 /// Requests are small; this is a hundred times the largest.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// What is answered from the last look; the rest looks by itself, or needs none.
@@ -100,34 +82,11 @@ pub struct StyleQuery {
     pub colour: bool,
     /// Of sentences with a template.
     pub lang: Language,
-    /// All services, quiet ones too.
-    pub all: bool,
-    /// More columns.
-    pub wide: bool,
-    /// Only services that match this filter.
-    pub only: Option<Only>,
-    /// A plan as the comment of a merge request.
-    pub markdown: bool,
-    /// A plan without the command that carries it out: a question follows.
-    pub asks: bool,
-}
-
-/// The form of a plan.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct PlanQuery {
-    /// A branch, tag or commit; `None` = the followed one.
-    #[serde(rename = "ref")]
-    pub reference: Option<String>,
 }
 
 impl StyleQuery {
     fn style(self) -> Style {
         Style { ascii: self.ascii, colour: self.colour, language: self.lang }
-    }
-
-    fn listing(self) -> ListQuery {
-        ListQuery { all: self.all, wide: self.wide, only: self.only }
     }
 }
 
@@ -151,7 +110,7 @@ pub fn public(
     notifications: Notifications,
     shelf: Arc<dyn TemplateStore>,
 ) -> Router {
-    let routes = shared_routes().into_iter().chain([webhook(access)]).map(|route| {
+    let routes = shared_routes().into_iter().chain(reads::routes(false)).chain([webhook(access)]).map(|route| {
         let ApiRoute { path, handler, says } = route;
         if says.needs == Permission::Nothing {
             return ApiRoute { path, handler, says };
@@ -166,7 +125,8 @@ pub fn public(
 }
 
 pub fn document(access: &AccessControl) -> serde_json::Value {
-    let routes: Vec<ApiRoute> = shared_routes().into_iter().chain([webhook(access)]).collect();
+    let routes: Vec<ApiRoute> =
+        shared_routes().into_iter().chain(reads::routes(false)).chain([webhook(access)]).collect();
     openapi::document(routes.iter().map(|route| (&*route.path, &route.says)), transport(access))
 }
 
@@ -182,7 +142,7 @@ fn transport(access: &AccessControl) -> Transport {
 
 /// The router for the owner of the socket.
 pub fn private(handle: Handle, notifications: Notifications, shelf: Arc<dyn TemplateStore>) -> Router {
-    let routes = shared_routes().into_iter().chain(command_line_routes()).collect();
+    let routes = shared_routes().into_iter().chain(reads::routes(true)).collect();
     let router = router(handle, routes, Transport::Socket).layer(Extension(notifications));
     router.layer(Extension(shelf)).layer(Extension(Identity::owner())).layer(Extension(RequestCounts::default()))
 }
@@ -194,63 +154,17 @@ fn shared_routes() -> Vec<ApiRoute> {
         ApiRoute::new("/readyz", get(readyz), openapi::readyz()),
         ApiRoute::new("/health", get(health), openapi::health()),
         ApiRoute::new("/metrics", get(metrics), openapi::metrics()),
-        ApiRoute::new("/api/v1/status", get(status_all), openapi::status()),
-        ApiRoute::new("/api/v1/services", get(services::services), openapi::services_of()),
-        ApiRoute::new("/api/v1/services/{name}", get(service), openapi::service()),
-        ApiRoute::new(
-            "/api/v1/services/{name}/events",
-            get(events_of_service),
-            openapi::events(RequestForm::OfService),
-        ),
-        ApiRoute::new(
-            "/api/v1/services/{name}/history",
-            get(history_of_service),
-            openapi::history(RequestForm::OfService),
-        ),
-        ApiRoute::new("/api/v1/services/{name}/logs", get(logs_of_service), openapi::logs(RequestForm::OfService)),
-        ApiRoute::new("/api/v1/drift", get(drift), openapi::drift()),
-        ApiRoute::new("/api/v1/plan", get(plan), openapi::plan()),
-        ApiRoute::new("/api/v1/preview", get(preview), openapi::preview()),
-        ApiRoute::new("/api/v1/subnets", get(subnets), openapi::subnets()),
-        ApiRoute::new("/api/v1/unmanaged", get(unmanaged), openapi::unmanaged()),
         ApiRoute::new("/api/v1/schema", get(schema), openapi::schema()),
         ApiRoute::new("/errors/{code}", get(error_code_page), openapi::page()),
         ApiRoute::new("/api/v1/act", post(act::act), openapi::act()),
-        ApiRoute::new("/api/v1/logs", get(logs_whole), openapi::logs(RequestForm::Whole)),
         ApiRoute::new("/api/v1/logs/follow", get(logs_follow), openapi::logs_follow()),
-        ApiRoute::new("/api/v1/events", get(events_whole), openapi::events(RequestForm::Whole)),
-        ApiRoute::new("/api/v1/history", get(history_whole), openapi::history(RequestForm::Whole)),
-        ApiRoute::new("/api/v1/explain", get(explain_whole), openapi::explain(RequestForm::Whole)),
-        ApiRoute::new("/api/v1/trace", get(trace_whole), openapi::trace(RequestForm::Whole)),
     ];
     routes.extend(verbs::routes());
-    routes.extend(instances::routes());
-    routes.extend(apps::routes());
-    routes.extend(pools::routes());
     routes.extend(pool_machines::routes());
     routes.extend(manifests::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());
     routes.extend(notifications::routes());
-    routes
-}
-
-/// Texts for the command line of the same version.
-fn command_line_routes() -> Vec<ApiRoute> {
-    let mut routes = instances::command_line_routes();
-    routes.extend(apps::command_line_routes());
-    routes.extend(pools::command_line_routes());
-    routes.extend([
-        ApiRoute::new("/api/v1/plan/text", get(plan_text), openapi::plan_text()),
-        ApiRoute::new("/api/v1/status/text", get(status_text), openapi::status_text()),
-        ApiRoute::new("/api/v1/services/{name}/text", get(service_text), openapi::service_text()),
-        ApiRoute::new("/api/v1/subnets/text", get(subnets_text), openapi::subnets_text()),
-        ApiRoute::new("/api/v1/logs/text", get(logs_of), openapi::logs(RequestForm::Text)),
-        ApiRoute::new("/api/v1/events/text", get(events_of), openapi::events(RequestForm::Text)),
-        ApiRoute::new("/api/v1/history/text", get(history_of), openapi::history(RequestForm::Text)),
-        ApiRoute::new("/api/v1/explain/text", get(explain_of), openapi::explain(RequestForm::Text)),
-        ApiRoute::new("/api/v1/trace/text", get(trace_of), openapi::trace(RequestForm::Text)),
-    ]);
     routes
 }
 
@@ -313,28 +227,6 @@ pub fn spawn_detached(work: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(work));
 }
 
-/// The length of a page: what was asked for, or the largest.
-///
-/// # Errors
-/// Why it cannot be.
-fn page_length(asked: Option<u32>, largest: usize) -> Result<usize, String> {
-    let length = asked.map_or(largest, |asked| usize::try_from(asked).unwrap_or(usize::MAX));
-    if (1..=largest).contains(&length) {
-        Ok(length)
-    } else {
-        Err(format!("limit: {length} is not from 1 to {largest}"))
-    }
-}
-
-/// The document of an answer, or why there is none.
-fn document_of(answer: Option<CommandAnswer>) -> Response {
-    let Some(answer) = answer else { return stopping() };
-    match answer.refused() {
-        Some(refused) => problem::refusal(&refused),
-        None => Json(answer.document).into_response(),
-    }
-}
-
 async fn readyz(State(handle): State<Handle>) -> Response {
     let (pass, _) = handle.last_pass();
     if pass.context.is_some() {
@@ -380,50 +272,6 @@ async fn metrics(State(handle): State<Handle>, Extension(asked): Extension<Reque
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
-async fn status_all(State(handle): State<Handle>) -> Response {
-    Json(status_document(&handle).await).into_response()
-}
-
-/// The status document with what only the ledger knows: the last run.
-async fn status_document(handle: &Handle) -> serde_json::Value {
-    let (pass, next) = handle.last_pass();
-    let next = (next.0 > 0).then_some(next);
-    let mut document = report::status_json(&pass, next);
-    if let (Ok(Some(run)), Some(object)) = (handle.ledger().last_run().await, document.as_object_mut()) {
-        let run = json!({
-            "id": run.id, "started_at": run.started.rfc3339(), "result": run.result, "writes": run.writes,
-            "duration_s": run.ended.map(|ended| (ended - run.started).0 / 1000),
-        });
-        object.insert("last_run".to_owned(), run);
-    }
-    document
-}
-
-async fn service(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
-    let (pass, _) = handle.last_pass();
-    match pass.statuses().get(&name) {
-        Some(row) => Json(with_events(&handle, report::service_json(&pass, row), &name).await.0).into_response(),
-        None => no_such(&name),
-    }
-}
-
-/// The document of a service with its recent events.
-async fn with_events(handle: &Handle, mut document: serde_json::Value, name: &str) -> (serde_json::Value, Vec<Event>) {
-    let events = handle.ledger().events(name, EVENTS_SHOWN).await.unwrap_or_default();
-    if let Some(object) = document.as_object_mut() {
-        object.insert("events".to_owned(), report::events_json(&events));
-    }
-    (document, events)
-}
-
-async fn drift(State(handle): State<Handle>) -> Response {
-    Json(report::drift_json(&handle.last_pass().0)).into_response()
-}
-
-async fn plan(State(handle): State<Handle>) -> Response {
-    Json(report::plan_json(&handle.last_pass().0)).into_response()
-}
-
 /// The target of a problem's `type`.
 async fn error_code_page(Path(code): Path<String>) -> Response {
     error_page(code.strip_suffix(".md").unwrap_or(&code))
@@ -440,64 +288,6 @@ pub fn error_page(code: &str) -> Response {
             problem(StatusCode::NOT_FOUND, Code::A1004, &format!("there is no error code {code}"), "see docs/errors")
         }
     }
-}
-
-async fn plan_text(
-    State(handle): State<Handle>,
-    Query(query): Query<StyleQuery>,
-    Query(of): Query<PlanQuery>,
-) -> Response {
-    let form = match (query.markdown, query.asks) {
-        (true, _) => PlanForm::Markdown,
-        (false, true) => PlanForm::Asks,
-        (false, false) => PlanForm::Whole,
-    };
-    text_answer(commands::plan(&handle, of.reference.as_deref(), query.style(), form).await)
-}
-
-/// As if the source followed another ref.
-async fn preview(State(handle): State<Handle>, Query(of): Query<PlanQuery>) -> Response {
-    document_of(commands::plan(&handle, of.reference.as_deref(), Style::PLAIN, PlanForm::Whole).await)
-}
-
-async fn subnets(State(handle): State<Handle>) -> Response {
-    Json(subnets::document(&handle.last_pass().0)).into_response()
-}
-
-async fn subnets_text(State(handle): State<Handle>, Query(query): Query<StyleQuery>) -> Response {
-    text_answer(commands::subnets(&handle, query.style()).await)
-}
-
-async fn status_text(State(handle): State<Handle>, Query(query): Query<StyleQuery>) -> Response {
-    let ((pass, next), now) = (handle.last_pass(), handle.now());
-    let text = report::status_text(&pass, query.listing(), now, Some(next), query.style());
-    let document = service_list::document(&pass, status_document(&handle).await, query.only);
-    let answer = commands::CommandAnswer { document, text, exit: 0 };
-    Json(answer).into_response()
-}
-
-async fn logs_of(State(handle): State<Handle>, Query(of): Query<LogsQuery>) -> Response {
-    text_answer(logs::logs(&handle, &of).await)
-}
-
-async fn logs_whole(State(handle): State<Handle>, Query(of): Query<LogsQuery>) -> Response {
-    document_of(logs::logs(&handle, &of).await)
-}
-
-async fn logs_of_service(
-    State(handle): State<Handle>,
-    Path(name): Path<String>,
-    Query(of): Query<LogsQuery>,
-) -> Response {
-    let answer = logs::logs(&handle, &LogsQuery { name: Some(name.clone()), ..of }).await;
-    // A container of another service may have this name.
-    let answer = answer.map(|mut answer| {
-        if let Some(containers) = answer.document["containers"].as_array_mut() {
-            containers.retain(|one| one["service"] == name.as_str());
-        }
-        answer
-    });
-    document_of(answer)
 }
 
 /// JSON lines: one `line` each; an `end` when there is nothing to follow, or the daemon stops.
@@ -517,120 +307,12 @@ async fn logs_follow(
     act::json_lines("line", inbox, Box::pin(ending), lasts)
 }
 
-async fn events_of(
-    State(handle): State<Handle>,
-    Query(of): Query<EventsQuery>,
-    Query(query): Query<StyleQuery>,
-) -> Response {
-    text_answer(Some(events::events(&handle, &of, query.lang).await))
-}
-
-async fn events_whole(
-    State(handle): State<Handle>,
-    Extension(who): Extension<Identity>,
-    headers: HeaderMap,
-    Query(of): Query<EventsQuery>,
-) -> Response {
-    if sse::is_requested(&headers) {
-        return sse::stream(handle, &headers, &who.account, true);
-    }
-    document_of(Some(events::events(&handle, &of, Language::En).await))
-}
-
-async fn events_of_service(
-    State(handle): State<Handle>,
-    Path(name): Path<String>,
-    Query(of): Query<EventsQuery>,
-) -> Response {
-    let of = EventsQuery { service: Some(name), name: None, ..of };
-    document_of(Some(events::events(&handle, &of, Language::En).await))
-}
-
-async fn history_of(
-    State(handle): State<Handle>,
-    Query(of): Query<HistoryQuery>,
-    Query(query): Query<StyleQuery>,
-) -> Response {
-    text_answer(Some(history::history(&handle, &of, query.lang).await))
-}
-
-async fn history_whole(State(handle): State<Handle>, Query(of): Query<HistoryQuery>) -> Response {
-    document_of(Some(history::history(&handle, &of, Language::En).await))
-}
-
-async fn history_of_service(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
-    let of = HistoryQuery { name: Some(name), ..HistoryQuery::default() };
-    document_of(Some(history::history(&handle, &of, Language::En).await))
-}
-
-/// A request for an explanation.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct ExplainQuery {
-    /// An address, or the end of it.
-    pub thing: String,
-}
-
-async fn explain_of(
-    State(handle): State<Handle>,
-    Query(query): Query<StyleQuery>,
-    Query(of): Query<ExplainQuery>,
-) -> Response {
-    text_answer(explain::explain(&handle, &of.thing, query.style()).await)
-}
-
-async fn explain_whole(State(handle): State<Handle>, Query(of): Query<ExplainQuery>) -> Response {
-    document_of(explain::explain(&handle, &of.thing, Style::PLAIN).await)
-}
-
-/// A request for a trace.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct TraceQuery {
-    /// A full domain name.
-    pub domain: String,
-}
-
-async fn trace_of(
-    State(handle): State<Handle>,
-    Query(query): Query<StyleQuery>,
-    Query(of): Query<TraceQuery>,
-) -> Response {
-    text_answer(trace::trace(&handle, &of.domain, query.style()).await)
-}
-
-async fn trace_whole(State(handle): State<Handle>, Query(of): Query<TraceQuery>) -> Response {
-    document_of(trace::trace(&handle, &of.domain, Style::PLAIN).await)
-}
-
-async fn service_text(
-    State(handle): State<Handle>,
-    Path(name): Path<String>,
-    Query(query): Query<StyleQuery>,
-) -> Response {
-    let (pass, _) = handle.last_pass();
-    let row = pass.statuses().get(&name).map(|row| report::service_json(&pass, row));
-    let Some(row) = row else {
-        return document_of(Some(find_address::no_service(&pass, &name)));
-    };
-    let (document, events) = with_events(&handle, row, &name).await;
-    match report::service_text(&pass, &name, &events, handle.now(), query.style()) {
-        Some(text) => Json(commands::CommandAnswer { document, text, exit: 0 }).into_response(),
-        None => no_such(&name),
-    }
-}
-
-/// The text as the command line prints it.
-fn text_answer(answer: Option<CommandAnswer>) -> Response {
-    answer.map_or_else(stopping, |answer| Json(answer).into_response())
-}
-
-async fn unmanaged(State(handle): State<Handle>) -> Response {
-    Json(service_list::unmanaged_json(&handle.last_pass().0)).into_response()
-}
-
 async fn schema() -> Response {
     Json(manifest::schema()).into_response()
+}
+
+fn stopping() -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, Code::A0904, "Amarre is stopping", "try again when it runs")
 }
 
 fn no_such(name: &str) -> Response {
@@ -640,8 +322,4 @@ fn no_such(name: &str) -> Response {
         &format!("there is no service {name}"),
         "amarre status --all lists them",
     )
-}
-
-fn stopping() -> Response {
-    problem(StatusCode::SERVICE_UNAVAILABLE, Code::A0904, "Amarre is stopping", "try again when it runs")
 }

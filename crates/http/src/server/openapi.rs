@@ -8,16 +8,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-pub(super) use self::apps::*;
 pub(super) use self::schemas::{any_json, arguments, count, flag_type, line, list, or_null, roles, text, written};
-use self::schemas::{healths, object, syncs, with};
 pub(super) use self::schemas::{named, texts};
+use self::schemas::{object, with};
 use super::auth::Permission;
 use super::problem::PROBLEM;
+use super::reads;
 use crate::accounts::Role;
 use crate::engine::commands::act::{ActArgs, VerbRow};
-use crate::engine::report::instances::{self, InstanceState};
-use crate::engine::report::service_list::Only;
+use crate::engine::commands::reads::{ReadArg, ReadCost, ReadRow, ReadSchema, ReadShape};
 
 /// The path of the document.
 pub const PATH: &str = "/api/v1/openapi.json";
@@ -64,6 +63,40 @@ impl Operation {
     /// A document of Amarre, by the name of its schema.
     pub(super) fn document(id: &'static str, summary: &'static str, schema: &str) -> Self {
         Self::get(id, summary).returns(200, summary, JSON, &named(schema)).refuses(503, STARTING)
+    }
+
+    /// A read of the table.
+    pub(super) fn reads(row: &'static ReadRow) -> Self {
+        let schema = match row.schema {
+            ReadSchema::Named([one]) => named(one),
+            ReadSchema::Named(several) => {
+                json!({"anyOf": several.iter().map(|name| named(name)).collect::<Vec<_>>()})
+            }
+            ReadSchema::OfStruct(schema) => json!(schema(&mut schemas::generator())),
+        };
+        let mut operation = Self::get(row.id, row.about)
+            .returns(200, row.about, JSON, &schema)
+            .returns(200, row.about, TEXT, &text())
+            .returns(200, row.about, reads::ANSWER, &named("Answer"));
+        if row.is_live {
+            let live = "With `Accept: text/event-stream`: as it happens; a message says that there is something new";
+            operation = operation.returns(200, live, "text/event-stream", &text());
+        }
+        for arg in row.args {
+            operation = operation.parameter(parameter(row, arg));
+        }
+        for (status, what) in row.refuses {
+            operation = operation.refuses(*status, what);
+        }
+        if row.args.iter().any(|arg| !row.is_in_path(arg)) {
+            operation = operation.checks_query();
+        }
+        operation = operation.refuses(503, STARTING);
+        Self {
+            needs: row.role.map_or(Permission::Look, Permission::Role),
+            works: row.cost == ReadCost::NewPass,
+            ..operation
+        }
     }
 
     /// Without authentication.
@@ -150,11 +183,6 @@ impl Operation {
     /// An invalid query.
     pub(super) fn checks_query(self) -> Self {
         self.refuses(400, "A1013: a parameter of the query is not what it should be")
-    }
-
-    /// For the command line, which prints the text.
-    fn answer(id: &'static str, summary: &'static str) -> Self {
-        with_style(Self::document(id, summary, "Answer")).checks_query().refuses(503, STOPPING)
     }
 
     fn json(&self, over: Transport) -> Json {
@@ -303,93 +331,14 @@ pub(super) fn metrics() -> Operation {
     operation.returns(200, "The OpenMetrics form", super::metrics::CONTENT_TYPE, &text())
 }
 
-pub(super) fn status() -> Operation {
-    Operation::document("status", "Everything", "Status")
-}
-
-pub(super) fn services_of() -> Operation {
-    let words = |words: Vec<&str>| json!({"enum": words});
-    let only: Vec<&str> = Only::WORDS.iter().map(|(word, _)| *word).filter(|word| *word != "unmanaged").collect();
-    paged(Operation::document("services", "Services, those that are asked for", "Services"))
-        .parameter(in_query("q", "Words that all match: part of a name, a domain or an image, an address, `access:none`, `image:`, `host:`, `kind:`", &text()))
-        .parameter(in_query("sync", "Only with this sync status", &syncs()))
-        .parameter(in_query("health", "Only with this health", &healths()))
-        .parameter(in_query("host", "Only on this host", &text()))
-        .parameter(in_query("only", "One sort of services", &words(only)))
-        .parameter(in_query("sort", "By what; with `-`, the other way round", &words(super::services::SORTS.to_vec())))
-        .checks_query()
-}
-
-pub(super) fn service() -> Operation {
-    let operation = Operation::document("service", "One service with what happened to it last", "ServiceWithEvents");
-    of_service(operation)
-}
-
-pub(super) fn drift() -> Operation {
-    Operation::document("drift", "What differs from what was last applied", "Drift")
-}
-
-pub(super) fn plan() -> Operation {
-    Operation::document("plan", "What would be done", "Plan")
-}
-
-pub(super) fn preview() -> Operation {
-    let operation =
-        Operation::document("preview", "Looks anew and plans, perhaps for another state of the source", "Plan");
-    let reference = in_query("ref", "A branch, tag or commit that does not come into force", &text());
-    let operation = operation.parameter(reference).checks_query().costs().only(Role::Viewer);
-    operation.refuses(409, "There is no such state, or it cannot be read").refuses(503, STOPPING)
-}
-
-pub(super) fn subnets() -> Operation {
-    Operation::document("subnets", "Who has which subnet and address, and where room is", "Subnets")
-}
-
 pub(super) fn page() -> Operation {
     let operation = Operation::get("page", "The page of an error code").parameter(in_path("code", "As in A0401"));
     let operation = operation.returns(200, "Markdown", "text/markdown; charset=utf-8", &text()).open();
     operation.refuses(404, "A1004: there is no such code")
 }
 
-pub(super) fn unmanaged() -> Operation {
-    Operation::document("unmanaged", "What is here that no manifest names", "Unmanaged")
-}
-
 pub(super) fn schema() -> Operation {
     Operation::get("schema", "The JSON Schema of manifests").returns(200, "A JSON Schema", JSON, &any_json()).open()
-}
-
-pub(super) fn plan_text() -> Operation {
-    let reference = in_query("ref", "A branch, tag or commit that does not come into force", &text());
-    let operation = Operation::answer("plan_text", "Looks anew and plans").parameter(reference);
-    operation.parameter(flag("markdown", "As the comment of a merge request"))
-}
-
-pub(super) fn subnets_text() -> Operation {
-    Operation::answer("subnets_text", "Looks anew at the subnets")
-}
-
-pub(super) fn status_text() -> Operation {
-    let only: Vec<&str> = Only::WORDS.iter().map(|(word, _)| *word).collect();
-    let operation = Operation::answer("status_text", "The status with its text");
-    let operation = operation.parameter(flag("all", "Quiet services too")).parameter(flag("wide", "More columns"));
-    operation.parameter(in_query("only", "One sort of services", &json!({"enum": only})))
-}
-
-pub(super) fn service_text() -> Operation {
-    of_service(Operation::answer("service_text", "A service with its text"))
-}
-
-/// The output of containers: of all, of one service by its path, or as text.
-pub(super) fn logs(form: RequestForm) -> Operation {
-    let what = "What containers printed last";
-    let operation = match form {
-        RequestForm::Whole => of_optional_service(query_operation("logs", what, "Logs")),
-        RequestForm::OfService => of_service(query_operation("service_logs", what, "Logs")),
-        RequestForm::Text => of_optional_service(Operation::answer("logs_text", what)),
-    };
-    let operation = operation.parameter(flag("last_failed", "What is kept of those that failed"));
-    operation.parameter(in_query("lines", "At most so many of each, 50 if not said", &small())).only(Role::Viewer)
 }
 
 pub(super) fn logs_follow() -> Operation {
@@ -404,62 +353,6 @@ pub(super) fn logs_follow() -> Operation {
         .only(Role::Viewer)
 }
 
-pub(super) fn events(form: RequestForm) -> Operation {
-    let what = "What was done and seen; the newest, the oldest of them first";
-    let name = in_query("name", "A service, an address or its end; without one, all", &text());
-    let operation = match form {
-        RequestForm::Whole => {
-            let live = "With `Accept: text/event-stream`: as it happens; a message says that there is something new";
-            let live = query_operation("events", what, "Events").returns(200, live, "text/event-stream", &text());
-            live.parameter(name)
-        }
-        RequestForm::OfService => of_service(query_operation("service_events", what, "Events")),
-        RequestForm::Text => Operation::answer("events_text", what).parameter(name),
-    };
-    let operation =
-        operation.parameter(in_query("kind", "`created`, `failed`, …, or a reason such as `drift`", &text()));
-    let operation = operation.parameter(in_query("since_s", "Not older than so many seconds", &small()));
-    cursor(operation, 50).only(Role::Viewer)
-}
-
-/// Runs, and the versions of a service.
-pub(super) fn history(form: RequestForm) -> Operation {
-    let what = "Runs, what one of them did, or the versions of a service";
-    let operation = match form {
-        RequestForm::Whole => of_optional_service(query_operation("history", what, "History")),
-        RequestForm::OfService => {
-            return of_service(query_operation("service_history", "Its versions", "History")).only(Role::Viewer);
-        }
-        RequestForm::Text => of_optional_service(Operation::answer("history_text", what)),
-    };
-    let at = in_query("at_ms", "What was done then, milliseconds since 1970", &count());
-    let to = in_query("to_ms", "With `at_ms`: what was done from then until before this", &count());
-    cursor(operation.parameter(at).parameter(to), 20).only(Role::Viewer)
-}
-
-/// Why a resource is there.
-pub(super) fn explain(form: RequestForm) -> Operation {
-    let what = "Why a thing is there, whose it is, where its fields come from";
-    let operation = match form {
-        RequestForm::Whole | RequestForm::OfService => query_operation("explain", what, "Explain"),
-        RequestForm::Text => Operation::answer("explain_text", what),
-    };
-    operation.parameter(in_query("thing", "An address, or the end of it", &text())).only(Role::Viewer)
-}
-
-/// The path of a request.
-pub(super) fn trace(form: RequestForm) -> Operation {
-    let what = "The way of a request, from the name to the container";
-    let operation = match form {
-        RequestForm::Whole | RequestForm::OfService => query_operation("trace", what, "Trace"),
-        RequestForm::Text => Operation::answer("trace_text", what),
-    };
-    let name = json!({"type": "string", "format": "hostname", "maxLength": 253});
-    let mut domain = in_query("domain", "A whole name", &name);
-    domain["required"] = json!(true);
-    operation.parameter(domain).only(Role::Viewer)
-}
-
 pub(super) fn webhook() -> Operation {
     let taken = json!({"type": "object", "properties": {"taken": flag_type(), "why": text()}, "required": ["taken"]});
     Operation::new("post", "webhook", "A forge says that something was pushed; signed with `server.webhook_secret`")
@@ -471,162 +364,36 @@ pub(super) fn webhook() -> Operation {
         .open()
 }
 
-fn of_pool(operation: Operation) -> Operation {
-    operation.parameter(in_path("name", "Its name")).refuses(404, "A1002: there is no such pool").only(Role::Member)
-}
-
-pub(super) fn pools() -> Operation {
-    Operation::document("pools", "All pools", "MachinePools").only(Role::Member)
-}
-
-pub(super) fn pool() -> Operation {
-    of_pool(Operation::document("pool", "One pool with its machines and reservations", "MachinePool"))
-}
-
-pub(super) fn pool_history() -> Operation {
-    of_pool(Operation::document("pool_history", "Who had which machines of a pool", "Reservations")).only(Role::Viewer)
-}
-
-pub(super) fn pools_text() -> Operation {
-    Operation::answer("pools_text", "The pools, as the command line prints them").only(Role::Viewer)
-}
-
-pub(super) fn pool_text() -> Operation {
-    of_pool(Operation::answer("pool_text", "A pool, as the command line prints it"))
-}
-
-pub(super) fn pool_history_text() -> Operation {
-    of_pool(Operation::answer("pool_history_text", "Its history, as the command line prints it"))
-}
-
-pub(super) fn pool_key_text() -> Operation {
-    Operation::answer("pool_key_text", "The line that lets Amarre into machines").only(Role::Viewer)
-}
-
-fn of_instance(operation: Operation) -> Operation {
-    let name = "The name of its manifest, `CLOUD:ID`, or a vendor's name that only one has";
-    operation.parameter(in_path("name", name)).refuses(404, "A1002: there is no such instance")
-}
-
-fn filtered(operation: Operation) -> Operation {
-    let words = |words: Vec<&str>| json!({"enum": words});
-    let sorts = instances::SORTS.into_iter().flat_map(|sort| [sort.to_owned(), format!("-{sort}")]);
-    operation
-        .parameter(in_query("q", "Part of a name, an id, an address or a size", &text()))
-        .parameter(in_query("cloud", "Only of this cloud", &text()))
-        .parameter(in_query("project", "Only of this project", &text()))
-        .parameter(in_query("region", "Only in this region", &text()))
-        .parameter(in_query(
-            "state",
-            "Only in this state",
-            &words(InstanceState::ALL.map(InstanceState::word).to_vec()),
-        ))
-        .parameter(in_query("managed", "Only those with a manifest, or without", &words(vec!["yes", "no"])))
-        .parameter(in_query(
-            "sort",
-            "By what; with `-`, the other way round",
-            &json!({"enum": sorts.collect::<Vec<_>>()}),
-        ))
-        .checks_query()
-}
-
-pub(super) fn instances() -> Operation {
-    paged(filtered(Operation::document(
-        "instances",
-        "The servers of all clouds, those that are asked for",
-        "Instances",
-    )))
-}
-
-pub(super) fn instance() -> Operation {
-    of_instance(Operation::document("instance", "One server with what happened to it last", "InstanceWithEvents"))
-}
-
-pub(super) fn instance_schedule() -> Operation {
-    of_instance(Operation::document("instance_schedule", "The next ticks of a server's timetable", "InstanceSchedule"))
-        .refuses(409, "A0461: it has no timetable")
-}
-
-pub(super) fn instance_logs() -> Operation {
-    logged(Operation::document("instance_logs", "Requests, answers and changes of status of a server", "InstanceLog"))
-}
-
-pub(super) fn instance_logs_text() -> Operation {
-    logged(Operation::answer("instance_logs_text", "The same, as the command line prints it"))
-}
-
-fn logged(operation: Operation) -> Operation {
-    of_instance(operation)
-        .parameter(in_query("lines", "The last so many, 50 if not said, at most 500", &small()))
-        .checks_query()
-}
-
-pub(super) fn instances_text() -> Operation {
-    filtered(Operation::answer("instances_text", "The list, as the command line prints it"))
-}
-
-pub(super) fn instance_text() -> Operation {
-    of_instance(Operation::answer("instance_text", "A server, as the command line prints it"))
-}
-
-pub(super) fn instance_schedule_text() -> Operation {
-    of_instance(Operation::answer("instance_schedule_text", "The next ticks, as the command line prints them"))
-}
-
-pub(super) fn instance_manifests_text() -> Operation {
-    filtered(Operation::answer("instance_manifests_text", "Manifests of servers that have none"))
-}
-
 pub(super) fn act() -> Operation {
     with_style(Operation::new("post", "act", "Acts; docs/http.md lists what each command needs"))
         .acts(named("Act"))
         .only(Role::Member)
 }
 
-/// Options for the form of a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestForm {
-    Whole,
-    /// A document about the service that the path names.
-    OfService,
-    /// With the text that the command line prints.
-    Text,
-}
-
 const STARTING: &str = "A1035: Amarre is starting, and has not looked at anything yet";
 pub(super) const STOPPING: &str = "A0904: Amarre is stopping; A0903: the ledger cannot be read";
-
-/// A document that may need a pass.
-fn query_operation(id: &'static str, summary: &'static str, schema: &str) -> Operation {
-    let mut operation = Operation::document(id, summary, schema).checks_query();
-    operation.works = !matches!(id, "events" | "service_events" | "history");
-    operation
-        .refuses(404, "A1002: there is nothing of this name")
-        .refuses(409, "The code says why")
-        .refuses(503, STOPPING)
-}
-
-fn of_service(operation: Operation) -> Operation {
-    operation.parameter(in_path("name", "Its name")).refuses(404, "A1002: there is no such service")
-}
 
 fn of_optional_service(operation: Operation) -> Operation {
     operation.parameter(in_query("name", "A service or a container; without one, all", &text()))
 }
 
-fn paged(operation: Operation) -> Operation {
-    let operation = operation.parameter(in_query(
-        "limit",
-        "At most so many; 1,000 if not said, and at most",
-        &json!({"type": "integer", "minimum": 1, "maximum": 1_000}),
-    ));
-    operation.parameter(in_query("cursor", "Where to go on: the `next` of another answer", &small()))
-}
-
-fn cursor(operation: Operation, usual: u32) -> Operation {
-    let what = format!("At most so many, {usual} if not said");
-    let operation = operation.parameter(in_query("limit", &what, &small()));
-    operation.parameter(in_query("cursor", "What was before: the `next` of another answer", &small()))
+/// An argument of a read.
+fn parameter(row: &ReadRow, arg: &ReadArg) -> Json {
+    let schema = match arg.shape {
+        ReadShape::Text => text(),
+        ReadShape::Domain => json!({"type": "string", "format": "hostname", "maxLength": 253}),
+        ReadShape::Flag => json!({"type": "boolean", "default": false}),
+        ReadShape::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+        ReadShape::Word(words) => json!({"enum": words()}),
+    };
+    if row.is_in_path(arg) {
+        return in_path(arg.name, arg.about);
+    }
+    let mut parameter = in_query(arg.name, arg.about, &schema);
+    if arg.is_required {
+        parameter["required"] = json!(true);
+    }
+    parameter
 }
 
 /// A number that fits its reader.

@@ -8,9 +8,9 @@ use super::act::{ActArgs, VerbCall};
 use super::builds;
 use super::edit_manifest::{self, FileChange, ManifestDraft, ManifestRemark};
 use super::manifest_text::with_keys;
-use super::pools::{Early, after_a_look};
+use super::pools::after_a_look;
 use super::resize_instance::author;
-use super::{CommandAnswer, converge, find_address, ledger_refused, refused};
+use super::{CommandAnswer, CommandEnd, converge, find_address, ledger_refused, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::deployments::DeploymentStats;
@@ -110,7 +110,7 @@ pub(super) fn no_deployment(id: &str) -> CommandAnswer {
 
 /// Deploys the newest commit of an app now, or of another branch, tag or commit: that is written into its manifest. `pull`: on what
 /// registries have under the names of the images that it is built from; that is for every service that is built.
-pub async fn deploy(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
+pub async fn deploy(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let (args, name) = (asked.args, asked.args.text("app"));
     handle.fetch().await;
     let is_built = |pass: &PassResult| {
@@ -121,7 +121,7 @@ pub async fn deploy(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswe
     let (pass, ()) = after_a_look(handle, is_built).await?;
     let said = if args.flag("pull") { builds::move_on(handle, &pass, name).await? } else { Vec::new() };
     if let Some(reference) = args.given("ref") {
-        let Some((source, _)) = pass.apps.get(name) else { return Err(Some(no_app(&pass, name))) };
+        let Some((source, _)) = pass.apps.get(name) else { return Err(no_app(&pass, name).into()) };
         // The id of a commit is one of the branch or tag that is followed.
         let is_commit = reference.len() == 40 && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
         let wanted = if is_commit {
@@ -135,13 +135,13 @@ pub async fn deploy(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswe
     }
     if pass.rollbacks.contains_key(name) {
         // Whoever deploys goes on with the manifest.
-        handle.request(LoopCommand::Resume { service: name.to_owned() }).await.ok_or(None)?;
+        handle.request(LoopCommand::Resume { service: name.to_owned() }).await.ok_or(CommandEnd::Stopping)?;
     }
-    let pass = handle.look_only().await.ok_or(None)?.pass;
-    find_address::active_service(&pass, name).map_err(Some)?;
+    let pass = handle.look_only().await.ok_or(CommandEnd::Stopping)?.pass;
+    find_address::active_service(&pass, name).map_err(CommandEnd::from)?;
     let retry = LoopCommand::Retry { service: name.to_owned(), creates_again: false };
-    if let Some(error) = handle.request(retry).await.ok_or(None)?.error {
-        return Err(Some(ledger_refused(handle.ledger(), &error, "nothing was deployed")));
+    if let Some(error) = handle.request(retry).await.ok_or(CommandEnd::Stopping)?.error {
+        return Err(ledger_refused(handle.ledger(), &error, "nothing was deployed").into());
     }
     let style = asked.style;
     let mut answer = converged(handle, name, asked).await?;
@@ -155,7 +155,7 @@ pub async fn deploy(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswe
 }
 
 /// Stops the containers of an app, or starts them: `state` of its manifest says so.
-pub async fn set_stopped(handle: &Handle, asked: VerbCall<'_>, stopped: bool) -> Result<CommandAnswer, Early> {
+pub async fn set_stopped(handle: &Handle, asked: VerbCall<'_>, stopped: bool) -> Result<CommandAnswer, CommandEnd> {
     let name = asked.args.text("app");
     handle.fetch().await;
     let is_app = |pass: &PassResult| if pass.apps.contains_key(name) { Ok(()) } else { Err(no_app(pass, name)) };
@@ -165,9 +165,9 @@ pub async fn set_stopped(handle: &Handle, asked: VerbCall<'_>, stopped: bool) ->
     converged(handle, name, asked).await
 }
 
-async fn converged(handle: &Handle, name: &str, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
+async fn converged(handle: &Handle, name: &str, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let only = Some(BTreeSet::from([name.to_owned()]));
-    converge(handle, None, only, asked.args.timeout_ms(), asked.style, asked.steps).await.ok_or(None)
+    converge(handle, None, only, asked.args.timeout_ms(), asked.style, asked.steps).await.ok_or(CommandEnd::Stopping)
 }
 
 /// Writes a key of the manifest of an app, where that changes it.
@@ -179,10 +179,10 @@ async fn write_keys(
     written: &str,
     message: String,
     args: &ActArgs,
-) -> Result<(), Early> {
+) -> Result<(), CommandEnd> {
     let Some((file, before)) = edit_manifest::file_of(pass, name) else {
         let message = format!("the manifest of {name} cannot be read now");
-        return Err(Some(refused(Code::A0461, &message, "amarre validate says why")));
+        return Err(refused(Code::A0461, &message, "amarre validate says why").into());
     };
     let Some(after) = with_keys(&before, name, &[key], written) else {
         let message = format!("{file} is not written line by line, so Amarre does not change it");
@@ -191,19 +191,19 @@ async fn write_keys(
         } else {
             format!("write there by hand: {}", written.trim())
         };
-        return Err(Some(refused(Code::A0461, &message, &hint)));
+        return Err(refused(Code::A0461, &message, &hint).into());
     };
     if after.trim_end() == before.trim_end() {
         return Ok(());
     }
     let ManifestDraft { settle, .. } =
-        edit_manifest::draft(handle, (&file, &after), name, Vec::new(), true).await.ok_or(None)?;
+        edit_manifest::draft(handle, (&file, &after), name, Vec::new(), true).await.ok_or(CommandEnd::Stopping)?;
     if !settle.is_empty() {
-        return Err(Some(remarked(&settle)));
+        return Err(remarked(&settle).into());
     }
     let author = author(args.text("by"));
     let change = FileChange { file, before: Some(before), after: Some(after), author, message };
-    edit_manifest::write(handle, change).await.map_err(|why| Some(remarked(&[why])))
+    edit_manifest::write(handle, change).await.map_err(|why| remarked(&[why]).into())
 }
 
 /// What has to be settled first.
@@ -314,7 +314,7 @@ impl NewApp {
 }
 
 /// Puts an app on line from its URL: writes its manifest, after a look at the repository.
-pub async fn create(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
+pub async fn create(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let args = asked.args;
     let text = |name: &str| args.text(name).trim().to_owned();
     let port = args.count("port").map(|port| port.to_string()).unwrap_or_default();
@@ -330,22 +330,26 @@ pub async fn create(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswe
         more: String::new(),
     };
     handle.fetch().await;
-    handle.pass().await.ok_or(None)?;
+    handle.pass().await.ok_or(CommandEnd::Stopping)?;
     if edit_manifest::is_taken(handle, &new.name) {
         let message = format!("{} is there already", new.name);
-        return Err(Some(refused(Code::A0461, &message, "take another name, or change its manifest")));
+        return Err(refused(Code::A0461, &message, "take another name, or change its manifest").into());
     }
-    let unwritten = |(what, hint): (String, String)| Some(refused(Code::A0771, &what, &hint));
+    let unwritten = |(what, hint): (String, String)| refused(Code::A0771, &what, &hint);
     let mut manifest = new.manifest().map_err(unwritten)?;
     let file = handle.path_of(&new.name);
-    let mut draft = edit_manifest::draft(handle, (&file, &manifest), &new.name, Vec::new(), true).await.ok_or(None)?;
+    let mut draft = edit_manifest::draft(handle, (&file, &manifest), &new.name, Vec::new(), true)
+        .await
+        .ok_or(CommandEnd::Stopping)?;
     if let Some(complete) = new.with_port(&draft.after) {
         new = complete;
         manifest = new.manifest().map_err(unwritten)?;
-        draft = edit_manifest::draft(handle, (&file, &manifest), &new.name, Vec::new(), true).await.ok_or(None)?;
+        draft = edit_manifest::draft(handle, (&file, &manifest), &new.name, Vec::new(), true)
+            .await
+            .ok_or(CommandEnd::Stopping)?;
     }
     if !draft.settle.is_empty() {
-        return Err(Some(remarked(&draft.settle)));
+        return Err(remarked(&draft.settle).into());
     }
     let build = draft.after.services.get(&new.name).and_then(|service| service.build());
     let found = build.map(|build| apps::found_text(&build.reasons, asked.style.language)).unwrap_or_default();
@@ -366,7 +370,7 @@ pub async fn create(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswe
         author: author(args.text("by")),
         message,
     };
-    edit_manifest::write(handle, change).await.map_err(|why| Some(remarked(&[why])))?;
+    edit_manifest::write(handle, change).await.map_err(|why| remarked(&[why]))?;
     let text = format!("{found}\nWrote {file}.\nNext: amarre app deploy {0}, amarre app show {0}\n", new.name);
     Ok(CommandAnswer { document, text, exit: 0 })
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::apps::{no_app, no_deployment};
-use super::pools::Early;
-use super::{CommandAnswer, ledger_refused, refused};
+
+use super::{CommandAnswer, CommandEnd, ledger_refused, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::builds::{self, FoundBuild, short};
@@ -98,21 +98,23 @@ pub fn cancel(pass: &PassResult, name: &str) {
 
 /// From now on a service is built from what registries have under the names of its images. Answers what has changed, a sentence
 /// each.
-pub async fn move_on(handle: &Handle, pass: &PassResult, name: &str) -> Result<Vec<Text>, Early> {
+pub async fn move_on(handle: &Handle, pass: &PassResult, name: &str) -> Result<Vec<Text>, CommandEnd> {
     let Some(service) = pass.services.get(name).filter(|service| service.builds().next().is_some()) else {
-        return Err(Some(no_app(pass, name)));
+        return Err(no_app(pass, name).into());
     };
-    let context = pass.context.as_ref().ok_or(None)?;
+    let context = pass.context.as_ref().ok_or(CommandEnd::Stopping)?;
     let engine = context.site.hosts.get(&service.host).map(|host| host.docker.clone());
     let provider = engine.and_then(|engine| context.providers.get(&engine));
-    let Some(images) = provider.and_then(|provider| provider.capabilities().images) else { return Err(None) };
+    let Some(images) = provider.and_then(|provider| provider.capabilities().images) else {
+        return Err(CommandEnd::Stopping);
+    };
     let rows = builds::bases(pass, service);
     let (mut moved, mut said) = (BTreeMap::new(), Vec::new());
     for row in rows.iter().filter(|row| !row.image.contains('@')) {
         let digest = match (images.digest(&row.image).await, &row.digest) {
             (Ok(digest), _) => digest,
             (Err(error), Some(_)) => {
-                return Err(Some(refused(error.code, &error.message.to_string(), &error.hint.to_string())));
+                return Err(refused(error.code, &error.message.to_string(), &error.hint.to_string()).into());
             }
             (Err(error), None) => {
                 // What came from no registry is what it is.
@@ -132,8 +134,8 @@ pub async fn move_on(handle: &Handle, pass: &PassResult, name: &str) -> Result<V
         return Ok(said);
     }
     let command = LoopCommand::MoveBases { service: name.to_owned(), moved };
-    match handle.request(command).await.ok_or(None)?.error {
-        Some(error) => Err(Some(ledger_refused(handle.ledger(), &error, "nothing was deployed"))),
+    match handle.request(command).await.ok_or(CommandEnd::Stopping)?.error {
+        Some(error) => Err(ledger_refused(handle.ledger(), &error, "nothing was deployed").into()),
         None => Ok(said),
     }
 }

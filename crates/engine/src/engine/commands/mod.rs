@@ -20,6 +20,7 @@ pub mod apps;
 pub mod builds;
 mod app_verbs;
 pub mod pools;
+pub mod reads;
 pub mod reservation_drafts;
 pub mod pool_verbs;
 mod pool_server;
@@ -55,7 +56,6 @@ use super::reconcile::daemon::{Handle, LoopCommand, Reply};
 use super::reconcile::lane::{alias_text, diff_parts};
 use super::report;
 use super::report::RunTally;
-use super::report::subnets;
 use super::{LaneStep, PassResult, Progress, ProgressState};
 use crate::ledger::Ledger;
 use crate::words::say;
@@ -94,7 +94,8 @@ pub struct Refused {
 impl CommandAnswer {
     /// Why the request was refused; `None`: it was carried out, or is being carried out.
     pub fn refused(&self) -> Option<Refused> {
-        let error = &self.document["error"];
+        // The document of a service says under `error` what is wrong with it.
+        let error = self.document.as_object().filter(|fields| fields.len() == 1)?.get("error")?;
         let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
         let message = text(error.get("message")?);
         let hints = serde_json::from_value(error["hints"].clone()).unwrap_or_default();
@@ -102,6 +103,31 @@ impl CommandAnswer {
         let code = Code::parse(&text(&error["code"]))?;
         let said = serde_json::from_value(error.clone()).unwrap_or_else(|_| Text::from(&message));
         Some(Refused { code, message, said, hint: text(&error["hints"][0]["text"]), hints })
+    }
+}
+
+/// Why a command ended before its work was done.
+#[derive(Debug)]
+pub enum CommandEnd {
+    /// It was refused, with this answer.
+    Refused(CommandAnswer),
+    /// Amarre is stopping.
+    Stopping,
+}
+
+impl CommandEnd {
+    /// The answer, where there is one.
+    pub fn answer(self) -> Option<CommandAnswer> {
+        match self {
+            CommandEnd::Refused(answer) => Some(answer),
+            CommandEnd::Stopping => None,
+        }
+    }
+}
+
+impl From<CommandAnswer> for CommandEnd {
+    fn from(answer: CommandAnswer) -> Self {
+        CommandEnd::Refused(answer)
     }
 }
 
@@ -160,12 +186,6 @@ pub async fn plan(handle: &Handle, reference: Option<&str>, style: Style, form: 
         PlanForm::Whole | PlanForm::Asks => report::plan_text_before(pass, NextStep::Elsewhere, style),
     };
     Some(CommandAnswer { text, ..answer })
-}
-
-/// The taken subnets, and the free ones.
-pub async fn subnets(handle: &Handle, style: Style) -> Option<CommandAnswer> {
-    let pass = handle.request(LoopCommand::Pass).await?.pass;
-    Some(CommandAnswer { document: subnets::document(&pass), text: subnets::text(&pass, style), exit: 0 })
 }
 
 /// The plan of a pass. The exit code is that of `--detailed-exitcode`: 0 nothing to do, 2 changes, 1 an error or a

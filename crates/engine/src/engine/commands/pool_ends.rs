@@ -4,8 +4,8 @@ use serde_json::{Value as Json, json};
 
 use super::act::VerbCall;
 use super::pool_machines::holder_text;
-use super::pools::{Early, change, cleaned, looked_up, machines, named, reach};
-use super::{CommandAnswer, refused};
+use super::pools::{change, cleaned, looked_up, machines, named, reach};
+use super::{CommandAnswer, CommandEnd, refused};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::reservations::PoolChange;
 use crate::engine::report::pools::{MachineRow, MachineState};
@@ -14,7 +14,7 @@ use amarre_core::model::reservations::{Reservation, ReservationState};
 use amarre_core::model::{Code, Language, Millis};
 
 /// Leaves the queue; what has its machines is released, not left.
-pub async fn leave(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
+pub async fn leave(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let (args, pool) = (asked.args, asked.args.text("pool"));
     let (_, row) = looked_up(handle, pool).await?;
     let found = named(&row, args)?;
@@ -22,7 +22,7 @@ pub async fn leave(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer
         let (label, machines) = (held.label(), held.machines().map(String::as_str).collect::<Vec<_>>().join(", "));
         let message = format!("{label} does not wait: it has {machines}");
         let hint = format!("amarre pool release {pool} {label} gives them back");
-        return Err(Some(refused(Code::A0765, &message, &hint)));
+        return Err(refused(Code::A0765, &message, &hint).into());
     }
     let ids = found.iter().map(|one| one.id).collect();
     change(handle, PoolChange::Leave { pool: pool.to_owned(), ids }).await?;
@@ -33,7 +33,7 @@ pub async fn leave(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer
 }
 
 /// Ends what is on machines, has them cleaned, and looks at them again at once.
-pub async fn reprovision(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
+pub async fn reprovision(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let (args, pool) = (asked.args, asked.args.text("pool"));
     let (pass, row) = looked_up(handle, pool).await?;
     let names: Vec<String> = machines(&row, args)?.into_iter().map(|(name, _)| name).collect();
@@ -47,11 +47,14 @@ pub async fn reprovision(handle: &Handle, asked: VerbCall<'_>) -> Result<Command
     let ids = ended.iter().map(|one| one.id).collect();
     change(handle, PoolChange::End { pool: pool.to_owned(), ids }).await?;
     // What failed there before is tried now, not after its pause.
-    handle.request(LoopCommand::Retry { service: pool.to_owned(), creates_again: false }).await.ok_or(None)?;
+    handle
+        .request(LoopCommand::Retry { service: pool.to_owned(), creates_again: false })
+        .await
+        .ok_or(CommandEnd::Stopping)?;
     if let Some(reach) = reach(&pass) {
         names.iter().for_each(|name| reach.look_again(pool, name));
     }
-    handle.pass().await.ok_or(None)?;
+    handle.pass().await.ok_or(CommandEnd::Stopping)?;
     cleaned(handle, pool, &ended, Millis(args.timeout_ms())).await;
     let (_, row) = looked_up(handle, pool).await?;
     let rows: Vec<&MachineRow> = row.machines.iter().filter(|one| names.contains(&one.name)).collect();

@@ -8,9 +8,9 @@ use serde_json::{Value as Json, json};
 use super::act::{ActArgs, VerbCall};
 use super::edit_manifest::{self, FileChange, ManifestDraft, ManifestRemark};
 use super::machine_list::{with_machines, without_machines};
-use super::pools::{Early, change, looked_up, machines};
+use super::pools::{change, looked_up, machines};
 use super::resize_instance::author;
-use super::{CommandAnswer, refused};
+use super::{CommandAnswer, CommandEnd, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::reconcile::reservations::PoolChange;
@@ -48,26 +48,27 @@ struct NewMachine {
 }
 
 /// Puts machines into a pool.
-pub async fn register(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
+pub async fn register(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let (args, pool) = (asked.args, asked.args.text("pool"));
     // What is written is the newest text.
     handle.fetch().await;
     let (pass, row) = looked_up(handle, pool).await?;
-    let machines = new_machines(pool, args).and_then(|machines| none_is_there(&row, machines)).map_err(Some)?;
-    let edit = PoolEdit::adding(&pass, &row, &machines).map_err(Some)?;
-    edit.check(handle, &machines).await.ok_or(None)?.map_err(Some)?;
+    let machines =
+        new_machines(pool, args).and_then(|machines| none_is_there(&row, machines)).map_err(CommandEnd::from)?;
+    let edit = PoolEdit::adding(&pass, &row, &machines).map_err(CommandEnd::from)?;
+    edit.check(handle, &machines).await.ok_or(CommandEnd::Stopping)?.map_err(CommandEnd::from)?;
     for one in &machines {
         let is_left = has_accounts(&pass, pool, &one.name);
         let forgetting = PoolChange::Forget { pool: pool.to_owned(), machine: one.name.clone(), is_left };
         change(handle, forgetting).await?;
     }
     // First: a pass may read the manifest at once.
-    let kept = keep(handle, &machines).map_err(Some)?;
+    let kept = keep(handle, &machines).map_err(CommandEnd::from)?;
     let names: Vec<&str> = machines.iter().map(|one| one.name.as_str()).collect();
     let message = format!("register {} in {pool}", names.join(", "));
     if let Err(why) = edit_manifest::write(handle, edit.change(args, message)).await {
         forget(handle, &kept);
-        return Err(Some(remark(&why)));
+        return Err(remark(&why).into());
     }
     Ok(registered(pool, &edit.file, &machines))
 }
@@ -392,12 +393,12 @@ pub(super) fn has_accounts(pass: &PassResult, pool: &str, machine: &str) -> bool
 }
 
 /// Takes machines out of a pool: while they are reserved only with `drain`, which waits for the end.
-pub async fn unregister(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
+pub async fn unregister(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let (args, pool) = (asked.args, asked.args.text("pool"));
     // What is written is the newest text.
     handle.fetch().await;
     let (pass, row) = looked_up(handle, pool).await?;
-    let named = not_in_a_list(&pass, &row, machines(&row, args)?).map_err(Some)?;
+    let named = not_in_a_list(&pass, &row, machines(&row, args)?).map_err(CommandEnd::from)?;
     // From here on they are given out no more.
     let is_shut = |name: &&String| {
         let known = pass.facts.pools.get(pool).and_then(|facts| facts.machines.get(*name));
@@ -411,7 +412,7 @@ pub async fn unregister(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandA
     let (pass, row) = looked_up(handle, pool).await?;
     let taken = taken_out(handle, &pass, &row, &named, asked).await;
     // With `drain` they stay out of service: whoever asks again finds them free some time.
-    if matches!(taken, Err(Some(_))) && !args.flag("drain") {
+    if matches!(taken, Err(CommandEnd::Refused(_))) && !args.flag("drain") {
         set_disabled(handle, pool, &shut, None).await?;
     }
     taken
@@ -438,7 +439,7 @@ fn not_in_a_list(
     }
 }
 
-async fn set_disabled(handle: &Handle, pool: &str, machines: &[String], by: Option<&str>) -> Result<(), Early> {
+async fn set_disabled(handle: &Handle, pool: &str, machines: &[String], by: Option<&str>) -> Result<(), CommandEnd> {
     for machine in machines {
         let disabled = by.map(|by| Disabled { by: by.to_owned(), at: handle.now() });
         let setting = PoolChange::Enable { pool: pool.to_owned(), machine: machine.clone(), disabled };
@@ -470,7 +471,7 @@ async fn taken_out(
     row: &PoolRow,
     named: &BTreeSet<String>,
     asked: VerbCall<'_>,
-) -> Result<CommandAnswer, Early> {
+) -> Result<CommandAnswer, CommandEnd> {
     let (args, pool) = (asked.args, asked.args.text("pool"));
     let held = row.machines.iter().filter(|one| named.contains(&one.name));
     if let Some((one, holder)) = held.filter_map(|one| Some((one, one.holder.as_ref()?))).next() {
@@ -480,14 +481,14 @@ async fn taken_out(
         } else {
             format!("--drain waits for the end; amarre pool release {pool} {} ends it now", holder.label())
         };
-        return Err(Some(refused(Code::A0765, &message, &hint)));
+        return Err(refused(Code::A0765, &message, &hint).into());
     }
-    let edit = PoolEdit::removing(pass, row, named).map_err(Some)?;
-    edit.check(handle, &[]).await.ok_or(None)?.map_err(Some)?;
+    let edit = PoolEdit::removing(pass, row, named).map_err(CommandEnd::from)?;
+    edit.check(handle, &[]).await.ok_or(CommandEnd::Stopping)?.map_err(CommandEnd::from)?;
     let names: Vec<&str> = named.iter().map(String::as_str).collect();
     let message = format!("unregister {} from {pool}", names.join(", "));
     if let Err(why) = edit_manifest::write(handle, edit.change(args, message)).await {
-        return Err(Some(remark(&why)));
+        return Err(remark(&why).into());
     }
     let left: Vec<&str> = names.iter().copied().filter(|name| has_accounts(pass, pool, name)).collect();
     forget_machines(handle, row, &edit.meant, &left, &names).await;

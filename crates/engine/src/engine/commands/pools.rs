@@ -7,10 +7,12 @@ use tokio::time::Instant;
 
 use super::act::{ActArgs, VerbCall};
 use super::reservation_drafts::ReservationDraft;
-use super::{CommandAnswer, ledger_refused, refused};
+use super::{CommandAnswer, CommandEnd, ledger_refused, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::reservations::PoolChange;
+use crate::engine::report::as_json;
+use crate::engine::report::pool_documents::{PoolDocument, PoolsDocument, ReservationDocument, ReservationsDocument};
 use crate::engine::report::pools::{self, PoolRow, ReservationRow};
 use crate::ledger::Ledger;
 use crate::providers::machines::ReachMachines;
@@ -32,13 +34,13 @@ const HISTORY_MAX: usize = 200;
 /// All pools.
 pub fn list(pass: &PassResult, style: Style) -> CommandAnswer {
     let rows = pools::rows(pass);
-    CommandAnswer { document: pools::document(&rows), text: pools::table(&rows, style), exit: 0 }
+    CommandAnswer { document: as_json(&PoolsDocument::new(&rows)), text: pools::table(&rows, style), exit: 0 }
 }
 
 pub fn show(pass: &PassResult, name: &str, style: Style) -> CommandAnswer {
     match pools::find(pass, name) {
         Some(row) => {
-            CommandAnswer { document: pools::pool_document(&row), text: pools::pool_text(&row, style), exit: 0 }
+            CommandAnswer { document: as_json(&PoolDocument::new(&row)), text: pools::pool_text(&row, style), exit: 0 }
         }
         None => no_pool(pass, name),
     }
@@ -51,8 +53,7 @@ pub async fn history(ledger: &Ledger, pass: &PassResult, name: &str, style: Styl
     }
     match ledger.past_reservations(name, HISTORY_MAX).await {
         Ok(all) => {
-            let rows: Vec<Json> = all.iter().map(pools::past_document).collect();
-            let document = json!({"schema": "amarre.reservations/v1", "name": name, "reservations": rows});
+            let document = as_json(&ReservationsDocument::new(name, &all));
             CommandAnswer { document, text: pools::history_text(&all, style), exit: 0 }
         }
         Err(error) => ledger_refused(ledger, &ledger.failure_text(&error), ""),
@@ -88,16 +89,13 @@ pub async fn key(pass: &PassResult) -> CommandAnswer {
     }
 }
 
-/// How a verb ends before its work is done: with an answer, or with none because the loop ends.
-pub type Early = Option<CommandAnswer>;
-
 /// The answer of a verb, wherever it ended.
-pub async fn answer_of(verb: impl Future<Output = Result<CommandAnswer, Early>>) -> Option<CommandAnswer> {
-    verb.await.map_or_else(|early| early, Some)
+pub async fn answer_of(verb: impl Future<Output = Result<CommandAnswer, CommandEnd>>) -> Option<CommandAnswer> {
+    verb.await.map_or_else(CommandEnd::answer, Some)
 }
 
 /// A pool, after a look.
-pub(super) async fn looked_up(handle: &Handle, name: &str) -> Result<(Arc<PassResult>, PoolRow), Early> {
+pub(super) async fn looked_up(handle: &Handle, name: &str) -> Result<(Arc<PassResult>, PoolRow), CommandEnd> {
     after_a_look(handle, |pass| pools::find(pass, name).ok_or_else(|| no_pool(pass, name))).await
 }
 
@@ -105,36 +103,36 @@ pub(super) async fn looked_up(handle: &Handle, name: &str) -> Result<(Arc<PassRe
 pub(super) async fn after_a_look<T>(
     handle: &Handle,
     find: impl FnOnce(&PassResult) -> Result<T, CommandAnswer>,
-) -> Result<(Arc<PassResult>, T), Early> {
-    let pass = handle.pass().await.ok_or(None)?.pass;
-    let found = find(&pass).map_err(Some)?;
+) -> Result<(Arc<PassResult>, T), CommandEnd> {
+    let pass = handle.pass().await.ok_or(CommandEnd::Stopping)?.pass;
+    let found = find(&pass).map_err(CommandEnd::from)?;
     Ok((pass, found))
 }
 
 /// What came of a change of a pool.
-pub(super) async fn change(handle: &Handle, change: PoolChange) -> Result<Arc<PassResult>, Early> {
+pub(super) async fn change(handle: &Handle, change: PoolChange) -> Result<Arc<PassResult>, CommandEnd> {
     let pool = change.pool().to_owned();
-    let reply = handle.shown(LoopCommand::ChangePool(Box::new(change))).await.ok_or(None)?;
+    let reply = handle.shown(LoopCommand::ChangePool(Box::new(change))).await.ok_or(CommandEnd::Stopping)?;
     match reply.error {
         None => Ok(reply.pass),
-        Some(why) => Err(Some(refused(Code::A0765, &why, &format!("amarre pool show {pool} says what there is")))),
+        Some(why) => Err(refused(Code::A0765, &why, &format!("amarre pool show {pool} says what there is")).into()),
     }
 }
 
 /// Reserves machines, all that is asked for or nothing, and waits until their accounts are ready.
-pub async fn reserve(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
+pub async fn reserve(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let (args, name) = (asked.args, asked.args.text("pool"));
     let (_, row) = looked_up(handle, name).await?;
     let drafts = ReservationDraft::all(&row, args, handle.now())?;
-    let wanted = drafts.iter().map(ReservationDraft::wanted).collect::<Result<Vec<_>, Early>>()?;
+    let wanted = drafts.iter().map(ReservationDraft::wanted).collect::<Result<Vec<_>, CommandEnd>>()?;
     let pass = change(handle, PoolChange::Reserve { pool: name.to_owned(), wanted }).await?;
     let deadline = Instant::now() + Millis(args.timeout_ms()).to_duration();
     let mut answers = Vec::new();
     for draft in &drafts {
         match answer(handle, name, &pass, draft, deadline, asked.style.language).await {
             // What became of one takes no password from the others: each is shown this once.
-            Ok(answer) | Err(Some(answer)) => answers.push(answer),
-            Err(None) => return Err(None),
+            Ok(answer) | Err(CommandEnd::Refused(answer)) => answers.push(answer),
+            Err(CommandEnd::Stopping) => return Err(CommandEnd::Stopping),
         }
     }
     Ok(together(name, answers))
@@ -159,13 +157,13 @@ async fn answer(
     draft: &ReservationDraft,
     deadline: Instant,
     language: Language,
-) -> Result<CommandAnswer, Early> {
+) -> Result<CommandAnswer, CommandEnd> {
     let hint = format!("amarre pool show {name} says what there is");
     let Some(id) = find_one(pass, name, |one| draft.is_of(one)).map(|row| row.reservation.id) else {
-        return Err(Some(refused(Code::A0765, "the reservation could not be read back", &hint)));
+        return Err(refused(Code::A0765, "the reservation could not be read back", &hint).into());
     };
     if let Some(row) = ready(handle, name, id, deadline).await {
-        return begun(&row, name, pass, draft.made.as_ref(), language).ok_or(None);
+        return begun(&row, name, pass, draft.made.as_ref(), language).ok_or(CommandEnd::Stopping);
     }
     let past = handle.ledger().past_reservations(name, HISTORY_MAX).await.unwrap_or_default();
     let end = past.iter().find(|one| one.id == id).and_then(|one| match &one.state {
@@ -173,7 +171,7 @@ async fn answer(
         ReservationState::Open | ReservationState::Held { .. } => None,
     });
     let why = end.unwrap_or_else(|| "it is gone".to_owned());
-    Err(Some(refused(Code::A0765, &format!("r{id} is over: {why}"), &hint)))
+    Err(refused(Code::A0765, &format!("r{id} is over: {why}"), &hint).into())
 }
 
 fn find_one(pass: &PassResult, pool: &str, is_it: impl Fn(&Reservation) -> bool) -> Option<ReservationRow> {
@@ -207,7 +205,7 @@ fn begun(
 ) -> Option<CommandAnswer> {
     let machines_of = &pass.services.get(pool)?.pool.as_ref()?.machines;
     let one = &row.reservation;
-    let mut document = pools::reservation_document(row);
+    let mut document = ReservationDocument::live(row).json();
     document["schema"] = json!("amarre.reservation/v1");
     document["pool"] = json!(pool);
     document["password"] = json!(password.map(Secret::expose));
@@ -274,7 +272,7 @@ pub fn refusal_of(
 }
 
 /// The reservations that a request names, if the person may touch them.
-pub(super) fn named(row: &PoolRow, args: &ActArgs) -> Result<Vec<Reservation>, Early> {
+pub(super) fn named(row: &PoolRow, args: &ActArgs) -> Result<Vec<Reservation>, CommandEnd> {
     let (by, others) = (owner(args.text("by")), args.flag("others"));
     let live = || row.reservations.iter().map(|one| &one.reservation);
     if args.flag("all") {
@@ -284,24 +282,24 @@ pub(super) fn named(row: &PoolRow, args: &ActArgs) -> Result<Vec<Reservation>, E
     for label in args.texts("reservations") {
         let Some(one) = number_of(&label).and_then(|id| live().find(|one| one.id == id)) else {
             let message = format!("there is no reservation {label} in {}", row.name);
-            return Err(Some(refused(Code::A1002, &message, &format!("amarre pool show {} lists them", row.name))));
+            return Err(refused(Code::A1002, &message, &format!("amarre pool show {} lists them", row.name)).into());
         };
         if one.by != by && !others {
             let whose = if one.by.is_empty() { "was recovered from its machine" } else { "is another person's" };
             let hint = "an operator may, with --others";
-            return Err(Some(refused(Code::A0766, &format!("{label} {whose}"), hint)));
+            return Err(refused(Code::A0766, &format!("{label} {whose}"), hint).into());
         }
         found.push(one.clone());
     }
     if found.is_empty() {
         let hint = format!("name some, as `r41`: amarre pool show {} lists them", row.name);
-        return Err(Some(refused(Code::A0765, "no reservation is named", &hint)));
+        return Err(refused(Code::A0765, "no reservation is named", &hint).into());
     }
     Ok(found)
 }
 
 /// Gives machines back, or leaves the queue.
-pub async fn release(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
+pub async fn release(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let (args, name) = (asked.args, asked.args.text("pool"));
     let (_, row) = looked_up(handle, name).await?;
     let found = named(&row, args)?;
@@ -356,7 +354,7 @@ pub(super) async fn cleaned(handle: &Handle, pool: &str, over: &[Reservation], t
 }
 
 /// Takes a person's name out of the history.
-pub async fn forget(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
+pub async fn forget(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let (name, person) = (asked.args.text("pool"), asked.args.text("person"));
     looked_up(handle, name).await?;
     change(handle, PoolChange::Erase { pool: name.to_owned(), person: person.to_owned() }).await?;
@@ -369,7 +367,7 @@ pub async fn forget(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswe
 }
 
 /// Lets a reservation last longer.
-pub async fn extend(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
+pub async fn extend(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let (args, name) = (asked.args, asked.args.text("pool"));
     let (_, row) = looked_up(handle, name).await?;
     let found = named(&row, args)?;
@@ -379,21 +377,21 @@ pub async fn extend(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswe
     for one in &found {
         let extending = PoolChange::Extend { pool: name.to_owned(), id: one.id, by };
         let pass = change(handle, extending).await?;
-        let row = find_one(&pass, name, |known| known.id == one.id).ok_or(None)?;
+        let row = find_one(&pass, name, |known| known.id == one.id).ok_or(CommandEnd::Stopping)?;
         let until = row.reservation.until().map(|at| super::report::exact_time(at, asked.style.language));
         text.push_str(&format!("{} until {}.\n", one.label(), until.unwrap_or_default()));
-        documents.push(pools::reservation_document(&row));
+        documents.push(ReservationDocument::live(&row).json());
     }
     let document = json!({"schema": "amarre.reservations/v1", "name": name, "reservations": documents});
     Ok(CommandAnswer { document, text, exit: 0 })
 }
 
 /// Pins the host key that a machine shows, after a person compared its fingerprint.
-pub async fn trust(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, Early> {
+pub async fn trust(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let (args, name) = (asked.args, asked.args.text("pool"));
     let (pass, row) = looked_up(handle, name).await?;
     let machines = machines(&row, args)?;
-    let Some(reach) = reach(&pass) else { return Err(Some(no_pool(&pass, name))) };
+    let Some(reach) = reach(&pass) else { return Err(no_pool(&pass, name).into()) };
     let expected = args.texts(FINGERPRINTS);
     let mut found = Vec::new();
     for (machine, access) in machines {
@@ -402,7 +400,7 @@ pub async fn trust(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer
             Err(why) => {
                 let message = format!("{name}/{machine}: {why}");
                 let hint = "nothing was trusted; is it up, and is the way to it open?";
-                return Err(Some(refused(Code::A0763, &message, hint)));
+                return Err(refused(Code::A0763, &message, hint).into());
             }
         };
         let Some(key) = keys.into_iter().next() else { continue };
@@ -410,7 +408,7 @@ pub async fn trust(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer
         if !expected.is_empty() && !expected.contains(&shown) {
             let message = format!("{name}/{machine} shows {shown}, which is not what was compared");
             let hint = "nothing was trusted; find out which machine that is";
-            return Err(Some(refused(Code::A0761, &message, hint)));
+            return Err(refused(Code::A0761, &message, hint).into());
         }
         found.push((machine, key, shown));
     }
@@ -435,13 +433,13 @@ pub async fn trust(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer
 }
 
 /// The machines that a request names.
-pub(super) fn machines(row: &PoolRow, args: &ActArgs) -> Result<Vec<(String, Machine)>, Early> {
+pub(super) fn machines(row: &PoolRow, args: &ActArgs) -> Result<Vec<(String, Machine)>, CommandEnd> {
     let names = args.texts("machines");
     let found = names.iter().map(|name| match row.pool.machines.get(name) {
         Some(machine) => Ok((name.clone(), machine.clone())),
         None => {
             let message = format!("there is no machine {name} in {}", row.name);
-            Err(Some(refused(Code::A1002, &message, &format!("amarre pool show {} lists them", row.name))))
+            Err(refused(Code::A1002, &message, &format!("amarre pool show {} lists them", row.name)).into())
         }
     });
     found.collect()
@@ -457,7 +455,7 @@ fn fingerprint(key: &str) -> String {
 }
 
 /// Takes machines out of service, or back.
-pub async fn set_enabled(handle: &Handle, asked: VerbCall<'_>, enables: bool) -> Result<CommandAnswer, Early> {
+pub async fn set_enabled(handle: &Handle, asked: VerbCall<'_>, enables: bool) -> Result<CommandAnswer, CommandEnd> {
     let (args, name) = (asked.args, asked.args.text("pool"));
     let (_, row) = looked_up(handle, name).await?;
     let machines = machines(&row, args)?;

@@ -4,8 +4,8 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp as Instant};
 
 use super::act::ActArgs;
-use super::pools::{Early, PUBLIC_KEY, USERS, owner};
-use super::refused;
+use super::pools::{PUBLIC_KEY, USERS, owner};
+use super::{CommandEnd, refused};
 use crate::engine::report::pools::PoolRow;
 use crate::providers::ssh::sign_in_text;
 use crate::secret::Secret;
@@ -36,11 +36,11 @@ impl ReservationDraft {
     ///
     /// # Errors
     /// Why it cannot be asked for.
-    pub fn all(row: &PoolRow, args: &ActArgs, now: Timestamp) -> Result<Vec<Self>, Early> {
+    pub fn all(row: &PoolRow, args: &ActArgs, now: Timestamp) -> Result<Vec<Self>, CommandEnd> {
         let by = owner(args.text("by")).to_owned();
         if !(row.pool.who.is_empty() || row.pool.who.contains(&by.to_lowercase())) {
             let message = format!("{by} may not reserve machines of {}", row.name);
-            return Err(Some(refused(Code::A0766, &message, "`access.who` of its manifest says who may")));
+            return Err(refused(Code::A0766, &message, "`access.who` of its manifest says who may").into());
         }
         let starts = starts(args, now)?;
         let users = args.texts(USERS);
@@ -58,7 +58,7 @@ impl ReservationDraft {
         }
         if args.given("user").is_some() || starts.len() > 1 {
             let hint = "`--users` names the accounts, each with one reservation: leave out `--user` and `--every`";
-            return Err(Some(refused(Code::A0765, "that does not go together", hint)));
+            return Err(refused(Code::A0765, "that does not go together", hint).into());
         }
         let of = |line: &String| {
             let whose = if line.contains('@') { line.clone() } else { by.clone() };
@@ -67,20 +67,20 @@ impl ReservationDraft {
         users.iter().map(of).collect()
     }
 
-    fn one(row: &PoolRow, args: &ActArgs, user: String, by: String, now: Timestamp) -> Result<Self, Early> {
+    fn one(row: &PoolRow, args: &ActArgs, user: String, by: String, now: Timestamp) -> Result<Self, CommandEnd> {
         if !is_user_name(&user) {
             let message = format!("an account cannot be called `{}`", words::cut(&words::line(&user), 40));
             let rule = "lower-case letters, digits and `-`, a letter first, at most 31, and no name that systems use";
             // It follows from who asks, unless it is said.
             let is_usual = args.given("user").is_none() && args.texts(USERS).is_empty();
             let hint = if is_usual { format!("name one with `--user NAME`: {rule}") } else { rule.to_owned() };
-            return Err(Some(refused(Code::A0765, &message, &hint)));
+            return Err(refused(Code::A0765, &message, &hint).into());
         }
         let key = match args.given(PUBLIC_KEY) {
             None => String::new(),
             Some(text) => {
                 let hint = "give the line of a .pub file: `ssh-ed25519 AAAA…`; never a private key";
-                public_key(text).map_err(|why| Some(refused(Code::A0765, why, hint)))?
+                public_key(text).map_err(|why| refused(Code::A0765, why, hint))?
             }
         };
         let given = args.given("password").map(Secret::new);
@@ -104,10 +104,9 @@ impl ReservationDraft {
     ///
     /// # Errors
     /// The password is not one.
-    pub fn wanted(&self) -> Result<(Reservation, Secret), Early> {
+    pub fn wanted(&self) -> Result<(Reservation, Secret), CommandEnd> {
         let hash = self.password.as_ref().map(crypt).transpose();
-        let hash =
-            hash.map_err(|why| Some(refused(Code::A0765, &why, "choose another password, or sign in with a key")))?;
+        let hash = hash.map_err(|why| refused(Code::A0765, &why, "choose another password, or sign in with a key"))?;
         Ok((self.reservation.clone(), Secret::new(sign_in_text(&hash.unwrap_or_default(), &self.key))))
     }
 
@@ -119,9 +118,9 @@ impl ReservationDraft {
 }
 
 /// When each of the reservations begins: once, or as often as `every` and `times` say, at the same time of the day.
-fn starts(args: &ActArgs, now: Timestamp) -> Result<Vec<Timestamp>, Early> {
+fn starts(args: &ActArgs, now: Timestamp) -> Result<Vec<Timestamp>, CommandEnd> {
     let first = args.time("from_ms").map(Timestamp).filter(|from| *from > now);
-    let wrong = |message: &str, hint: &str| Err(Some(refused(Code::A0765, message, hint)));
+    let wrong = |message: &str, hint: &str| Err(refused(Code::A0765, message, hint).into());
     let times = args.count("times");
     let step = match (args.given("every"), times) {
         (None, None) => return Ok(vec![first.unwrap_or(now)]),
@@ -227,7 +226,7 @@ mod tests {
         given.entry("by").or_insert(json!("Tea <tea@example.org>"));
         let act = Act::parse(&POOL_RESERVE, given)?;
         let all = ReservationDraft::all(&row, &act.args, NOW)
-            .map_err(|early| early.map_or(String::new(), |answer| answer.text))?;
+            .map_err(|early| early.answer().map_or(String::new(), |answer| answer.text))?;
         assert!(all.iter().all(|draft| draft.wanted().is_ok()));
         assert!(all[0].made.is_some(), "a password is made where no key is given");
         let of = |draft: ReservationDraft| {

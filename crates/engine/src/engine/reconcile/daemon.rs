@@ -445,7 +445,7 @@ impl Daemon {
         let mode = if self.acts {
             RunMode::Act { confirmed_deletes: self.confirmed_deletes, only: self.only.clone() }
         } else if self.engine.is_adopting() || self.engine.has_pending_actions() {
-            RunMode::VerbCall
+            RunMode::RequestsOnly
         } else {
             RunMode::PlanOnly
         };

@@ -50,7 +50,7 @@ impl Engine {
             let is_asked = match mode {
                 RunMode::PlanOnly => false,
                 RunMode::Act { only, .. } => only.as_ref().is_none_or(|only| only.contains(&change.service)),
-                RunMode::VerbCall => self.requests.adopting.as_ref() == Some(&change.address),
+                RunMode::RequestsOnly => self.requests.adopting.as_ref() == Some(&change.address),
             };
             let lane = lane_of(change);
             let is_busy = busy.contains(&lane) || acted_on.contains(&change.address);

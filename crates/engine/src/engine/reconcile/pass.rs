@@ -273,7 +273,7 @@ impl Engine {
     /// What people have asked for. The number of deletes counts once: what vanishes later needs a new one.
     fn requests_of(&self, mode: &RunMode) -> Requests {
         let number = match mode {
-            RunMode::PlanOnly | RunMode::VerbCall => None,
+            RunMode::PlanOnly | RunMode::RequestsOnly => None,
             RunMode::Act { confirmed_deletes, .. } => *confirmed_deletes,
         };
         let confirmed_deletes = number.filter(|_| self.requests.confirmed.is_empty());
@@ -447,7 +447,7 @@ impl Engine {
         let PassNotes { acts, run, dead_ends, last_failures, scrubber } = told;
         let only = match mode {
             RunMode::Act { only, .. } => only,
-            RunMode::PlanOnly | RunMode::VerbCall => None,
+            RunMode::PlanOnly | RunMode::RequestsOnly => None,
         };
         let mut pass = PassResult {
             at: now,

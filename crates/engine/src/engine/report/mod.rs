@@ -3,6 +3,8 @@
 pub mod plan;
 pub mod apps;
 pub mod pools;
+pub mod pool_documents;
+pub mod frameworks;
 pub mod drift;
 pub mod exposure;
 pub mod status;
@@ -32,6 +34,10 @@ pub mod missed_tick;
 pub mod under_way;
 pub mod run_end;
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 use super::PassResult;
@@ -331,6 +337,36 @@ fn open_error(open: &super::reconcile::breaker::OpenBreaker) -> Json {
     open.error.message.insert_into(&mut error, "message");
     error.insert("hints".to_owned(), json!(open.error.hints()));
     Json::Object(error)
+}
+
+/// A time in a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DateTime(pub Timestamp);
+
+impl Serialize for DateTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.rfc3339())
+    }
+}
+
+impl JsonSchema for DateTime {
+    fn schema_name() -> Cow<'static, str> {
+        "DateTime".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// A document as JSON, with its keys in order.
+pub fn as_json(document: &impl Serialize) -> Json {
+    // These documents have no map with other keys than texts.
+    serde_json::to_value(document).unwrap_or_default()
 }
 
 /// The events of a service, newest first.

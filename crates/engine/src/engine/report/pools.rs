@@ -1,7 +1,5 @@
 //! Pools as the last pass found them: machines with their states, and reservations with their places in the queue.
 
-use serde_json::{Value as Json, json};
-
 use super::exact_time;
 use crate::engine::PassResult;
 use crate::words::say;
@@ -239,77 +237,6 @@ fn machine_row(pass: &PassResult, pool: &str, facts: &PoolFacts, name: &str, mac
 fn has_rest(pass: &PassResult, pool: &str, machine: &str) -> bool {
     let mut applied = pass.facts.applied.keys().filter(|address| address.kind == Kind::Account);
     applied.any(|account| machine_of(account) == Some((pool, machine)))
-}
-
-fn rfc3339(at: Timestamp) -> Json {
-    json!(at.rfc3339())
-}
-
-/// The document of all pools.
-pub fn document(rows: &[PoolRow]) -> Json {
-    let pool = |row: &PoolRow| {
-        let counts = MachineState::ALL.map(|state| (state.word().to_owned(), json!(row.count(state))));
-        let waiting = row.waiting();
-        let machines: serde_json::Map<String, Json> =
-            counts.into_iter().chain([("total".to_owned(), json!(row.machines.len()))]).collect();
-        json!({"name": row.name, "machines": machines, "waiting": waiting, "next_free": row.next_free().map(rfc3339)})
-    };
-    json!({"schema": "amarre.pools/v1", "pools": rows.iter().map(pool).collect::<Vec<_>>()})
-}
-
-/// The document of one.
-pub fn pool_document(row: &PoolRow) -> Json {
-    let machine = |one: &MachineRow| {
-        let why = Some(one.why.to_string()).filter(|why| !why.is_empty());
-        json!({
-            "name": one.name, "address": one.machine.address, "port": one.machine.port, "user": one.machine.user,
-            "state": one.state.word(), "why": why,
-            "reservation": one.holder.as_ref().map(Reservation::label),
-            "reserved_by": one.holder.as_ref().map(|holder| &holder.by),
-            "reserved_until": one.holder.as_ref().and_then(Reservation::until).map(rfc3339),
-            "system": Some(&one.system).filter(|system| !system.is_empty()),
-            "ends_by_itself": one.ends_by_itself,
-        })
-    };
-    json!({
-        "schema": "amarre.pool/v1",
-        "name": row.name,
-        "limits": {
-            "duration_seconds": row.pool.rules.longest.0 / 1000,
-            "default_seconds": row.pool.usual.0 / 1000,
-            "per_user": row.pool.rules.per_person,
-            "queue": row.pool.rules.queue,
-        },
-        "machines": row.machines.iter().map(machine).collect::<Vec<_>>(),
-        "reservations": row.reservations.iter().map(reservation_document).collect::<Vec<_>>(),
-    })
-}
-
-/// The document of a reservation that is not over.
-pub fn reservation_document(row: &ReservationRow) -> Json {
-    let mut document = past_document(&row.reservation);
-    document["ready"] = json!(row.ready);
-    document["place"] = json!(row.place.map(|(place, _)| place));
-    document["latest"] = json!(row.place.map(|(_, at)| at.rfc3339()));
-    document
-}
-
-/// The document of any reservation.
-pub fn past_document(one: &Reservation) -> Json {
-    let (state, machines, since, until, end) = match &one.state {
-        ReservationState::Open => ("waiting", None, None, one.until(), None),
-        ReservationState::Held { machines, since, until } => {
-            ("active", Some(machines), Some(*since), Some(*until), None)
-        }
-        ReservationState::Over { at, why, machines } => ("over", Some(machines), None, Some(*at), Some(why.word())),
-    };
-    let machines: Vec<&String> = machines.into_iter().flatten().collect();
-    json!({
-        "reservation": one.label(), "user": one.user, "by": one.by, "count": one.count, "state": state,
-        "machines": machines, "asked": rfc3339(one.asked), "from": rfc3339(one.from),
-        "since": since.map(rfc3339), "until": until.map(rfc3339), "end": end,
-        "seconds": one.length.0 / 1000,
-    })
 }
 
 /// How a reservation ended, for people.

@@ -1,34 +1,39 @@
 //! The schemas of the document, and the parts of which they are made. Schemas are open: fields are only ever added
 //! within `v1`.
 
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value as Json, json};
 
 use crate::accounts::Role;
 use crate::engine::commands::act::{ArgRow, ArgShape, TIMEOUT_MS_MAX, UNTIL_MS_MAX};
+use crate::engine::commands::reads::{self, ReadSchema};
 use crate::engine::commands::verbs::VERBS;
 use crate::engine::report::instances::InstanceState;
-use crate::engine::report::pools::MachineState;
 use crate::engine::report::status::{Health, Sync};
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::Wait;
 use amarre_core::model::{Kind, ReasonCode};
 
+/// Makes the schemas of structs, each to be found below the components of the document.
+pub fn generator() -> SchemaGenerator {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.definitions_path = "/components/schemas".into();
+    settings.into_generator()
+}
+
 /// All schemas, by name.
 pub fn all() -> Map<String, Json> {
-    let parts = [
-        general(),
-        passes(),
-        manifests(),
-        services(),
-        instances(),
-        pools(),
-        differences(),
-        plans(),
-        streamed(),
-        remaining(),
-    ];
+    let parts =
+        [general(), passes(), manifests(), services(), instances(), differences(), plans(), streamed(), remaining()];
     let parts = parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten();
-    parts.chain(super::apps::schemas()).collect()
+    let mut generator = generator();
+    for row in reads::all() {
+        if let ReadSchema::OfStruct(schema) = row.schema {
+            schema(&mut generator);
+        }
+    }
+    parts.chain(super::apps::schemas()).chain(generator.take_definitions(true)).collect()
 }
 
 /// Shared parts.
@@ -237,44 +242,6 @@ fn instances() -> Json {
 }
 
 /// Machines that people reserve.
-fn pools() -> Json {
-    let reservation = || {
-        json!({
-            "reservation": described("As `r41`", text()), "user": described("The account on the machines", text()),
-            "by": described("Who asked; empty: it was recovered from its machine", text()), "count": count(),
-            "state": {"enum": ["waiting", "active", "over"]}, "machines": list(text()), "asked": time(), "from": time(),
-            "since": or_null(time()), "until": or_null(time()), "seconds": count(),
-            "end": described("How it ended; null: it is not over", or_null(json!({"enum": ["released", "expired", "missed", "name_taken"]}))),
-        })
-    };
-    let live = json!({
-        "ready": described("Machines on which its account is ready", count()),
-        "place": described("In the queue; null: it does not wait", or_null(count())),
-        "latest": described("When it gets its machines at the latest", or_null(time())),
-    });
-    let states = MachineState::ALL.map(MachineState::word);
-    let counts = states.iter().map(|state| ((*state).to_owned(), count())).chain([("total".to_owned(), count())]);
-    json!({
-        "MachinePools": object(json!({"schema": {"const": "amarre.pools/v1"}, "pools": list(object(json!({
-            "name": text(), "machines": object(Json::Object(counts.collect()), json!({})), "waiting": count(),
-            "next_free": or_null(time()),
-        }), json!({})))}), json!({})),
-        "MachinePool": object(json!({
-            "schema": {"const": "amarre.pool/v1"}, "name": text(),
-            "limits": object(json!({"duration_seconds": count(), "default_seconds": count(), "per_user": count(), "queue": count()}), json!({})),
-            "machines": list(object(json!({
-                "name": text(), "address": text(), "port": count(), "user": text(), "state": {"enum": states},
-                "why": or_null(text()), "reservation": or_null(text()), "reserved_by": or_null(text()),
-                "reserved_until": or_null(time()), "system": or_null(text()),
-                "ends_by_itself": described("Whether the machine ends an account by itself on the day after its time; null: that is not known", or_null(flag_type())),
-            }), json!({}))),
-            "reservations": list(named("Reservation")),
-        }), json!({})),
-        "Reservations": object(json!({"schema": {"const": "amarre.reservations/v1"}, "name": text(), "reservations": list(named("Reservation"))}), json!({})),
-        "Reservation": object(reservation(), live),
-    })
-}
-
 fn saved() -> Json {
     json!({
         "month": described("In this month of UTC", text()), "week": described("Today and in the six days before", text()),
@@ -511,6 +478,8 @@ fn remaining() -> Json {
             "network_exists": flag_type(),
             "addresses": list(object(json!({"address": text(), "who": text()}), json!({}))),
         }), json!({})),
+        "PublicKey": object(json!({"schema": text(), "key": text()}), json!({"app": text(), "url": text()})),
+        "InstanceManifests": object(json!({"schema": text(), "manifests": list(text())}), json!({})),
         "Answer": object(json!({
             "document": described("For machines", any_json()), "text": described("What the command prints", text()),
             "exit": described("Its exit code", count()),
