@@ -1,5 +1,6 @@
 //! Resources of foreign containers, and NPM's own: a service's name gives no right to them.
 
+use amarre_core::model::Code;
 use amarre_sim::docker::DockerOptions;
 use serde_json::{Value as Json, json};
 
@@ -213,4 +214,29 @@ async fn a_running_container_holds_its_successor_until_it_stops() {
     for made in ["kuma", "photos", "uptime", "beside"] {
         assert!(is_made(&rig, made), "{made}: {:?}", held(&rig, made));
     }
+}
+
+/// An operator starts the old container again, beside the new one: two databases on one volume destroy it.
+#[tokio::test]
+async fn a_second_writer_beside_a_running_container_is_reported() {
+    let mut rig = Stepped::in_setting(options(), Setting { allows_all: true, ..Setting::default() }).await;
+    rig.write("kuma.yaml", "{name: kuma, image: 'npm:2', volumes: ['data:/data']}\n");
+    rig.write("album.yaml", "{name: album, image: 'npm:2', data: shared, volumes: ['data:/data']}\n");
+    rig.pass_until_settled().await;
+    foreign(&rig, "kuma-1", json!({"Binds": ["kuma_data:/data"]}), json!({}));
+    foreign(&rig, "album-1", json!({"Binds": ["album_data:/data"]}), json!({}));
+    rig.docker.seed("backup-1", json!({"Image": "web:1", "HostConfig": {"Binds": ["album_data:/data"]}})).unwrap();
+    rig.pass_until_settled().await;
+    let reported = |rig: &Stepped, name: &str| {
+        let row = rig.engine.last_pass().statuses()[name].clone();
+        (row.attention, row.code, row.what_now.to_string(), row.hints.first().and_then(|hint| hint.command.clone()))
+    };
+    let (needs, code, what, way_out) = reported(&rig, "kuma");
+    assert!(needs && code == Some(Code::A0446), "{what}");
+    assert_eq!(what, "containers kuma and kuma-1 both write to volume kuma_data");
+    assert_eq!(way_out.as_deref(), Some("docker stop kuma-1"));
+    assert!(!reported(&rig, "album").0, "both are to write there");
+    rig.docker.stop("kuma-1").unwrap();
+    rig.pass_until_settled().await;
+    assert!(!reported(&rig, "kuma").0);
 }

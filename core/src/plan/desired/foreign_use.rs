@@ -9,9 +9,10 @@
 //! | a port that a container which is not ours publishes | held (A0447) |
 //! | a port at an address that the host does not have | held (A0448) |
 //!
-//! What a container of ours mounted before, it keeps, but for data that its twin writes to while it is away.
+//! What a container of ours mounted before, it keeps, but for data that its twin writes to while it is away. A twin that writes beside
+//! one that runs is told as A0446, too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::bind_mounts::{AllMounts, is_common, others};
@@ -139,6 +140,56 @@ fn written(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields
         found: vec![(text!("written by"), text!("container {name}, which runs", name = &user.name))],
         hints: vec![
             stop_other(user),
+            Hint::text(text!(
+                "if both are to write to it, write `data: shared` in {file}",
+                file = &service.origin.file
+            )),
+        ],
+    })
+}
+
+/// A container beside one that runs, where both write to the same data and both are the same program: an operator started the old
+/// one again. By service, why that destroys what they have.
+pub fn second_writers(input: &Input<'_>) -> BTreeMap<String, Refusal> {
+    let runs = |seen: &Seen| seen.fields.flag("running") == Some(true);
+    let all_mounts = AllMounts::of(input);
+    let mut found = BTreeMap::new();
+    for service in input.services.values().filter(|service| !service.data.is_shared) {
+        let Some(host) = input.site.host_of(service) else { continue };
+        let mut foreign = all_mounts.foreign(&host.docker).filter(|(_, seen)| runs(seen)).peekable();
+        if foreign.peek().is_none() {
+            continue;
+        }
+        let foreign: Vec<(&Address, &Seen)> = foreign.collect();
+        for key in service.containers.keys() {
+            let base = Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
+            let own = input.world.instances(&base).into_iter().filter(|(_, seen)| runs(seen));
+            let refusal = own.filter_map(|(_, seen)| beside(service, &base, seen, &foreign)).next();
+            found.extend(refusal.map(|refusal| (service.name.clone(), refusal)));
+        }
+    }
+    found
+}
+
+fn beside(service: &Service, base: &Address, own: &Seen, foreign: &[(&Address, &Seen)]) -> Option<Refusal> {
+    let written: Vec<MountedData<'_>> = mounts::written(&own.fields).filter(|data| is_data(*data)).collect();
+    let (data, user) = foreign.iter().find_map(|(user, seen)| {
+        let is_twin = is_like(&seen.fields, &own.fields) || is_of_project(service, base, &seen.fields);
+        let mut own = written.iter().filter(|_| is_twin);
+        let data = own.find(|data| mounts::written(&seen.fields).any(|its| is_same_data(**data, its)))?;
+        Some((*data, *user))
+    })?;
+    Some(Refusal {
+        code: Code::A0446,
+        message: text!(
+            "containers {name} and {other} both write to {data}",
+            name = own.fields.text("name").unwrap_or(&base.name),
+            other = &user.name,
+            data = data.in_words()
+        ),
+        found: Vec::new(),
+        hints: vec![
+            Hint::command(text!("stop the one that Amarre does not manage"), format!("docker stop {}", user.name)),
             Hint::text(text!(
                 "if both are to write to it, write `data: shared` in {file}",
                 file = &service.origin.file

@@ -19,6 +19,7 @@ use amarre_core::model::world::Suspension;
 use amarre_core::model::{
     Address, Change, Code, Kind, Need, Readiness, Refusal, Seen, State, Text, Timestamp, Value, Verb,
 };
+use amarre_core::plan::desired::foreign_use;
 use amarre_core::plan::rollout::completion;
 use amarre_core::text;
 
@@ -173,7 +174,17 @@ pub fn before_waits(pass: &PassResult) -> BTreeMap<String, ServiceStatus> {
         pass.services.keys().chain(pass.broken.keys()).chain(pass.facts.suspended.keys()).chain(known).collect();
     let parts = service_health::parts_of_gone(pass);
     let row = |name: &String| (name.clone(), service(pass, name, parts.get(name)));
-    names.into_iter().filter(|name| !name.is_empty()).map(row).collect()
+    let mut rows: BTreeMap<String, ServiceStatus> =
+        names.into_iter().filter(|name| !name.is_empty()).map(row).collect();
+    for (name, refusal) in pass.with_input(foreign_use::second_writers).unwrap_or_default() {
+        if let Some(row) = rows.get_mut(&name).filter(|row| !row.attention) {
+            row.attention = true;
+            row.what_now = refusal.message;
+            row.code = Some(refusal.code);
+            row.hints = refusal.hints;
+        }
+    }
+    rows
 }
 
 /// The addresses of a route. A name that every browser resolves to its own machine opens at a simulated proxy there,
