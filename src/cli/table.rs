@@ -44,10 +44,8 @@ impl CommandGroup for Instances {
     const WORD: &'static str = "instance";
 
     fn verb(row: &'static VerbRow) -> Option<CommandRow> {
-        match row.subject {
-            Subject::Instances(verb) => Some((row, verb.word, verb.summary)),
-            Subject::Service(_) | Subject::Pool(_) | Subject::App(_) | Subject::Other | Subject::None => None,
-        }
+        let Subject::Instances(verb) = row.subject else { return None };
+        Some((row, verb.word, verb.summary))
     }
 }
 
@@ -71,13 +69,10 @@ impl CommandGroup for Apps {
     const WORD: &'static str = "app";
 
     fn verb(row: &'static VerbRow) -> Option<CommandRow> {
-        match row.subject {
-            Subject::App(verb) => Some((row, verb.word, verb.summary)),
-            Subject::Service(_) if [CANCEL.word, ROLLBACK.word].contains(&row.word) => {
-                Some((row, row.word, row.about?))
-            }
-            Subject::Service(_) | Subject::Instances(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
+        if [CANCEL.word, ROLLBACK.word].contains(&row.word) {
+            return General::verb(row);
         }
+        row.of_app().map(|verb| (row, verb.word, verb.summary))
     }
 }
 

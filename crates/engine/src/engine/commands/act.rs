@@ -62,11 +62,11 @@ pub enum Subject {
     /// One service, by its first argument.
     Service(ServiceVerb),
     /// Servers at clouds, by its first argument.
-    Instances(InstanceVerb),
+    Instances(GroupVerb),
     /// A pool, by its first argument.
-    Pool(PoolVerb),
+    Pool(GroupVerb),
     /// An app, by its first argument.
-    App(AppVerb),
+    App(GroupVerb),
     /// Services, resources or vendors, by its first argument.
     Other,
     /// Everything.
@@ -96,28 +96,9 @@ pub struct ServiceVerb {
     pub page: Option<[&'static str; 2]>,
 }
 
-/// A verb of servers at clouds: it has a path of its own, `/api/v1/instances/NAME/WORD`, a command `amarre instance WORD` and a
-/// button.
+/// A verb of one group, such as pools: it has a path of its own, `/api/v1/pools/NAME/WORD`, and a command `amarre pool WORD`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InstanceVerb {
-    /// The last part of its path, and its command.
-    pub word: &'static str,
-    /// What it does, for the OpenAPI document.
-    pub summary: &'static str,
-}
-
-/// A verb of pools: it has a path of its own, `/api/v1/pools/NAME/WORD`, and a command `amarre pool WORD`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolVerb {
-    /// The last part of its path, and its command.
-    pub word: &'static str,
-    /// What it does, for the OpenAPI document.
-    pub summary: &'static str,
-}
-
-/// A verb of apps: it has a path of its own, `/api/v1/apps/NAME/WORD`, and a command `amarre app WORD`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AppVerb {
+pub struct GroupVerb {
     /// The last part of its path, and its command.
     pub word: &'static str,
     /// What it does, for the OpenAPI document.
@@ -274,34 +255,22 @@ pub struct Act {
 impl VerbRow {
     /// What its path and its button need, where it is a verb of one service.
     pub const fn of_service(&self) -> Option<ServiceVerb> {
-        match self.subject {
-            Subject::Service(verb) => Some(verb),
-            Subject::Instances(_) | Subject::Pool(_) | Subject::App(_) | Subject::Other | Subject::None => None,
-        }
+        if let Subject::Service(verb) = self.subject { Some(verb) } else { None }
     }
 
     /// Its word in paths and commands, where it is a verb of servers at clouds.
     pub const fn of_instance(&self) -> Option<&'static str> {
-        match self.subject {
-            Subject::Instances(verb) => Some(verb.word),
-            Subject::Service(_) | Subject::Pool(_) | Subject::App(_) | Subject::Other | Subject::None => None,
-        }
+        if let Subject::Instances(verb) = self.subject { Some(verb.word) } else { None }
     }
 
     /// What its path and its command need, where it is a verb of apps.
-    pub const fn of_app(&self) -> Option<AppVerb> {
-        match self.subject {
-            Subject::App(verb) => Some(verb),
-            Subject::Service(_) | Subject::Instances(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
-        }
+    pub const fn of_app(&self) -> Option<GroupVerb> {
+        if let Subject::App(verb) = self.subject { Some(verb) } else { None }
     }
 
     /// What its path and its command need, where it is a verb of pools.
-    pub const fn of_pool(&self) -> Option<PoolVerb> {
-        match self.subject {
-            Subject::Pool(verb) => Some(verb),
-            Subject::Service(_) | Subject::Instances(_) | Subject::App(_) | Subject::Other | Subject::None => None,
-        }
+    pub const fn of_pool(&self) -> Option<GroupVerb> {
+        if let Subject::Pool(verb) = self.subject { Some(verb) } else { None }
     }
 }
 

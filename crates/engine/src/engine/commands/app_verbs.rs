@@ -1,6 +1,6 @@
 //! The rows of the table of verbs about apps.
 
-use super::act::{AppVerb, ArgRow, ArgShape, Confirm, Deed, Subject, VerbRow};
+use super::act::{ArgRow, ArgShape, Confirm, Deed, GroupVerb, Subject, VerbRow};
 use super::verbs::{BY, DRY_RUN, TIMEOUT, arg, editor, required, typed};
 use super::{apps, pools};
 use crate::accounts::Role;
@@ -10,7 +10,7 @@ const APP: ArgRow = required(typed(arg("app", ArgShape::Text), "", "APP", "Name 
 const fn app_verb(word: &'static str, path: &'static str, summary: &'static str) -> VerbRow {
     VerbRow {
         word,
-        subject: Subject::App(AppVerb { word: path, summary }),
+        subject: Subject::App(GroupVerb { word: path, summary }),
         deed: Deed::Request,
         args: &[APP, TIMEOUT, BY],
         role: editor,

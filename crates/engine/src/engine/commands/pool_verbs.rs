@@ -1,6 +1,6 @@
 //! The rows of the table of verbs about pools.
 
-use super::act::{ActArgs, ArgRow, ArgShape, Confirm, Deed, PoolVerb, Question, Subject, VerbRow};
+use super::act::{ActArgs, ArgRow, ArgShape, Confirm, Deed, GroupVerb, Question, Subject, VerbRow};
 use super::verbs::{BY, DRY_RUN, TIMEOUT, admin, arg, operator, required, typed};
 use super::{pool_ends, pool_machines, pools};
 use crate::accounts::Role;
@@ -20,7 +20,7 @@ fn operator_of_others(args: &ActArgs, _: bool) -> Role {
 const fn pool_verb(word: &'static str, path: &'static str, summary: &'static str) -> VerbRow {
     VerbRow {
         word,
-        subject: Subject::Pool(PoolVerb { word: path, summary }),
+        subject: Subject::Pool(GroupVerb { word: path, summary }),
         deed: Deed::Fact,
         args: &[POOL, MACHINES, BY],
         role: operator,

@@ -2,8 +2,7 @@
 //! service's pages are made from it.
 
 use super::act::{
-    ActArgs, ArgRow, ArgShape, Confirm, Deed, InstanceVerb, Question, ServiceVerb, Subject, TypedArg, VENDOR_NAME,
-    VerbRow,
+    ActArgs, ArgRow, ArgShape, Confirm, Deed, GroupVerb, Question, ServiceVerb, Subject, TypedArg, VENDOR_NAME, VerbRow,
 };
 use super::adopt::OwnershipQuery;
 pub use super::app_verbs::{APP_DEPLOY, APP_NEW, APP_START, APP_STOP};
@@ -457,7 +456,7 @@ fn editor_of_made(args: &ActArgs, has_consent: bool) -> Role {
 const fn instance_verb(word: &'static str, path: &'static str, summary: &'static str) -> VerbRow {
     VerbRow {
         word,
-        subject: Subject::Instances(InstanceVerb { word: path, summary }),
+        subject: Subject::Instances(GroupVerb { word: path, summary }),
         deed: Deed::Action,
         args: &[INSTANCES, HOLDS_UNTIL, SKIP_NEXT, TIMEOUT, BY],
         role: operator,
