@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use amarre::cli::args::Args;
 use amarre_tidy::{PRODUCT, documents, read, rust_files};
 use clap::CommandFactory;
+use serde_json::Value as Json;
 
 #[test]
 fn documents_and_the_program_name_only_commands_that_are_there() {
@@ -16,6 +17,64 @@ fn documents_and_the_program_name_only_commands_that_are_there() {
     });
     let unknown: Vec<String> = unknown.collect();
     assert!(unknown.is_empty(), "\n{}\n", unknown.join("\n"));
+}
+
+/// The first table of docs/cli.md has every command, and each one below a group.
+#[test]
+fn the_list_of_commands_has_every_command() {
+    let page = read("docs/cli.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `amarre ")).collect();
+    let has = |path: &[&str], word: &str| {
+        let start = format!("amarre {}", path.join(" "));
+        rows.iter().any(|row| {
+            let mut spans = row.split('`').skip(1).step_by(2);
+            let first = spans.next().unwrap_or_default();
+            let own = first.strip_prefix(start.trim_end()).map(|rest| rest.split_whitespace().next());
+            own == Some(Some(word))
+                || own.is_some() && spans.any(|span| span == word || span == format!("amarre {word}"))
+        })
+    };
+    let parser = Args::command();
+    let mut missing = Vec::new();
+    for command in parser.get_subcommands() {
+        let name = command.get_name();
+        if !has(&[], name) {
+            missing.push(name.to_owned());
+        }
+        missing.extend(
+            command
+                .get_subcommands()
+                .map(clap::Command::get_name)
+                .filter(|word| !has(&[name], word))
+                .map(|word| format!("{name} {word}")),
+        );
+    }
+    assert!(missing.is_empty(), "docs/cli.md lacks {}", missing.join(", "));
+}
+
+#[test]
+fn the_list_of_kinds_has_every_kind() {
+    let page = read("docs/manifests.md");
+    let kinds = kinds(&amarre_core::manifest::schema());
+    assert!(kinds.len() > 10, "{kinds:?}");
+    for kind in kinds {
+        assert!(page.contains(&format!("\n| `{kind}`")), "docs/manifests.md lacks {kind}");
+    }
+}
+
+/// The kinds that a schema names.
+fn kinds(schema: &Json) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    match schema {
+        Json::Object(fields) => {
+            let kind = fields.get("properties").and_then(|properties| properties["kind"]["const"].as_str());
+            found.extend(kind.map(str::to_owned));
+            fields.values().for_each(|field| found.extend(kinds(field)));
+        }
+        Json::Array(items) => items.iter().for_each(|item| found.extend(kinds(item))),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => (),
+    }
+    found
 }
 
 /// Commands with `amarre` that its parser does not know: `amarre frob`, `amarre plan --frob`.
