@@ -1,7 +1,6 @@
 //! The HTTP interface as an OpenAPI 3.1 document: `/api/v1/openapi.json`. Router and document are made of the same
 //! rows, so neither has a route that the other lacks.
 
-mod apps;
 mod schemas;
 
 use std::collections::BTreeMap;

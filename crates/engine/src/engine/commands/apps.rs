@@ -13,6 +13,10 @@ use super::resize_instance::author;
 use super::{CommandAnswer, CommandEnd, converge, find_address, ledger_refused, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
+use crate::engine::report::app_documents::{
+    AppDocument, AppsDocument, DeploymentDocument, DeploymentsDocument, StatsDocument,
+};
+use crate::engine::report::as_json;
 use crate::engine::report::deployments::DeploymentStats;
 use crate::engine::report::{apps, deployments};
 use amarre_core::model::app::{AppSource, Build};
@@ -22,12 +26,14 @@ use amarre_core::plan::render::{Sign, Style};
 /// All apps.
 pub fn list(pass: &PassResult, style: Style) -> CommandAnswer {
     let rows = apps::rows(pass);
-    CommandAnswer { document: apps::document(&rows), text: apps::table(&rows, style), exit: 0 }
+    CommandAnswer { document: as_json(&AppsDocument::new(&rows)), text: apps::table(&rows, style), exit: 0 }
 }
 
 pub fn show(pass: &PassResult, name: &str, style: Style) -> CommandAnswer {
     match apps::find(pass, name) {
-        Some(row) => CommandAnswer { document: apps::app_document(&row), text: apps::app_text(&row, style), exit: 0 },
+        Some(row) => {
+            CommandAnswer { document: as_json(&AppDocument::new(&row)), text: apps::app_text(&row, style), exit: 0 }
+        }
         None => no_app(pass, name),
     }
 }
@@ -39,7 +45,7 @@ pub fn deployments(pass: &PassResult, app: Option<&str>, limit: usize, style: St
     }
     let rows = deployments::rows(pass, app);
     let shown = &rows[..rows.len().min(limit)];
-    let document = deployments::document(pass, shown, &DeploymentStats::new(rows.iter().copied()));
+    let document = as_json(&DeploymentsDocument::new(pass, shown, &DeploymentStats::new(rows.iter().copied())));
     CommandAnswer { document, text: deployments::table(shown, pass.at, style), exit: 0 }
 }
 
@@ -49,16 +55,14 @@ pub fn stats(pass: &PassResult, app: Option<&str>) -> CommandAnswer {
         return no_app(pass, app);
     }
     let stats = DeploymentStats::new(deployments::rows(pass, app));
-    let mut document = stats.document();
-    document["schema"] = json!("amarre.deployment-stats/v1");
-    document["app"] = json!(app);
+    let document = as_json(&StatsDocument::new(app, &stats));
     CommandAnswer { document, text: deployments::stats_text(&stats), exit: 0 }
 }
 
 pub fn deployment(pass: &PassResult, id: &str, style: Style) -> CommandAnswer {
     match deployments::find(pass, id) {
         Some(one) => {
-            let document = deployments::one_document(pass, one);
+            let document = as_json(&DeploymentDocument::new(pass, one));
             CommandAnswer { document, text: deployments::one_text(pass, one, style), exit: 0 }
         }
         None => no_deployment(id),

@@ -9,6 +9,8 @@ use super::apps::{no_app, no_deployment};
 use super::{CommandAnswer, CommandEnd, ledger_refused, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
+use crate::engine::report::app_documents::BuildLogDocument;
+use crate::engine::report::as_json;
 use crate::engine::report::builds::{self, FoundBuild, short};
 use crate::engine::report::{apps, deployments};
 use crate::ledger::Deployment;
@@ -66,7 +68,7 @@ pub async fn deployment_log(handle: &Handle, pass: &PassResult, id: &str, style:
 fn answer(handle: &Handle, found: &[FoundBuild], style: Style, all: bool) -> CommandAnswer {
     let now = handle.now();
     let texts: Vec<String> = found.iter().map(|build| builds::text(build, now, style, all)).collect();
-    CommandAnswer { document: builds::document(found, now), text: texts.join("\n"), exit: 0 }
+    CommandAnswer { document: as_json(&BuildLogDocument::new(found, now)), text: texts.join("\n"), exit: 0 }
 }
 
 /// The build of a deployment; `None`: nothing was built for it, or that is not kept.

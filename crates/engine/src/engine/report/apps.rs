@@ -1,8 +1,6 @@
 //! Apps as the last pass found them: which commit runs, which one is on its way, and what was found out of the repository.
 
-use serde_json::{Value as Json, json};
-
-use super::builds::{self as built, BaseRow, bases_json, bases_text};
+use super::builds::{self as built, BaseRow, bases_text};
 use super::exact_time;
 use super::waits::builds_limit_text;
 use crate::engine::PassResult;
@@ -223,42 +221,6 @@ fn building(pass: &PassResult, change: &Change, is_suspended: bool) -> AppStage 
             AppStage::because(state, refusal.message.clone(), refusal.code)
         }
     }
-}
-
-/// The document of all apps.
-pub fn document(rows: &[AppRow]) -> Json {
-    json!({"schema": "amarre.apps/v1", "apps": rows.iter().map(app).collect::<Vec<_>>()})
-}
-
-/// The document of one app.
-pub fn app_document(row: &AppRow) -> Json {
-    let mut document = app(row);
-    document["schema"] = json!("amarre.app/v1");
-    document
-}
-
-fn app(row: &AppRow) -> Json {
-    let commit = row.build.as_ref().map(|build| &build.commit).or(row.state.commit.as_ref());
-    let found = row.build.iter().flat_map(|build| &build.reasons);
-    json!({
-        "name": row.name,
-        "repository": row.source.url.to_string(), "ref": row.source.reference,
-        "pinned": row.source.commit, "path": row.source.path,
-        "state": row.stage.state.word(),
-        "why": (!row.stage.why.is_empty()).then(|| row.stage.why.to_string()), "code": row.stage.code,
-        "deployment": row.deployment.as_ref().map(|newest| newest.id),
-        "framework": row.build.as_ref().map(|build| &build.framework),
-        "image": row.build.as_ref().map(|build| &build.image),
-        "commit": commit.map(|commit| json!({
-            "id": commit.id, "subject": commit.subject, "author": commit.author, "at": commit.at.rfc3339(),
-        })),
-        "found": found.map(|(part, value, because)| json!({"what": part, "value": value, "because": because.to_string()})).collect::<Vec<_>>(),
-        "notes": row.build.iter().flat_map(|build| &build.notes).map(ToString::to_string).collect::<Vec<_>>(),
-        "bases": bases_json(&row.bases),
-        "asked_at": row.state.asked.map(Timestamp::rfc3339),
-        "next_ask_at": row.state.limited.map(Timestamp::rfc3339),
-        "error": row.state.error.as_ref().map(|error| json!({"code": error.code, "message": error.message})),
-    })
 }
 
 /// A repository was asked for as often as may be.

@@ -1,7 +1,5 @@
 //! What builds of images did, for people and machines: steps with their times, and what they printed.
 
-use serde_json::{Value as Json, json};
-
 use super::exact_time;
 use crate::engine::PassResult;
 use crate::engine::reconcile::builds::used_bases;
@@ -40,33 +38,6 @@ impl FoundBuild {
             StepState::Done | StepState::Cached => false,
         }
     }
-}
-
-/// The document of one build, or of those of a service.
-pub fn document(builds: &[FoundBuild], now: Timestamp) -> Json {
-    let first = builds.first();
-    let lines: Vec<String> = builds.iter().flat_map(|build| build.log.lines(build.ended.unwrap_or(now))).collect();
-    json!({
-        "schema": "amarre.build-log/v1", "name": first.map(|build| &build.service),
-        "deployment": first.and_then(|build| build.deployment), "image": first.map(|build| &build.image), "lines": lines,
-        "builds": builds.iter().map(|build| build_json(build, now)).collect::<Vec<_>>(),
-    })
-}
-
-fn build_json(build: &FoundBuild, now: Timestamp) -> Json {
-    json!({
-        "image": build.image, "began_at": build.began.rfc3339(), "ended_at": build.ended.map(Timestamp::rfc3339),
-        "error": build.log.error, "bases": build.log.bases,
-        "steps": build.log.steps.iter().map(|step| step_json(step, build.ended.unwrap_or(now))).collect::<Vec<_>>(),
-    })
-}
-
-fn step_json(step: &LoggedStep, now: Timestamp) -> Json {
-    json!({
-        "name": step.name, "state": step.state().word(), "began_at": step.began.map(Timestamp::rfc3339),
-        "ended_at": step.ended.map(Timestamp::rfc3339), "took_ms": step.took(now).map(|took| took.0),
-        "lines": step.lines, "lost_lines": step.lost,
-    })
 }
 
 /// The steps of a build with their times. What a step has printed is shown of the one that runs and of one that failed; `all`: of each.
@@ -214,18 +185,7 @@ pub fn short(digest: &str) -> &str {
     digest.get(..end).unwrap_or(digest)
 }
 
-/// The images that a service is built from, for machines.
-pub fn bases_json(rows: &[BaseRow]) -> Vec<Json> {
-    let row = |row: &BaseRow| {
-        json!({
-            "image": row.image, "digest": row.digest, "newer": row.newer,
-            "asked_at": row.asked.map(Timestamp::rfc3339), "error": row.error,
-        })
-    };
-    rows.iter().map(row).collect()
-}
-
-/// The same, a line each.
+/// The images that a service is built from, a line each.
 pub fn bases_text(rows: &[BaseRow], service: &str, language: Language) -> String {
     let row = |row: &BaseRow| {
         let digest = row.digest.as_deref().map(|digest| format!("  {}", short(digest))).unwrap_or_default();

@@ -1,7 +1,5 @@
 //! Deployments of apps for people and machines, and what follows from several.
 
-use serde_json::{Value as Json, json};
-
 use super::apps::tone;
 use super::{exact_time, wait_text};
 use crate::engine::PassResult;
@@ -114,46 +112,6 @@ impl DeploymentStats {
     pub fn success_rate(&self) -> Option<usize> {
         (self.ran * 100).checked_div(self.ran + self.failed)
     }
-
-    /// For machines.
-    pub fn document(&self) -> Json {
-        json!({
-            "total": self.total, "running": self.running, "failed": self.failed, "ran": self.ran,
-            "success_rate": self.success_rate(), "build_s": self.build_time.map(|time| time.0 / 1_000),
-        })
-    }
-}
-
-/// The document of several.
-pub fn document(pass: &PassResult, rows: &[&Deployment], stats: &DeploymentStats) -> Json {
-    let all: Vec<Json> = rows.iter().map(|one| deployment(pass, one)).collect();
-    json!({"schema": "amarre.deployments/v1", "deployments": all, "stats": stats.document()})
-}
-
-/// The document of one.
-pub fn one_document(pass: &PassResult, one: &Deployment) -> Json {
-    let mut document = deployment(pass, one);
-    document["schema"] = json!("amarre.deployment/v1");
-    document
-}
-
-fn deployment(pass: &PassResult, one: &Deployment) -> Json {
-    let time = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
-    let url = pass.statuses().get(&one.app).and_then(|row| row.urls.first());
-    json!({
-        "id": one.id, "app": one.app, "state": one.state.word(),
-        "why": (!one.why.is_empty()).then_some(&one.why), "code": one.code,
-        "commit": {
-            "id": one.commit.id, "subject": one.commit.subject, "author": one.commit.author,
-            "at": one.commit.at.rfc3339(),
-        },
-        "skipped_commits": one.skipped, "rollback": one.is_rollback,
-        "framework": (!one.framework.is_empty()).then_some(&one.framework),
-        "image": (!one.image.is_empty()).then_some(&one.image), "has_image": has_image(pass, one),
-        "began_at": one.began.rfc3339(), "build_began_at": time(one.build_began),
-        "build_ended_at": time(one.build_ended), "ran_at": time(one.ran), "ended_at": time(one.ended),
-        "url": url.filter(|_| one.state == DeploymentState::Running),
-    })
 }
 
 /// Several, a line each.

@@ -4,6 +4,7 @@ pub mod plan;
 pub mod apps;
 pub mod pools;
 pub mod pool_documents;
+pub mod app_documents;
 pub mod frameworks;
 pub mod drift;
 pub mod exposure;
@@ -50,6 +51,7 @@ use amarre_core::plan::input::Input;
 use amarre_core::plan::render::{self, Sign, Style, Tone, lines};
 use amarre_core::plan::safety::protect;
 use amarre_core::text;
+use app_documents::BaseDocument;
 use countdown::CountFrom;
 pub use drift::drift_json;
 pub use plan::{plan_json, plan_markdown, plan_of, plan_text, plan_text_before};
@@ -441,7 +443,7 @@ pub fn service_json(pass: &PassResult, row: &ServiceStatus) -> Json {
     }
     let bases = pass.services.get(&row.name).map(|service| builds::bases(pass, service)).unwrap_or_default();
     if !bases.is_empty() {
-        document["bases"] = json!(builds::bases_json(&bases));
+        document["bases"] = json!(bases.iter().map(BaseDocument::new).collect::<Vec<_>>());
     }
     document
 }

@@ -33,7 +33,7 @@ pub fn all() -> Map<String, Json> {
             schema(&mut generator);
         }
     }
-    parts.chain(super::apps::schemas()).chain(generator.take_definitions(true)).collect()
+    parts.chain(generator.take_definitions(true)).collect()
 }
 
 /// Shared parts.

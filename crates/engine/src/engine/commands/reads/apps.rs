@@ -6,6 +6,9 @@ use super::{
 };
 use crate::accounts::Role;
 use crate::engine::commands::{CommandAnswer, apps, builds};
+use crate::engine::report::app_documents::{
+    AppDocument, AppsDocument, BuildLogDocument, DeploymentDocument, DeploymentsDocument, StatsDocument,
+};
 use crate::engine::report::as_json;
 use crate::engine::report::frameworks::FrameworksDocument;
 
@@ -55,7 +58,7 @@ const NO_DEPLOYMENT: &[(u16, &str)] = &[(404, "A1002: there is no such deploymen
 
 static APPS: ReadRow = ReadRow {
     command: command("app", "list", "Show all apps"),
-    ..read("apps", "/api/v1/apps", "All apps", ReadSchema::Named(&["Apps"]), |call| {
+    ..read("apps", "/api/v1/apps", "All apps", of_struct::<AppsDocument>(), |call| {
         Box::pin(async { reported(apps::list(&call.handle.last_pass().0, call.style)) })
     })
 };
@@ -68,7 +71,7 @@ static APP: ReadRow = ReadRow {
         "app",
         "/api/v1/apps/{name}",
         "One app: its commit, how far it is, and what was found out",
-        ReadSchema::Named(&["App"]),
+        of_struct::<AppDocument>(),
         |call| Box::pin(async { reported(apps::show(&call.handle.last_pass().0, call.args.text("name"), call.style)) }),
     )
 };
@@ -82,7 +85,7 @@ pub static BUILD_LOG: ReadRow = ReadRow {
         "build_log",
         "/api/v1/apps/{name}/build-log",
         "What the newest build of an app or service did, step by step",
-        ReadSchema::Named(&["BuildLog"]),
+        of_struct::<BuildLogDocument>(),
         |call| {
             Box::pin(async {
                 let (name, all) = (call.args.text("name"), shows_all(call));
@@ -99,7 +102,7 @@ static DEPLOYMENTS_OF_APP: ReadRow = ReadRow {
         "deployments_of_app",
         "/api/v1/apps/{name}/deployments",
         "What was deployed of an app, the newest first",
-        ReadSchema::Named(&["Deployments"]),
+        of_struct::<DeploymentsDocument>(),
         |call| {
             Box::pin(async {
                 let name = call.args.given("name");
@@ -117,7 +120,7 @@ static DEPLOYMENTS: ReadRow = ReadRow {
         "deployments",
         "/api/v1/deployments",
         "What was deployed of apps, the newest first",
-        ReadSchema::Named(&["Deployments"]),
+        of_struct::<DeploymentsDocument>(),
         |call| {
             Box::pin(async {
                 let (app, limit) = (call.args.given("app"), call.args.number("limit").unwrap_or(LIMIT));
@@ -135,7 +138,7 @@ static DEPLOYMENT_STATS: ReadRow = ReadRow {
         "deployment_stats",
         "/api/v1/deployments/stats",
         "What deployments come to: how many run and failed, how long a build takes",
-        ReadSchema::Named(&["DeploymentStats"]),
+        of_struct::<StatsDocument>(),
         |call| Box::pin(async { reported(apps::stats(&call.handle.last_pass().0, call.args.given("app"))) }),
     )
 };
@@ -148,7 +151,7 @@ static DEPLOYMENT: ReadRow = ReadRow {
         "deployment",
         "/api/v1/deployments/{id}",
         "One deployment: its commit, how far it came, and when",
-        ReadSchema::Named(&["Deployment"]),
+        of_struct::<DeploymentDocument>(),
         |call| {
             Box::pin(async { reported(apps::deployment(&call.handle.last_pass().0, call.args.text("id"), call.style)) })
         },
@@ -164,7 +167,7 @@ pub static DEPLOYMENT_LOG: ReadRow = ReadRow {
         "deployment_log",
         "/api/v1/deployments/{id}/log",
         "What its build did, step by step",
-        ReadSchema::Named(&["BuildLog"]),
+        of_struct::<BuildLogDocument>(),
         |call| {
             Box::pin(async {
                 let (id, all) = (call.args.text("id"), shows_all(call));
