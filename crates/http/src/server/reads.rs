@@ -56,7 +56,7 @@ async fn answer(row: &ReadRow, handle: &Handle, args: ReadArgs, accepted: Accept
         spawn_detached(beside(handle.clone()));
     }
     let call = ReadCall { handle, args, style, form };
-    let mut response = match (row.run)(&call).await {
+    let mut response = match row.answer(&call).await {
         Ok(report) => match media {
             Media::Document => Json(report.document()).into_response(),
             Media::Text => report.text(style).into_response(),

@@ -1,8 +1,8 @@
 //! The reads of apps and deployments.
 
 use super::{
-    ReadArg, ReadCost, ReadForm, ReadRow, ReadSchema, ReadShape, arg, command, of_struct, read, reported, required,
-    short, typed, usually,
+    ReadArg, ReadCost, ReadForm, ReadRow, ReadRun, ReadSchema, ReadShape, arg, command, of_struct, read, reported,
+    required, short, typed, usually,
 };
 use crate::accounts::Role;
 use crate::engine::commands::{CommandAnswer, apps, builds};
@@ -58,9 +58,13 @@ const NO_DEPLOYMENT: &[(u16, &str)] = &[(404, "A1002: there is no such deploymen
 
 static APPS: ReadRow = ReadRow {
     command: command("app", "list", "Show all apps"),
-    ..read("apps", "/api/v1/apps", "All apps", of_struct::<AppsDocument>(), |call| {
-        Box::pin(async { reported(apps::list(&call.handle.last_pass().0, call.style)) })
-    })
+    ..read(
+        "apps",
+        "/api/v1/apps",
+        "All apps",
+        of_struct::<AppsDocument>(),
+        ReadRun::OfPass(|call, pass| apps::list(pass, call.style)),
+    )
 };
 
 static APP: ReadRow = ReadRow {
@@ -72,7 +76,7 @@ static APP: ReadRow = ReadRow {
         "/api/v1/apps/{name}",
         "One app: its commit, how far it is, and what was found out",
         of_struct::<AppDocument>(),
-        |call| Box::pin(async { reported(apps::show(&call.handle.last_pass().0, call.args.text("name"), call.style)) }),
+        ReadRun::OfPass(|call, pass| apps::show(pass, call.args.text("name"), call.style)),
     )
 };
 
@@ -86,12 +90,12 @@ pub static BUILD_LOG: ReadRow = ReadRow {
         "/api/v1/apps/{name}/build-log",
         "What the newest build of an app or service did, step by step",
         of_struct::<BuildLogDocument>(),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 let (name, all) = (call.args.text("name"), shows_all(call));
                 reported(builds::log(call.handle, &call.handle.last_pass().0, name, call.style, all).await)
             })
-        },
+        }),
     )
 };
 
@@ -103,12 +107,12 @@ static DEPLOYMENTS_OF_APP: ReadRow = ReadRow {
         "/api/v1/apps/{name}/deployments",
         "What was deployed of an app, the newest first",
         of_struct::<DeploymentsDocument>(),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 let name = call.args.given("name");
                 reported(apps::deployments(&call.handle.last_pass().0, name, LIMIT, call.style))
             })
-        },
+        }),
     )
 };
 
@@ -121,12 +125,12 @@ static DEPLOYMENTS: ReadRow = ReadRow {
         "/api/v1/deployments",
         "What was deployed of apps, the newest first",
         of_struct::<DeploymentsDocument>(),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 let (app, limit) = (call.args.given("app"), call.args.number("limit").unwrap_or(LIMIT));
                 reported(apps::deployments(&call.handle.last_pass().0, app, limit, call.style))
             })
-        },
+        }),
     )
 };
 
@@ -139,7 +143,7 @@ static DEPLOYMENT_STATS: ReadRow = ReadRow {
         "/api/v1/deployments/stats",
         "What deployments come to: how many run and failed, how long a build takes",
         of_struct::<StatsDocument>(),
-        |call| Box::pin(async { reported(apps::stats(&call.handle.last_pass().0, call.args.given("app"))) }),
+        ReadRun::OfPass(|call, pass| apps::stats(pass, call.args.given("app"))),
     )
 };
 
@@ -152,9 +156,7 @@ static DEPLOYMENT: ReadRow = ReadRow {
         "/api/v1/deployments/{id}",
         "One deployment: its commit, how far it came, and when",
         of_struct::<DeploymentDocument>(),
-        |call| {
-            Box::pin(async { reported(apps::deployment(&call.handle.last_pass().0, call.args.text("id"), call.style)) })
-        },
+        ReadRun::OfPass(|call, pass| apps::deployment(pass, call.args.text("id"), call.style)),
     )
 };
 
@@ -168,12 +170,12 @@ pub static DEPLOYMENT_LOG: ReadRow = ReadRow {
         "/api/v1/deployments/{id}/log",
         "What its build did, step by step",
         of_struct::<BuildLogDocument>(),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 let (id, all) = (call.args.text("id"), shows_all(call));
                 reported(builds::deployment_log(call.handle, &call.handle.last_pass().0, id, call.style, all).await)
             })
-        },
+        }),
     )
 };
 
@@ -196,11 +198,11 @@ static APP_KEY: ReadRow = ReadRow {
         "/api/v1/app-key",
         "The line that lets Amarre read a repository",
         ReadSchema::Named(&["PublicKey"]),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 reported(apps::deploy_key(call.handle, call.args.text("app"), call.args.text("url")).await)
             })
-        },
+        }),
     )
 };
 
@@ -217,11 +219,11 @@ static FRAMEWORKS: ReadRow = ReadRow {
         "/api/v1/frameworks",
         "The frameworks that Amarre detects in a repository, and how",
         of_struct::<FrameworksDocument>(),
-        |_| {
+        ReadRun::Waits(|_| {
             Box::pin(async {
                 let all = FrameworksDocument::all();
                 reported(CommandAnswer { document: as_json(&all), text: all.text(), exit: 0 })
             })
-        },
+        }),
     )
 };

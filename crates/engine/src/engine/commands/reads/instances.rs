@@ -1,8 +1,8 @@
 //! The reads of servers at clouds.
 
 use super::{
-    CURSOR, PAGE, ReadArg, ReadCall, ReadForm, ReadResult, ReadRow, ReadSchema, ReadShape, arg, command, page, read,
-    reported, required, short, typed, usually,
+    CURSOR, PAGE, ReadArg, ReadCall, ReadForm, ReadResult, ReadRow, ReadRun, ReadSchema, ReadShape, arg, command, page,
+    read, reported, required, short, typed, usually,
 };
 use crate::engine::commands::CommandAnswer;
 use crate::engine::commands::instance_answers::{self as answers, LOG_LINES};
@@ -87,7 +87,7 @@ static INSTANCES: ReadRow = ReadRow {
         "/api/v1/instances",
         "The servers of all clouds, those that are asked for",
         ReadSchema::Named(&["Instances"]),
-        |call| Box::pin(list(call)),
+        ReadRun::Waits(|call| Box::pin(list(call))),
     )
 };
 
@@ -112,12 +112,12 @@ pub static INSTANCE: ReadRow = ReadRow {
         "/api/v1/instances/{name}",
         "One server with what happened to it last",
         ReadSchema::Named(&["InstanceWithEvents"]),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 let (pass, name) = (call.handle.last_pass().0, call.args.text("name"));
                 reported(answers::show(call.handle.ledger(), &pass, name, call.style).await)
             })
-        },
+        }),
     )
 };
 
@@ -130,12 +130,12 @@ static SCHEDULE: ReadRow = ReadRow {
         "/api/v1/instances/{name}/schedule",
         "The next ticks of a server's timetable",
         ReadSchema::Named(&["InstanceSchedule"]),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 let (pass, now) = (call.handle.last_pass().0, call.handle.now());
                 reported(answers::schedule(&pass, now, call.args.text("name"), call.style))
             })
-        },
+        }),
     )
 };
 
@@ -170,13 +170,13 @@ static INSTANCE_LOGS: ReadRow = ReadRow {
         "/api/v1/instances/{name}/logs",
         "Requests, answers and changes of status of a server",
         ReadSchema::Named(&["InstanceLog"]),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 let (pass, name) = (call.handle.last_pass().0, call.args.text("name"));
                 let lines = call.args.number("lines").unwrap_or(LOG_LINES);
                 reported(answers::logs(call.handle.ledger(), &pass, name, lines, call.style).await)
             })
-        },
+        }),
     )
 };
 
@@ -189,6 +189,6 @@ static MANIFESTS: ReadRow = ReadRow {
         "/api/v1/instance-manifests",
         "Manifests of servers that have none, with which nothing changes",
         ReadSchema::Named(&["InstanceManifests"]),
-        |call| Box::pin(async { reported(answers::manifests(&call.handle.last_pass().0, &query(call))) }),
+        ReadRun::OfPass(|call, pass| answers::manifests(pass, &query(call))),
     )
 };

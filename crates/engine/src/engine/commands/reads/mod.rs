@@ -17,6 +17,7 @@ pub use self::instances::INSTANCE;
 pub use self::services::{EVENTS, HISTORY, LOGS, PREVIEW, SERVICE, STATUS};
 use super::{CommandAnswer, CommandEnd};
 use crate::accounts::Role;
+use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::Handle;
 use amarre_core::plan::render::Style;
 
@@ -48,7 +49,7 @@ pub struct ReadRow {
     pub refuses: &'static [(u16, &'static str)],
     /// Its command; `None`: the command has arguments of its own, in `src/cli`.
     pub command: Option<ReadCommand>,
-    pub run: for<'a> fn(&'a ReadCall<'a>) -> BoxFuture<'a, ReadResult>,
+    pub run: ReadRun,
     /// What is read beside the answer, which does not wait for it.
     pub beside: Option<fn(Handle) -> BoxFuture<'static, ()>>,
 }
@@ -120,6 +121,15 @@ pub enum ReadShape {
     Number(u64, u64),
     /// One of these words.
     Word(fn() -> Vec<String>),
+}
+
+/// What answers a read.
+#[derive(Debug, Clone, Copy)]
+pub enum ReadRun {
+    /// Shows the last pass.
+    OfPass(fn(&ReadCall<'_>, &PassResult) -> CommandAnswer),
+    /// Asks the ledger, the loop or providers.
+    Waits(for<'a> fn(&'a ReadCall<'a>) -> BoxFuture<'a, ReadResult>),
 }
 
 /// What a read is carried out with.
@@ -244,6 +254,14 @@ impl ReadShape {
 }
 
 impl ReadRow {
+    /// Answers it.
+    pub async fn answer(&self, call: &ReadCall<'_>) -> ReadResult {
+        match self.run {
+            ReadRun::OfPass(show) => reported(show(call, &call.handle.last_pass().0)),
+            ReadRun::Waits(ask) => ask(call).await,
+        }
+    }
+
     /// The path with the arguments that are a part of it, and the others.
     pub fn request<'a>(&self, args: &'a [(&'static str, String)]) -> (String, Vec<(&'static str, &'a str)>) {
         let mut path = self.path.to_owned();
@@ -309,13 +327,7 @@ const fn of_struct<T: JsonSchema>() -> ReadSchema {
 }
 
 /// A read that shows what the last pass saw.
-const fn read(
-    id: &'static str,
-    path: &'static str,
-    about: &'static str,
-    schema: ReadSchema,
-    run: for<'a> fn(&'a ReadCall<'a>) -> BoxFuture<'a, ReadResult>,
-) -> ReadRow {
+const fn read(id: &'static str, path: &'static str, about: &'static str, schema: ReadSchema, run: ReadRun) -> ReadRow {
     ReadRow {
         id,
         path,

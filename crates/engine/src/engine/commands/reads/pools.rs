@@ -1,6 +1,8 @@
 //! The reads of pools.
 
-use super::{ReadArg, ReadRow, ReadSchema, ReadShape, arg, command, of_struct, read, reported, required, typed};
+use super::{
+    ReadArg, ReadRow, ReadRun, ReadSchema, ReadShape, arg, command, of_struct, read, reported, required, typed,
+};
 use crate::accounts::Role;
 use crate::engine::commands::pools;
 use crate::engine::report::pool_documents::{PoolDocument, PoolsDocument, ReservationsDocument};
@@ -13,9 +15,13 @@ const REFUSES: &[(u16, &str)] = &[(404, "A1002: there is no such pool")];
 static POOLS: ReadRow = ReadRow {
     role: Some(Role::Member),
     command: command("pool", "list", "List the pools"),
-    ..read("pools", "/api/v1/pools", "All pools", of_struct::<PoolsDocument>(), |call| {
-        Box::pin(async { reported(pools::list(&call.handle.last_pass().0, call.style)) })
-    })
+    ..read(
+        "pools",
+        "/api/v1/pools",
+        "All pools",
+        of_struct::<PoolsDocument>(),
+        ReadRun::OfPass(|call, pass| pools::list(pass, call.style)),
+    )
 };
 
 static POOL: ReadRow = ReadRow {
@@ -28,9 +34,7 @@ static POOL: ReadRow = ReadRow {
         "/api/v1/pools/{name}",
         "One pool with its machines and reservations",
         of_struct::<PoolDocument>(),
-        |call| {
-            Box::pin(async { reported(pools::show(&call.handle.last_pass().0, call.args.text("name"), call.style)) })
-        },
+        ReadRun::OfPass(|call, pass| pools::show(pass, call.args.text("name"), call.style)),
     )
 };
 
@@ -44,12 +48,12 @@ static POOL_HISTORY: ReadRow = ReadRow {
         "/api/v1/pools/{name}/history",
         "Who had which machines of a pool",
         of_struct::<ReservationsDocument>(),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 let (pass, name) = (call.handle.last_pass().0, call.args.text("name"));
                 reported(pools::history(call.handle.ledger(), &pass, name, call.style).await)
             })
-        },
+        }),
     )
 };
 
@@ -62,6 +66,6 @@ static POOL_KEY: ReadRow = ReadRow {
         "/api/v1/pool-key",
         "The line that lets Amarre into machines",
         ReadSchema::Named(&["PublicKey"]),
-        |call| Box::pin(async { reported(pools::key(&call.handle.last_pass().0).await) }),
+        ReadRun::Waits(|call| Box::pin(async { reported(pools::key(&call.handle.last_pass().0).await) })),
     )
 };

@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::{
-    CURSOR, PAGE, ReadArg, ReadCall, ReadCost, ReadForm, ReadResult, ReadRow, ReadSchema, ReadShape, SMALL, arg,
-    command, page, read, reported, reported_unless_stopping, required, typed,
+    CURSOR, PAGE, ReadArg, ReadCall, ReadCost, ReadForm, ReadResult, ReadRow, ReadRun, ReadSchema, ReadShape, SMALL,
+    arg, command, page, read, reported, reported_unless_stopping, required, typed,
 };
 use crate::accounts::Role;
 use crate::engine::PassResult;
@@ -73,9 +73,13 @@ fn both(call: &ReadCall<'_>, document: Json, text: impl FnOnce(Style) -> String)
 /// Everything.
 pub static STATUS: ReadRow = ReadRow {
     args: &[ONLY, arg("all", ReadShape::Flag, "In the text, quiet services as well"), WIDE],
-    ..read("status", "/api/v1/status", "Everything", ReadSchema::Named(&["Status", "Drift", "Unmanaged"]), |call| {
-        Box::pin(status(call))
-    })
+    ..read(
+        "status",
+        "/api/v1/status",
+        "Everything",
+        ReadSchema::Named(&["Status", "Drift", "Unmanaged"]),
+        ReadRun::Waits(|call| Box::pin(status(call))),
+    )
 };
 
 async fn status(call: &ReadCall<'_>) -> ReadResult {
@@ -123,7 +127,7 @@ static SERVICES: ReadRow = ReadRow {
         "/api/v1/services",
         "Services, those that are asked for",
         ReadSchema::Named(&["Services"]),
-        |call| Box::pin(services(call)),
+        ReadRun::Waits(|call| Box::pin(services(call))),
     )
 };
 
@@ -179,7 +183,7 @@ pub static SERVICE: ReadRow = ReadRow {
         "/api/v1/services/{name}",
         "One service with what happened to it last",
         ReadSchema::Named(&["ServiceWithEvents"]),
-        |call| Box::pin(service(call)),
+        ReadRun::Waits(|call| Box::pin(service(call))),
     )
 };
 
@@ -204,33 +208,44 @@ fn no_service(call: &ReadCall<'_>, pass: &PassResult, name: &str) -> CommandAnsw
     }
 }
 
-static DRIFT: ReadRow =
-    read("drift", "/api/v1/drift", "What differs from what was last applied", ReadSchema::Named(&["Drift"]), |call| {
+static DRIFT: ReadRow = read(
+    "drift",
+    "/api/v1/drift",
+    "What differs from what was last applied",
+    ReadSchema::Named(&["Drift"]),
+    ReadRun::Waits(|call| {
         Box::pin(async {
             let (pass, _) = call.handle.last_pass();
             both(call, report::drift_json(&pass), |style| service_list::drift_text(&pass, style))
         })
-    });
+    }),
+);
 
 static UNMANAGED: ReadRow = read(
     "unmanaged",
     "/api/v1/unmanaged",
     "What is here that no manifest names",
     ReadSchema::Named(&["Unmanaged"]),
-    |call| {
+    ReadRun::Waits(|call| {
         Box::pin(async {
             let (pass, _) = call.handle.last_pass();
             both(call, service_list::unmanaged_json(&pass), |style| service_list::unmanaged_text(&pass, style.language))
         })
-    },
+    }),
 );
 
-static PLAN: ReadRow = read("plan", "/api/v1/plan", "What would be done", ReadSchema::Named(&["Plan"]), |call| {
-    Box::pin(async {
-        let (pass, _) = call.handle.last_pass();
-        reported(commands::plan_answer(&pass, call.style))
-    })
-});
+static PLAN: ReadRow = read(
+    "plan",
+    "/api/v1/plan",
+    "What would be done",
+    ReadSchema::Named(&["Plan"]),
+    ReadRun::Waits(|call| {
+        Box::pin(async {
+            let (pass, _) = call.handle.last_pass();
+            reported(commands::plan_answer(&pass, call.style))
+        })
+    }),
+);
 
 /// The plan of a new look.
 pub static PREVIEW: ReadRow = ReadRow {
@@ -247,7 +262,7 @@ pub static PREVIEW: ReadRow = ReadRow {
         "/api/v1/preview",
         "Looks anew and plans, perhaps for another state of the source",
         ReadSchema::Named(&["Plan"]),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 let form = match (call.args.flag("markdown"), call.args.flag("asks")) {
                     (true, _) => PlanForm::Markdown,
@@ -257,7 +272,7 @@ pub static PREVIEW: ReadRow = ReadRow {
                 let reference = call.args.given("ref");
                 reported_unless_stopping(commands::plan(call.handle, reference, call.style, form).await)
             })
-        },
+        }),
     )
 };
 
@@ -268,12 +283,12 @@ static SUBNETS: ReadRow = ReadRow {
         "/api/v1/subnets",
         "Who has which subnet and address, and where room is",
         ReadSchema::Named(&["Subnets"]),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 let (pass, _) = call.handle.last_pass();
                 both(call, subnets::document(&pass), |style| subnets::text(&pass, style))
             })
-        },
+        }),
     )
 };
 
@@ -286,9 +301,15 @@ pub static LOGS: ReadRow = ReadRow {
     role: Some(Role::Viewer),
     cost: ReadCost::NewPass,
     refuses: &[NOTHING, REFUSED],
-    ..read("logs", "/api/v1/logs", "What containers printed last", ReadSchema::Named(&["Logs"]), |call| {
-        Box::pin(async { reported_unless_stopping(logs::logs(call.handle, &logs_query(call)).await) })
-    })
+    ..read(
+        "logs",
+        "/api/v1/logs",
+        "What containers printed last",
+        ReadSchema::Named(&["Logs"]),
+        ReadRun::Waits(|call| {
+            Box::pin(async { reported_unless_stopping(logs::logs(call.handle, &logs_query(call)).await) })
+        }),
+    )
 };
 
 static SERVICE_LOGS: ReadRow = ReadRow {
@@ -296,7 +317,7 @@ static SERVICE_LOGS: ReadRow = ReadRow {
     path: "/api/v1/services/{name}/logs",
     args: &[NAME, LAST_FAILED, LINES],
     refuses: &[NO_SERVICE, REFUSED],
-    run: |call| {
+    run: ReadRun::Waits(|call| {
         Box::pin(async {
             let mut answer = logs::logs(call.handle, &logs_query(call)).await;
             // A container of another service may have this name.
@@ -304,7 +325,7 @@ static SERVICE_LOGS: ReadRow = ReadRow {
             containers.into_iter().for_each(|all| all.retain(|one| one["service"] == call.args.text("name")));
             reported_unless_stopping(answer)
         })
-    },
+    }),
     ..LOGS
 };
 
@@ -342,12 +363,18 @@ pub static EVENTS: ReadRow = ReadRow {
     cost: ReadCost::Ledger,
     is_live: true,
     refuses: &[NOTHING, REFUSED],
-    ..read("events", "/api/v1/events", DONE_AND_SEEN, ReadSchema::Named(&["Events"]), |call| {
-        Box::pin(async {
-            let of = EventsQuery { name: call.args.given("name").map(str::to_owned), ..events_query(call) };
-            reported(events::events(call.handle, &of, call.style.language).await)
-        })
-    })
+    ..read(
+        "events",
+        "/api/v1/events",
+        DONE_AND_SEEN,
+        ReadSchema::Named(&["Events"]),
+        ReadRun::Waits(|call| {
+            Box::pin(async {
+                let of = EventsQuery { name: call.args.given("name").map(str::to_owned), ..events_query(call) };
+                reported(events::events(call.handle, &of, call.style.language).await)
+            })
+        }),
+    )
 };
 
 static SERVICE_EVENTS: ReadRow = ReadRow {
@@ -355,12 +382,18 @@ static SERVICE_EVENTS: ReadRow = ReadRow {
     role: Some(Role::Viewer),
     cost: ReadCost::Ledger,
     refuses: &[NO_SERVICE, REFUSED],
-    ..read("service_events", "/api/v1/services/{name}/events", DONE_AND_SEEN, ReadSchema::Named(&["Events"]), |call| {
-        Box::pin(async {
-            let of = EventsQuery { service: call.args.given("name").map(str::to_owned), ..events_query(call) };
-            reported(events::events(call.handle, &of, call.style.language).await)
-        })
-    })
+    ..read(
+        "service_events",
+        "/api/v1/services/{name}/events",
+        DONE_AND_SEEN,
+        ReadSchema::Named(&["Events"]),
+        ReadRun::Waits(|call| {
+            Box::pin(async {
+                let of = EventsQuery { service: call.args.given("name").map(str::to_owned), ..events_query(call) };
+                reported(events::events(call.handle, &of, call.style.language).await)
+            })
+        }),
+    )
 };
 
 fn events_query(call: &ReadCall<'_>) -> EventsQuery {
@@ -391,7 +424,7 @@ pub static HISTORY: ReadRow = ReadRow {
         "/api/v1/history",
         "Runs, what one of them did, or the versions of a service",
         ReadSchema::Named(&["History"]),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 let usual = HistoryQuery::default();
                 let of = HistoryQuery {
@@ -403,7 +436,7 @@ pub static HISTORY: ReadRow = ReadRow {
                 };
                 reported(history::history(call.handle, &of, call.style.language).await)
             })
-        },
+        }),
     )
 };
 
@@ -417,12 +450,12 @@ static SERVICE_HISTORY: ReadRow = ReadRow {
         "/api/v1/services/{name}/history",
         "Its versions",
         ReadSchema::Named(&["History"]),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 let of = HistoryQuery { name: call.args.given("name").map(str::to_owned), ..HistoryQuery::default() };
                 reported(history::history(call.handle, &of, call.style.language).await)
             })
-        },
+        }),
     )
 };
 
@@ -442,11 +475,11 @@ static EXPLAIN: ReadRow = ReadRow {
         "/api/v1/explain",
         "Why a thing is there, whose it is, where its fields come from",
         ReadSchema::Named(&["Explain"]),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 reported_unless_stopping(explain::explain(call.handle, call.args.text("thing"), call.style).await)
             })
-        },
+        }),
     )
 };
 
@@ -461,10 +494,10 @@ static TRACE: ReadRow = ReadRow {
         "/api/v1/trace",
         "The way of a request, from the name to the container",
         ReadSchema::Named(&["Trace"]),
-        |call| {
+        ReadRun::Waits(|call| {
             Box::pin(async {
                 reported_unless_stopping(trace::trace(call.handle, call.args.text("domain"), call.style).await)
             })
-        },
+        }),
     )
 };
