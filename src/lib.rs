@@ -7,7 +7,7 @@
 //! ledger ─► facts ──────────────────┘                          └─► ledger, events ─► CLI · API · metrics
 //! ```
 
-pub use amarre_base::{error_chain, secret, turns, words};
+pub use amarre_base::{error_chain, secret, terminal, turns, words};
 pub use amarre_engine::{engine, notifications};
 pub use amarre_http::{error_pages, server, templates, web};
 pub use amarre_providers::{providers, source};

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::CommandFailure;
 use crate::engine::commands::ProgressStep;
 use crate::engine::{Clock, SystemClock};
+use crate::terminal::shown;
 use crate::words::{Words, of_locale};
 use amarre_core::model::{Language, Millis, words};
 use amarre_core::plan::render::{Sign, Style, Tone};
@@ -46,7 +47,7 @@ impl Output {
 
     /// Prints the answer.
     pub fn data(&self, text: &str) {
-        self.write(&shown(text, self.style));
+        self.write(&shown(text, self.style.colour));
     }
 
     /// Prints a document as it is: what a terminal would obey is written as JSON writes it.
@@ -63,7 +64,7 @@ impl Output {
     /// Replaces the previous answer on the screen.
     pub fn redraw(&self, text: &str) {
         // Home, each line to its end, and what was below.
-        let lines: String = shown(text, self.style).lines().map(|line| format!("{line}\x1b[K\n")).collect();
+        let lines: String = shown(text, self.style.colour).lines().map(|line| format!("{line}\x1b[K\n")).collect();
         self.write(&format!("\x1b[H{lines}\x1b[J"));
     }
 
@@ -74,7 +75,7 @@ impl Output {
 
     /// Prints a note to stderr.
     pub fn note(&self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", shown(text, self.errors));
+        let _ = writeln!(std::io::stderr().lock(), "{}", shown(text, self.errors.colour));
     }
 
     /// Prints why a command stopped.
@@ -112,7 +113,7 @@ impl Output {
             let width = Words(self.style.language).kind_width();
             let line = format!("  {sign} {:width$}{:<19} {}", step.kind, step.name, step.detail);
             let service = self.style.paint(Tone::Dim, &step.service);
-            self.write(&format!("{CLEAR}{}", shown(&format!("{line:66} {took:>8}  {service}\n"), self.style)));
+            self.write(&format!("{CLEAR}{}", shown(&format!("{line:66} {took:>8}  {service}\n"), self.style.colour)));
         } else {
             let words = [
                 &clock(step.at_ms),
@@ -133,7 +134,7 @@ impl Output {
         let text = if self.terminal {
             let (sign, width) = (self.style.sign(Sign::Step), Words(self.style.language).kind_width());
             let line = format!("  {sign} {:width$}{:<19} {}", step.kind, step.name, step.detail);
-            format!("{CLEAR}{}", shown(&line, self.style))
+            format!("{CLEAR}{}", shown(&line, self.style.colour))
         } else {
             format!("{} {} .. {} {} {}\n", clock(step.at_ms), step.service, step.kind, step.name, step.detail)
         };
@@ -149,7 +150,7 @@ impl Output {
     fn waiting(&self, step: &ProgressStep) {
         if self.terminal {
             let line = format!("  {} {:<13} {}\n", self.style.sign(Sign::Step), step.service, step.detail);
-            self.write(&format!("{CLEAR}{}", shown(&line, self.style)));
+            self.write(&format!("{CLEAR}{}", shown(&line, self.style.colour)));
         } else {
             self.data(&format!("{} {} .. {}\n", clock(step.at_ms), step.service, step.detail));
         }
@@ -165,7 +166,7 @@ impl Output {
 
     /// Asks for a line; an error at the end of the input.
     pub fn prompt(&self, question: &str) -> std::io::Result<String> {
-        let _ = write!(std::io::stderr().lock(), "{} ", shown(question, self.errors));
+        let _ = write!(std::io::stderr().lock(), "{} ", shown(question, self.errors.colour));
         read_line()
     }
 
@@ -191,41 +192,11 @@ impl Output {
 
     /// Asks, and reads one line; empty: there is none.
     pub fn answer(&self, question: &str) -> String {
-        let _ = write!(std::io::stderr().lock(), "{} ", shown(question, self.errors));
+        let _ = write!(std::io::stderr().lock(), "{} ", shown(question, self.errors.colour));
         let mut line = String::new();
         let _ = std::io::stdin().read_line(&mut line);
         line.trim().to_owned()
     }
-}
-
-/// A text as it may reach a terminal: with line ends, tabs and our colours, without other control sequences and without
-/// what turns a line around or is not seen.
-fn shown(text: &str, style: Style) -> String {
-    let is_plain = |letter: char| !words::is_obeyed(letter) || matches!(letter, '\n' | '\t');
-    if text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(|letter: char| !is_plain(letter)) {
-        clean.push_str(&rest[..at]);
-        rest = &rest[at..];
-        match colour(rest) {
-            Some(length) => {
-                clean.push_str(if style.colour { &rest[..length] } else { "" });
-                rest = &rest[length..];
-            }
-            None => {
-                let mut letters = rest.chars();
-                if letters.next() == Some('\u{1b}') {
-                    words::skip_sequence(&mut letters);
-                }
-                rest = letters.as_str();
-            }
-        }
-    }
-    clean.push_str(rest);
-    clean
 }
 
 /// A document in which a terminal finds nothing to obey.
@@ -240,13 +211,6 @@ fn json_text(document: &Json) -> String {
         }
     }
     text
-}
-
-/// The length of a colour at the beginning of a text: `ESC [ 3 1 m`.
-fn colour(text: &str) -> Option<usize> {
-    let numbers = text.strip_prefix("\u{1b}[")?;
-    let end = numbers.find(|letter: char| !letter.is_ascii_digit() && letter != ';')?;
-    numbers[end..].starts_with('m').then_some(text.len() - numbers.len() + end + 1)
 }
 
 /// `12:04:08`, local.
@@ -272,15 +236,6 @@ fn read_line() -> std::io::Result<String> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_lines_and_our_colours_reach_a_terminal() {
-        let (plain, colour) = (Style::PLAIN, Style { colour: true, ..Style::PLAIN });
-        let text = "one\u{1b}]0;title\u{7} \u{1b}[31mred\u{1b}[0m\ttwo\r\n\u{1b}[2J\u{1b}[Hend\u{1b}";
-        assert_eq!(shown(text, plain), "one red\ttwo\nend");
-        assert_eq!(shown(text, colour), "one \u{1b}[31mred\u{1b}[0m\ttwo\nend");
-        assert_eq!(shown("as it is é\n", plain), "as it is é\n");
-        assert_eq!(shown("a\u{202e}b\u{2066}\u{200b}\u{61c}\u{2028}c\n", colour), "abc\n");
-    }
     #[test]
     fn a_document_keeps_what_it_says_and_nothing_in_it_is_obeyed() {
         let document = serde_json::json!({"name": "a\u{202e}b\u{1b}[2J\u{9b}\n", "é": [1]});

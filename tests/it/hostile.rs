@@ -15,7 +15,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::cli::rig::Rig;
+use crate::cli::rig::{Rig, end};
+use crate::openapi::ask_for;
 
 const MIB: u64 = 1024 * 1024;
 /// What is between two processes on one machine: the buffers of their sockets.
@@ -239,4 +240,17 @@ async fn names_of_foreign_resources_are_shown_clean() {
         is_clean_and_short(&ended.out);
         is_clean_and_short(&ended.err);
     }
+    // A text over HTTP reaches a terminal as well.
+    let daemon = rig.daemon(&[], &[]).await;
+    let address: SocketAddr = rig.config()["server"]["listen"].as_str().unwrap().parse().unwrap();
+    for path in ["/api/v1/status?only=unmanaged", "/api/v1/status", "/api/v1/plan", "/api/v1/services/web"] {
+        let line = format!("GET {path}");
+        let answer = ask_for(address, ("localhost", ""), &line, "text/plain; colour=true", "", "").await;
+        assert!(answer.status == 200 && answer.content.starts_with("text/plain"), "{answer:?}");
+        let text = answer.body.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
+        let text =
+            ["31", "32", "33", "36", "2"].iter().fold(text, |text, tone| text.replace(&format!("\u{1b}[{tone}m"), ""));
+        is_clean_and_short(&text);
+    }
+    assert_eq!(end(daemon).await, 0);
 }

@@ -1,6 +1,6 @@
 //! The API and the pages.
 
-use amarre_base::{secret, words};
+use amarre_base::{secret, terminal, words};
 use amarre_engine::{engine, notifications};
 use amarre_store::{accounts, ledger};
 

@@ -14,6 +14,7 @@ use super::{ApiRoute, spawn_detached, sse, stopping};
 use crate::engine::commands::reads::{self, ReadArgs, ReadCall, ReadForm, ReadRow};
 use crate::engine::commands::{CommandAnswer, CommandEnd};
 use crate::engine::reconcile::daemon::Handle;
+use crate::terminal::shown;
 use amarre_core::model::Language;
 use amarre_core::plan::render::Style;
 
@@ -59,7 +60,7 @@ async fn answer(row: &ReadRow, handle: &Handle, args: ReadArgs, accepted: Accept
     let mut response = match row.answer(&call).await {
         Ok(report) => match media {
             Media::Document => Json(report.document()).into_response(),
-            Media::Text => report.text(style).into_response(),
+            Media::Text => shown(&report.text(style), style.colour).into_response(),
             Media::Both => {
                 let answer =
                     CommandAnswer { document: report.document(), text: report.text(style), exit: report.exit() };
