@@ -107,12 +107,7 @@ static DEPLOYMENTS_OF_APP: ReadRow = ReadRow {
         "/api/v1/apps/{name}/deployments",
         "What was deployed of an app, the newest first",
         of_struct::<DeploymentsDocument>(),
-        ReadRun::Waits(|call| {
-            Box::pin(async {
-                let name = call.args.given("name");
-                reported(apps::deployments(&call.handle.last_pass().0, name, LIMIT, call.style))
-            })
-        }),
+        ReadRun::OfPass(|call, pass| apps::deployments(pass, call.args.given("name"), LIMIT, call.style)),
     )
 };
 
@@ -125,11 +120,9 @@ static DEPLOYMENTS: ReadRow = ReadRow {
         "/api/v1/deployments",
         "What was deployed of apps, the newest first",
         of_struct::<DeploymentsDocument>(),
-        ReadRun::Waits(|call| {
-            Box::pin(async {
-                let (app, limit) = (call.args.given("app"), call.args.number("limit").unwrap_or(LIMIT));
-                reported(apps::deployments(&call.handle.last_pass().0, app, limit, call.style))
-            })
+        ReadRun::OfPass(|call, pass| {
+            let limit = call.args.number("limit").unwrap_or(LIMIT);
+            apps::deployments(pass, call.args.given("app"), limit, call.style)
         }),
     )
 };

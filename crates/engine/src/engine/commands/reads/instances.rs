@@ -1,9 +1,10 @@
 //! The reads of servers at clouds.
 
 use super::{
-    CURSOR, PAGE, ReadArg, ReadCall, ReadForm, ReadResult, ReadRow, ReadRun, ReadSchema, ReadShape, arg, command, page,
-    read, reported, required, short, typed, usually,
+    CURSOR, PAGE, ReadArg, ReadCall, ReadForm, ReadRow, ReadRun, ReadSchema, ReadShape, arg, command, page, read,
+    reported, required, short, typed, usually,
 };
+use crate::engine::PassResult;
 use crate::engine::commands::CommandAnswer;
 use crate::engine::commands::instance_answers::{self as answers, LOG_LINES};
 use crate::engine::report::instances::{self, InstanceState, InstancesQuery};
@@ -87,18 +88,18 @@ static INSTANCES: ReadRow = ReadRow {
         "/api/v1/instances",
         "The servers of all clouds, those that are asked for",
         ReadSchema::Named(&["Instances"]),
-        ReadRun::Waits(|call| Box::pin(list(call))),
+        ReadRun::OfPass(list),
     )
 };
 
-async fn list(call: &ReadCall<'_>) -> ReadResult {
-    let (pass, of) = (call.handle.last_pass().0, query(call));
+fn list(call: &ReadCall<'_>, pass: &PassResult) -> CommandAnswer {
+    let of = query(call);
     if call.form == ReadForm::Text {
-        return reported(answers::list(&pass, &of, call.args.flag("wide"), call.style));
+        return answers::list(pass, &of, call.args.flag("wide"), call.style);
     }
-    let rows = of.select(&pass);
-    let document = instances::document(&pass, &rows, page(call, rows.len()));
-    reported(CommandAnswer { document, text: String::new(), exit: 0 })
+    let rows = of.select(pass);
+    let document = instances::document(pass, &rows, page(call, rows.len()));
+    CommandAnswer { document, text: String::new(), exit: 0 }
 }
 
 /// One server.
@@ -130,12 +131,7 @@ static SCHEDULE: ReadRow = ReadRow {
         "/api/v1/instances/{name}/schedule",
         "The next ticks of a server's timetable",
         ReadSchema::Named(&["InstanceSchedule"]),
-        ReadRun::Waits(|call| {
-            Box::pin(async {
-                let (pass, now) = (call.handle.last_pass().0, call.handle.now());
-                reported(answers::schedule(&pass, now, call.args.text("name"), call.style))
-            })
-        }),
+        ReadRun::OfPass(|call, pass| answers::schedule(pass, call.handle.now(), call.args.text("name"), call.style)),
     )
 };
 
