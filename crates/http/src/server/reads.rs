@@ -42,7 +42,10 @@ fn route(row: &'static ReadRow) -> ApiRoute {
             let query = query.unwrap_or_default();
             let in_query = form_urlencoded::parse(query.as_bytes()).into_owned();
             match ReadArgs::parse(row, in_path.chain(in_query)) {
-                Ok(args) => answer(row, &handle, args, Accepted::from_headers(&headers)).await,
+                Ok(args) => {
+                    let sees_all = who.services.is_none();
+                    answer(row, &handle, args, Accepted::from_headers(&headers), sees_all).await
+                }
                 Err(why) => (StatusCode::BAD_REQUEST, why).into_response(),
             }
         },
@@ -50,13 +53,13 @@ fn route(row: &'static ReadRow) -> ApiRoute {
     ApiRoute::new(row.path, handler, Operation::reads(row))
 }
 
-async fn answer(row: &ReadRow, handle: &Handle, args: ReadArgs, accepted: Accepted) -> Response {
+async fn answer(row: &ReadRow, handle: &Handle, args: ReadArgs, accepted: Accepted, sees_all: bool) -> Response {
     let Accepted { media, style } = accepted;
     let form = if media == Media::Document { ReadForm::Document } else { ReadForm::Text };
     if let Some(beside) = row.beside {
         spawn_detached(beside(handle.clone()));
     }
-    let call = ReadCall { handle, args, style, form };
+    let call = ReadCall { handle, args, style, form, sees_all };
     let mut response = match row.answer(&call).await {
         Ok(report) => match media {
             Media::Document => Json(report.document()).into_response(),

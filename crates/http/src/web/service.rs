@@ -406,7 +406,13 @@ pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
     let mut text = String::new();
     for last_failed in [true, false].into_iter().filter(|last_failed| !last_failed || has_failed) {
         // The last words of one that failed stand above those of the one that serves.
-        let of = LogsQuery { name: Some(name.clone()), last_failed, lines: LINES_SHOWN, with_headings: has_failed };
+        let of = LogsQuery {
+            name: Some(name.clone()),
+            last_failed,
+            lines: LINES_SHOWN,
+            with_headings: has_failed,
+            ..LogsQuery::default()
+        };
         match logs::logs(&web.handle, &of).await {
             Some(answer) => text.push_str(&answer.text),
             None => return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response()),

@@ -32,6 +32,9 @@ pub struct LogsQuery {
     pub last_failed: bool,
     /// At most this many lines of each.
     pub lines: u32,
+    /// Only containers of the service with exactly this name.
+    #[serde(skip)]
+    pub service: Option<String>,
     /// A heading also where only one container prints.
     #[serde(skip)]
     pub with_headings: bool,
@@ -39,7 +42,7 @@ pub struct LogsQuery {
 
 impl Default for LogsQuery {
     fn default() -> Self {
-        Self { name: None, last_failed: false, lines: LINES, with_headings: false }
+        Self { name: None, last_failed: false, lines: LINES, service: None, with_headings: false }
     }
 }
 
@@ -65,7 +68,7 @@ pub async fn logs(handle: &Handle, of: &LogsQuery) -> Option<CommandAnswer> {
         pass = handle.request(LoopCommand::Pass).await?.pass;
     }
     let lines = of.tail();
-    let printed = if of.last_failed {
+    let mut printed = if of.last_failed {
         failed_logs(&pass, of.name.as_deref(), lines, handle.now())
     } else {
         running_logs(&pass, of.name.as_deref(), lines).await
@@ -73,6 +76,8 @@ pub async fn logs(handle: &Handle, of: &LogsQuery) -> Option<CommandAnswer> {
     if printed.is_empty() {
         return Some(no_logs(&pass, of));
     }
+    // A container of another service may have the name of this one.
+    printed.retain(|one| of.service.as_deref().is_none_or(|service| one.document["service"] == service));
     let documents: Vec<&Json> = printed.iter().map(|one| &one.document).collect();
     let document = json!({"schema": "amarre.logs/v1", "containers": documents});
     let is_all_unread = printed.iter().all(|one| one.lines.is_empty() && !one.note.is_empty());

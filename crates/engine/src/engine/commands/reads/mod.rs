@@ -138,6 +138,8 @@ pub struct ReadCall<'a> {
     pub args: ReadArgs,
     pub style: Style,
     pub form: ReadForm,
+    /// Whether the account that asks may see every service.
+    pub sees_all: bool,
 }
 
 /// The form of an answer.
@@ -347,8 +349,9 @@ const fn read(id: &'static str, path: &'static str, about: &'static str, schema:
 
 const SMALL: ReadShape = ReadShape::Number(0, u32::MAX as u64);
 /// The largest page of a list.
-const PAGE_MAX: u64 = 1_000;
-const PAGE: ReadArg = arg("limit", ReadShape::Number(1, PAGE_MAX), "At most so many; 1,000 if not said, and at most");
+const PAGE_MAX: usize = 1_000;
+const PAGE: ReadArg =
+    arg("limit", ReadShape::Number(1, PAGE_MAX as u64), "At most so many; 1,000 if not said, and at most");
 const CURSOR: ReadArg = arg("cursor", SMALL, "Where to go on: the `next` of another answer");
 
 /// The rows that are shown of a list: of a document one page, of a text all.
@@ -356,7 +359,7 @@ fn page(call: &ReadCall<'_>, rows: usize) -> std::ops::Range<usize> {
     if call.form == ReadForm::Text {
         return 0..rows;
     }
-    let length = call.args.number::<usize>("limit").unwrap_or(1_000);
+    let length = call.args.number::<usize>("limit").unwrap_or(PAGE_MAX);
     let from = call.args.number::<usize>("cursor").unwrap_or_default().min(rows);
     from..(from + length).min(rows)
 }

@@ -65,9 +65,9 @@ fn listing(call: &ReadCall<'_>) -> ListQuery {
 }
 
 /// A document with a text that only people ask for.
-fn both(call: &ReadCall<'_>, document: Json, text: impl FnOnce(Style) -> String) -> ReadResult {
+fn both(call: &ReadCall<'_>, document: Json, text: impl FnOnce(Style) -> String) -> CommandAnswer {
     let text = if call.form == ReadForm::Text { text(call.style) } else { String::new() };
-    reported(CommandAnswer { document, text, exit: 0 })
+    CommandAnswer { document, text, exit: 0 }
 }
 
 /// Everything.
@@ -87,7 +87,7 @@ async fn status(call: &ReadCall<'_>) -> ReadResult {
     // Without a daemon no pass is due.
     let next = call.handle.goes_on().then_some(next);
     let document = service_list::document(&pass, status_document(call.handle).await, only(call));
-    both(call, document, |style| report::status_text(&pass, listing(call), call.handle.now(), next, style))
+    reported(both(call, document, |style| report::status_text(&pass, listing(call), call.handle.now(), next, style)))
 }
 
 /// The status document with what only the ledger knows: the last run.
@@ -127,7 +127,7 @@ static SERVICES: ReadRow = ReadRow {
         "/api/v1/services",
         "Services, those that are asked for",
         ReadSchema::Named(&["Services"]),
-        ReadRun::Waits(|call| Box::pin(services(call))),
+        ReadRun::OfPass(services),
     )
 };
 
@@ -143,16 +143,15 @@ fn sort_words() -> Vec<String> {
     ["name", "since", "sync", "health"].into_iter().flat_map(|sort| [sort.to_owned(), format!("-{sort}")]).collect()
 }
 
-async fn services(call: &ReadCall<'_>) -> ReadResult {
-    let (pass, _) = call.handle.last_pass();
+fn services(call: &ReadCall<'_>, pass: &PassResult) -> CommandAnswer {
     let (only, args) = (only(call), &call.args);
     let is = |name: &str, is: &str| args.given(name).is_none_or(|asked| asked == is);
     let matches = |row: &ServiceStatus| {
         is("sync", row.sync.word())
             && is("health", row.health.word())
             && is("host", &row.host)
-            && only.is_none_or(|only| only.matches(&pass, row))
-            && args.given("q").is_none_or(|text| service_list::is_about(&pass, row, text))
+            && only.is_none_or(|only| only.matches(pass, row))
+            && args.given("q").is_none_or(|text| service_list::is_about(pass, row, text))
     };
     // By name, which also orders equal rows.
     let statuses = pass.statuses();
@@ -169,9 +168,9 @@ async fn services(call: &ReadCall<'_>) -> ReadResult {
     }
     let shown = page(call, rows.len());
     let next = (shown.end < rows.len()).then_some(shown.end);
-    let listed: Vec<Json> = rows[shown].iter().map(|row| report::service_json(&pass, row)).collect();
+    let listed: Vec<Json> = rows[shown].iter().map(|row| report::service_json(pass, row)).collect();
     let document = json!({"schema": "amarre.status/v1", "services": listed, "total": rows.len(), "next": next});
-    both(call, document, |style| service_list::table(&pass, &rows, call.handle.now(), listing(call), style))
+    both(call, document, |style| service_list::table(pass, &rows, call.handle.now(), listing(call), style))
 }
 
 /// One service.
@@ -195,16 +194,16 @@ async fn service(call: &ReadCall<'_>) -> ReadResult {
     let mut document = report::service_json(&pass, row);
     let events: Vec<Event> = call.handle.ledger().events(name, EVENTS_SHOWN).await.unwrap_or_default();
     document["events"] = report::events_json(&events);
-    both(call, document, |style| {
+    reported(both(call, document, |style| {
         report::service_text(&pass, name, &events, call.handle.now(), style).unwrap_or_default()
-    })
+    }))
 }
 
-/// A program is not told which other services there are.
+/// A program, and an account for some services, is not told which other services there are.
 fn no_service(call: &ReadCall<'_>, pass: &PassResult, name: &str) -> CommandAnswer {
     match call.form {
-        ReadForm::Text => find_address::no_service(pass, name),
-        ReadForm::Document => commands::no_such(&format!("there is no service {name}")),
+        ReadForm::Text if call.sees_all => find_address::no_service(pass, name),
+        ReadForm::Text | ReadForm::Document => commands::no_such(&format!("there is no service {name}")),
     }
 }
 
@@ -213,12 +212,7 @@ static DRIFT: ReadRow = read(
     "/api/v1/drift",
     "What differs from what was last applied",
     ReadSchema::Named(&["Drift"]),
-    ReadRun::Waits(|call| {
-        Box::pin(async {
-            let (pass, _) = call.handle.last_pass();
-            both(call, report::drift_json(&pass), |style| service_list::drift_text(&pass, style))
-        })
-    }),
+    ReadRun::OfPass(|call, pass| both(call, report::drift_json(pass), |style| service_list::drift_text(pass, style))),
 );
 
 static UNMANAGED: ReadRow = read(
@@ -226,11 +220,8 @@ static UNMANAGED: ReadRow = read(
     "/api/v1/unmanaged",
     "What is here that no manifest names",
     ReadSchema::Named(&["Unmanaged"]),
-    ReadRun::Waits(|call| {
-        Box::pin(async {
-            let (pass, _) = call.handle.last_pass();
-            both(call, service_list::unmanaged_json(&pass), |style| service_list::unmanaged_text(&pass, style.language))
-        })
+    ReadRun::OfPass(|call, pass| {
+        both(call, service_list::unmanaged_json(pass), |style| service_list::unmanaged_text(pass, style.language))
     }),
 );
 
@@ -239,12 +230,7 @@ static PLAN: ReadRow = read(
     "/api/v1/plan",
     "What would be done",
     ReadSchema::Named(&["Plan"]),
-    ReadRun::Waits(|call| {
-        Box::pin(async {
-            let (pass, _) = call.handle.last_pass();
-            reported(commands::plan_answer(&pass, call.style))
-        })
-    }),
+    ReadRun::OfPass(|call, pass| commands::plan_answer(pass, call.style)),
 );
 
 /// The plan of a new look.
@@ -283,12 +269,7 @@ static SUBNETS: ReadRow = ReadRow {
         "/api/v1/subnets",
         "Who has which subnet and address, and where room is",
         ReadSchema::Named(&["Subnets"]),
-        ReadRun::Waits(|call| {
-            Box::pin(async {
-                let (pass, _) = call.handle.last_pass();
-                both(call, subnets::document(&pass), |style| subnets::text(&pass, style))
-            })
-        }),
+        ReadRun::OfPass(|call, pass| both(call, subnets::document(pass), |style| subnets::text(pass, style))),
     )
 };
 
@@ -319,11 +300,8 @@ static SERVICE_LOGS: ReadRow = ReadRow {
     refuses: &[NO_SERVICE, REFUSED],
     run: ReadRun::Waits(|call| {
         Box::pin(async {
-            let mut answer = logs::logs(call.handle, &logs_query(call)).await;
-            // A container of another service may have this name.
-            let containers = answer.as_mut().and_then(|answer| answer.document.get_mut("containers")?.as_array_mut());
-            containers.into_iter().for_each(|all| all.retain(|one| one["service"] == call.args.text("name")));
-            reported_unless_stopping(answer)
+            let of = LogsQuery { service: call.args.given("name").map(str::to_owned), ..logs_query(call) };
+            reported_unless_stopping(logs::logs(call.handle, &of).await)
         })
     }),
     ..LOGS
