@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use amarre::engine::reconcile::reservations::PoolChange;
 use amarre::engine::report::pools::{self, MachineState, PoolRow};
-use amarre::engine::{Clock, Engine, PassResult, RunMode, ShiftedClock};
+use amarre::engine::{Clock, Engine, PassView, RunMode, ShiftedClock};
 use amarre::providers::ssh::sign_in_text;
 use amarre::secret::Secret;
 use amarre_core::model::plan::Wait;
@@ -56,14 +56,14 @@ impl Lab {
         std::fs::write(self.folder.path().join(format!("services/{name}.yaml")), text).unwrap();
     }
 
-    async fn pass(&mut self) -> Arc<PassResult> {
+    async fn pass(&mut self) -> Arc<PassView> {
         self.engine.pass(RunMode::Act { confirmed_deletes: None, only: None }).await;
         self.engine.drain().await;
         self.engine.last_pass()
     }
 
     /// Passes until this holds.
-    async fn until(&mut self, what: &str, holds: impl Fn(&PassResult, &PoolRow) -> bool) -> Arc<PassResult> {
+    async fn until(&mut self, what: &str, holds: impl Fn(&PassView, &PoolRow) -> bool) -> Arc<PassView> {
         let began = tokio::time::Instant::now();
         while began.elapsed() < READY_WITHIN {
             let pass = self.pass().await;
@@ -78,8 +78,8 @@ impl Lab {
         panic!("{what}: {:?} {:?} {:?}", pass.plan.changes, pass.errors, pass.plan.gaps)
     }
 
-    async fn all_free(&mut self, count: usize) -> Arc<PassResult> {
-        let settled = move |pass: &PassResult, row: &PoolRow| {
+    async fn all_free(&mut self, count: usize) -> Arc<PassView> {
+        let settled = move |pass: &PassView, row: &PoolRow| {
             row.count(MachineState::Available) == count && pass.plan.changes.is_empty()
         };
         self.until("all are free, and nothing is left to do", settled).await
@@ -91,7 +91,7 @@ impl Lab {
         let one = Reservation { id: 0, user, by, count, partly: false, asked: now, from: now, length: HOUR, state };
         let wanted = vec![(one, Secret::new(sign_in_text("", "ssh-ed25519 AAAA")))];
         self.engine.change_pool(PoolChange::Reserve { pool: self.name.clone(), wanted }).await.unwrap();
-        let is_ready = move |_: &PassResult, row: &PoolRow| row.reservations.iter().any(|one| one.ready == count);
+        let is_ready = move |_: &PassView, row: &PoolRow| row.reservations.iter().any(|one| one.ready == count);
         self.until("the accounts are ready", is_ready).await;
     }
 
@@ -191,7 +191,7 @@ async fn a_script_runs_before_the_next_one_gets_a_machine() {
     lab.all_free(1).await;
     lab.reserve(1).await;
     lab.release().await;
-    let is_broken = |_: &PassResult, row: &PoolRow| row.count(MachineState::Broken) == 1;
+    let is_broken = |_: &PassView, row: &PoolRow| row.count(MachineState::Broken) == 1;
     let pass = lab.until("the script fails", is_broken).await;
     let row = pools::find(&pass, &lab.name).unwrap();
     assert!(row.machines[0].why.to_string().contains("code 3"), "{:?}", row.machines[0].why);

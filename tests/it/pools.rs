@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use amarre::engine::reconcile::reservations::PoolChange;
 use amarre::engine::report::pools::{self, MachineState, PoolRow};
-use amarre::engine::{Clock, Engine, PassResult, RunMode, ShiftedClock};
+use amarre::engine::{Clock, Engine, PassView, RunMode, ShiftedClock};
 use amarre::providers::ssh::sign_in_text;
 use amarre::secret::Secret;
 use amarre_core::model::pool::Disabled;
@@ -73,7 +73,7 @@ impl PoolRig {
         std::fs::write(self.folder.path().join("services/lab.yaml"), text).unwrap();
     }
 
-    async fn pass(&mut self) -> Arc<PassResult> {
+    async fn pass(&mut self) -> Arc<PassView> {
         self.engine.pass(RunMode::Act { confirmed_deletes: None, only: None }).await;
         self.engine.drain().await;
         self.engine.last_pass()
@@ -92,7 +92,7 @@ impl PoolRig {
     }
 
     /// Time goes by, and a pass looks.
-    async fn wait(&mut self, span: Millis) -> Arc<PassResult> {
+    async fn wait(&mut self, span: Millis) -> Arc<PassView> {
         self.clock.advance(span);
         self.pass().await;
         self.clock.advance(Millis::seconds(2));
@@ -313,7 +313,7 @@ fn dans_machine<'a>(rig: &'a PoolRig, machine: &str) -> &'a TestMachine {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_in_the_machines_place_is_sent_nothing() {
     let mut rig = PoolRig::start(1).await;
-    let codes = |pass: &PassResult| pass.plan.gaps.iter().map(|gap| gap.code).collect::<Vec<Code>>();
+    let codes = |pass: &PassView| pass.plan.gaps.iter().map(|gap| gap.code).collect::<Vec<Code>>();
     // A machine that was there before has a user of that name: it is never touched.
     rig.machines[0].sh("useradd -m frank");
     rig.wait(Millis::minutes(6)).await;

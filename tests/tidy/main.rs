@@ -5,6 +5,7 @@
 //! product is compiled for it; what needs its parser is in `tests/it/named_commands.rs`.
 
 mod code_map;
+mod floors;
 mod names;
 mod promises;
 mod reach;
@@ -154,7 +155,7 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "JoinSet",
         &[
-            "crates/engine/src/engine/mod.rs",
+            "crates/engine/src/engine/reconcile/engine.rs",
             "crates/engine/src/engine/reconcile/poll.rs",
             // Prices are read beside the loop, and the task ends with it.
             "crates/engine/src/engine/reconcile/savings.rs",

@@ -1,6 +1,6 @@
 //! What a person asks of a server: once, whatever becomes of the answer.
 
-use amarre::engine::reconcile::actions::ActionState;
+use amarre::engine::pass_result::ActionState;
 use amarre_core::model::Millis;
 use amarre_sim::Fault;
 use amarre_sim::ovh_cloud::CloudVerb;

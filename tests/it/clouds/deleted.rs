@@ -1,6 +1,7 @@
 //! One server that no manifest manages is deleted by a person's word: by its id, and by the name that it has at its vendor.
 
-use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
+use amarre::engine::pass_result::ActionState;
+use amarre::engine::reconcile::actions::ActionRequest;
 use amarre::providers::servers::is_the_named;
 use amarre_core::model::{Code, Millis};
 use amarre_sim::Fault;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use amarre::engine::commands::instance_answers::{LOG_LINES, log_lines};
-use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
+use amarre::engine::pass_result::ActionState;
+use amarre::engine::reconcile::actions::ActionRequest;
 use amarre::engine::report::instances::{self, InstanceRow, InstanceState};
-use amarre::engine::{Clock, Engine, PassResult, RunMode, ShiftedClock};
+use amarre::engine::{Clock, Engine, PassView, RunMode, ShiftedClock};
 use amarre::ledger::Ledger;
 use amarre_core::model::{Address, Kind, Millis, Timestamp};
 use amarre_sim::Fault;
@@ -57,7 +58,7 @@ impl KamateraRig {
     }
 
     /// One pass and what it hands out, then `span` goes by on both sides.
-    async fn pass(&mut self, span: Millis) -> Arc<PassResult> {
+    async fn pass(&mut self, span: Millis) -> Arc<PassView> {
         self.engine.pass(RunMode::Act { confirmed_deletes: None, only: None }).await;
         self.engine.drain().await;
         self.clock.advance(span);
@@ -65,7 +66,7 @@ impl KamateraRig {
         self.engine.last_pass()
     }
 
-    async fn passes(&mut self, count: usize) -> Arc<PassResult> {
+    async fn passes(&mut self, count: usize) -> Arc<PassView> {
         for _ in 0..count {
             self.pass(Millis::seconds(5)).await;
         }
@@ -73,7 +74,7 @@ impl KamateraRig {
     }
 
     /// Nothing is left to do, and nothing is hidden.
-    async fn settle(&mut self) -> Arc<PassResult> {
+    async fn settle(&mut self) -> Arc<PassView> {
         let pass = self.passes(60).await;
         assert_eq!((&pass.plan.changes, &pass.plan.gaps), (&vec![], &vec![]));
         pass

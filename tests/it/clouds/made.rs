@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use amarre::engine::reconcile::actions::ActionRequest;
 use amarre::engine::report::instances::InstanceState;
-use amarre::engine::{Clock, PassResult, RunMode};
+use amarre::engine::{Clock, PassView, RunMode};
 use amarre::providers::Exam;
 use amarre::words::Words;
 use amarre_core::model::instance::vendor_name;
@@ -484,7 +484,7 @@ async fn a_change_names_what_made_it_so() {
     let stopped = Override { to: Power::Off, source: OverrideSource::Person, by, at, until: OverrideEnd::Followed };
     rig.engine.hold_power(vec![(rig.address("worker"), Some(stopped))]).await.unwrap();
     rig.settle().await;
-    let because = |pass: Arc<PassResult>| pass.plan.changes[0].because.text.to_string();
+    let because = |pass: Arc<PassView>| pass.plan.changes[0].because.text.to_string();
     // Who stopped it did not give it another size.
     rig.write("worker", &on.replace("b3-8", "b3-16"));
     let why = because(rig.pass(Millis::seconds(10)).await);
@@ -555,7 +555,7 @@ async fn of_several_of_one_name_none_is_touched() {
 
 #[tokio::test]
 async fn what_the_vendor_does_not_offer_is_refused_by_name() {
-    let said = |pass: Arc<PassResult>| {
+    let said = |pass: Arc<PassView>| {
         let held = pass.plan.changes.iter().find_map(|change| Some(change.refusal()?.message.to_string()));
         held.or_else(|| Some(pass.errors.get("worker")?.error.to_string())).unwrap_or_default()
     };

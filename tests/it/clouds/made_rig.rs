@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use amarre::engine::reconcile::actions::ActionRequest;
 use amarre::engine::report::instances::{self, InstanceRow};
-use amarre::engine::{Clock, Engine, PassResult, RunMode, ShiftedClock};
+use amarre::engine::{Clock, Engine, PassView, RunMode, ShiftedClock};
 use amarre::ledger::Ledger;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Address, Kind, Millis, Timestamp};
@@ -133,7 +133,7 @@ impl MadeRig {
     }
 
     /// One pass and what it hands out, then `span` goes by on both sides.
-    pub async fn pass(&mut self, span: Millis) -> Arc<PassResult> {
+    pub async fn pass(&mut self, span: Millis) -> Arc<PassView> {
         self.engine.pass(RunMode::Act { confirmed_deletes: None, only: None }).await;
         self.engine.drain().await;
         self.goes_by(span);
@@ -149,7 +149,7 @@ impl MadeRig {
     }
 
     /// Passes for `span`, one every ten seconds.
-    pub async fn passes(&mut self, span: Millis) -> Arc<PassResult> {
+    pub async fn passes(&mut self, span: Millis) -> Arc<PassView> {
         for _ in 0..span.0 / 10_000 {
             self.pass(Millis::seconds(10)).await;
         }
@@ -157,7 +157,7 @@ impl MadeRig {
     }
 
     /// Nothing is left to do, and nothing is hidden.
-    pub async fn settle(&mut self) -> Arc<PassResult> {
+    pub async fn settle(&mut self) -> Arc<PassView> {
         let pass = self.passes(Millis::minutes(25)).await;
         assert_eq!((&pass.plan.changes, &pass.plan.gaps), (&vec![], &vec![]), "{:?}", self.make);
         pass

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use amarre::engine::PassResult;
+use amarre::engine::PassView;
 use amarre::engine::report::instances;
 use amarre::notifications::alerts::{self, Alert};
 use amarre_core::model::{Code, Millis};
@@ -10,7 +10,7 @@ use amarre_core::model::{Code, Millis};
 use super::support::{CloudRig, MONDAY, OFFICE};
 
 /// The alert about a tick of `db-1`.
-fn missed(pass: Arc<PassResult>) -> Option<Alert> {
+fn missed(pass: Arc<PassView>) -> Option<Alert> {
     let alert = alerts::problems(&pass).remove("attention/db-1 (tick)");
     let row = instances::find(&pass, "db-1").unwrap();
     assert_eq!(row.missed.is_some(), alert.is_some());

@@ -7,7 +7,7 @@ use amarre::engine::reconcile::daemon::{self, Behaviour, LoopCommand};
 use amarre::engine::report::instance_text;
 use amarre::engine::report::instances::{self, InstanceRow};
 use amarre::engine::report::savings::{SavedNote, sums};
-use amarre::engine::{Clock, PassResult};
+use amarre::engine::{Clock, PassView};
 use amarre::notifications::Notifications;
 use amarre::notifications::channel::{Carrier, Channel, Topic};
 use amarre::secret::Secret;
@@ -24,11 +24,11 @@ fn shelved() -> String {
     OFFICE.replace("off: '0", "off_as: shelve, off: '0")
 }
 
-fn row(pass: &PassResult, name: &str) -> InstanceRow {
+fn row(pass: &PassView, name: &str) -> InstanceRow {
     instances::find(pass, name).unwrap()
 }
 
-fn month(pass: &Arc<PassResult>, name: &str) -> i64 {
+fn month(pass: &Arc<PassView>, name: &str) -> i64 {
     row(pass, name).saved.unwrap().month
 }
 

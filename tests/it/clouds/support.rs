@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use amarre::config::Config;
 use amarre::engine::commands::instance_answers::{LOG_LINES, log_lines};
-use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
+use amarre::engine::pass_result::ActionState;
+use amarre::engine::reconcile::actions::ActionRequest;
 use amarre::engine::reconcile::port80::Port80Client;
 use amarre::engine::report::instances::{InstanceRow, InstanceState};
-use amarre::engine::{Clock, Engine, EngineParts, PassResult, RunMode, ShiftedClock};
+use amarre::engine::{Clock, Engine, EngineParts, PassView, RunMode, ShiftedClock};
 use amarre::ledger::Ledger;
 use amarre::registry;
 use amarre::secret::{MarkKey, Secret};
@@ -127,7 +128,7 @@ impl CloudRig {
     }
 
     /// One pass and what it hands out, then `span` goes by on both sides.
-    pub async fn pass(&mut self, span: Millis) -> Arc<PassResult> {
+    pub async fn pass(&mut self, span: Millis) -> Arc<PassView> {
         self.engine.pass(RunMode::Act { confirmed_deletes: None, only: None }).await;
         self.engine.drain().await;
         self.goes_by(span);
@@ -141,7 +142,7 @@ impl CloudRig {
     }
 
     /// Passes until `at`, as the loop wakes. Of quiet hours most looks are left out: they would find the same.
-    pub async fn until(&mut self, at: &str) -> Arc<PassResult> {
+    pub async fn until(&mut self, at: &str) -> Arc<PassView> {
         let end = Timestamp::parse(at).unwrap();
         loop {
             let pass = self.pass(Millis(0)).await;
@@ -155,7 +156,7 @@ impl CloudRig {
     }
 
     /// Nothing is left to do, and nothing is hidden.
-    pub async fn settle(&mut self) -> Arc<PassResult> {
+    pub async fn settle(&mut self) -> Arc<PassView> {
         for _ in 0..40 {
             self.pass(Millis::seconds(10)).await;
         }
@@ -247,7 +248,7 @@ pub async fn parts_of((folder, clock, asking): Around<'_>, config: &str, ledger:
 }
 
 /// The codes of all gaps and refusals.
-pub fn codes(pass: &PassResult) -> Vec<String> {
+pub fn codes(pass: &PassView) -> Vec<String> {
     let gaps = pass.plan.gaps.iter().map(|gap| gap.code.to_string());
     gaps.chain(pass.plan.changes.iter().filter_map(|change| Some(change.refusal()?.code.to_string()))).collect()
 }
@@ -260,7 +261,7 @@ impl CloudRig {
 }
 
 /// When a pass may find something else by itself.
-fn next_of_interest(pass: &PassResult, now: Timestamp) -> Timestamp {
+fn next_of_interest(pass: &PassView, now: Timestamp) -> Timestamp {
     let rows = pass.instances();
     let managed: Vec<&InstanceRow> = rows.iter().filter(|row| row.manifest.is_some()).collect();
     let rests =

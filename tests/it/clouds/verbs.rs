@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use amarre::config::Config;
 use amarre::engine::commands::verbs::VERBS;
-use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
+use amarre::engine::pass_result::ActionState;
+use amarre::engine::reconcile::actions::ActionRequest;
 use amarre::registry;
 use amarre::secret::MarkKey;
 use amarre_core::model::{Kind, Millis};

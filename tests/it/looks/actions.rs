@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
+use amarre::engine::pass_result::ActionState;
+use amarre::engine::reconcile::actions::ActionRequest;
 use amarre::engine::report;
 use amarre::ledger::runs::{Event, EventFilter};
 use amarre::words;

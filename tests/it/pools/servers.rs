@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use amarre::engine::reconcile::reservations::PoolChange;
 use amarre::engine::report::pools::{self, MachineState, PoolRow};
-use amarre::engine::{Clock, Engine, PassResult, RunMode, ShiftedClock};
+use amarre::engine::{Clock, Engine, PassView, RunMode, ShiftedClock};
 use amarre::providers::ssh::sign_in_text;
 use amarre::secret::Secret;
 use amarre_core::model::plan::Wait;
@@ -74,14 +74,14 @@ impl Servers {
         all
     }
 
-    async fn pass(&mut self) -> Arc<PassResult> {
+    async fn pass(&mut self) -> Arc<PassView> {
         self.engine.pass(RunMode::Act { confirmed_deletes: None, only: None }).await;
         self.engine.drain().await;
         self.engine.last_pass()
     }
 
     /// Passes until this holds.
-    async fn until(&mut self, what: &str, holds: impl Fn(&Self, &PassResult, &PoolRow) -> bool) -> Arc<PassResult> {
+    async fn until(&mut self, what: &str, holds: impl Fn(&Self, &PassView, &PoolRow) -> bool) -> Arc<PassView> {
         for _ in 0..60 {
             let pass = self.pass().await;
             if pools::find(&pass, "lab").is_some_and(|row| holds(self, &pass, &row)) {
@@ -94,7 +94,7 @@ impl Servers {
         panic!("{what}: {:?} {:?} {:?}", pass.plan.changes, pass.errors, pass.plan.gaps)
     }
 
-    async fn all_free(&mut self, count: usize) -> Arc<PassResult> {
+    async fn all_free(&mut self, count: usize) -> Arc<PassView> {
         self.until("all are free, and nothing is left to do", move |_, pass, row| {
             row.count(MachineState::Available) == count && pass.plan.changes.is_empty()
         })
@@ -132,7 +132,7 @@ async fn engine(folder: &TempDir, clock: &Arc<ShiftedClock>, cloud: &Kamatera) -
 async fn servers_are_made_trusted_lent_and_drained_before_they_go() {
     let mut rig = Servers::start().await;
     let is_away =
-        |_: &Servers, _: &PassResult, row: &PoolRow| row.machines.iter().all(|one| one.state == MachineState::Broken);
+        |_: &Servers, _: &PassView, row: &PoolRow| row.machines.iter().all(|one| one.state == MachineState::Broken);
     let pass = rig.until("no host key is trusted by itself", is_away).await;
     let row = pools::find(&pass, "lab").unwrap();
     assert_eq!(row.machines[0].machine.address, rig.machines[0].address.to_string(), "where the cloud says that it is");

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use amarre::config::Config;
 use amarre::engine::reconcile::port80::{HttpVisitor, Port80Client};
-use amarre::engine::{Engine, EngineParts, PassResult, RunMode, ShiftedClock};
+use amarre::engine::{Engine, EngineParts, PassView, RunMode, ShiftedClock};
 use amarre::ledger::Ledger;
 use amarre::providers::Provider;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
@@ -325,7 +325,7 @@ impl Stepped {
         self.clock.now()
     }
 
-    pub fn last_pass(&self) -> Arc<PassResult> {
+    pub fn last_pass(&self) -> Arc<PassView> {
         self.engine.last_pass()
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::channel::{Channel, Topic};
-use crate::engine::PassResult;
-use crate::engine::reconcile::actions::ActionState;
+use crate::engine::PassView;
+use crate::engine::pass_result::ActionState;
 use crate::engine::report::certificates;
 use crate::engine::report::deployments::DEPLOYMENT;
 use crate::engine::report::instances::{InstanceRow, InstanceState};
@@ -83,7 +83,7 @@ impl AlertState {
 }
 
 /// Every problem by its key; none before the first pass.
-pub fn problems(pass: &PassResult) -> BTreeMap<String, Alert> {
+pub fn problems(pass: &PassView) -> BTreeMap<String, Alert> {
     let mut found = BTreeMap::new();
     if pass.context.is_none() {
         return found;
@@ -183,7 +183,7 @@ pub fn unannounced(why: String) -> (String, Alert) {
 }
 
 /// Whether the end of this problem can be reported: what cannot be observed is not known to be well.
-pub fn is_known(pass: &PassResult, trouble: &str) -> bool {
+pub fn is_known(pass: &PassView, trouble: &str) -> bool {
     if let Some(rest) = trouble.strip_prefix("certificate/") {
         let npm = rest.split('/').next().unwrap_or_default();
         return !pass.plan.gaps.iter().any(|gap| gap.provider.short_name() == npm);
@@ -355,7 +355,7 @@ fn deployment_news<'e>(channel: &'e Channel, events: &'e [Event]) -> impl Iterat
 }
 
 /// The name of the instance, for subjects.
-pub fn instance(pass: &PassResult) -> String {
+pub fn instance(pass: &PassView) -> String {
     pass.context.as_ref().map(|context| context.site.instance.clone()).unwrap_or_default()
 }
 

@@ -20,7 +20,7 @@ use serde_json::{Value as Json, json};
 use self::channel::{Channel, Heartbeat, Topic};
 use self::heartbeat::HeartbeatState;
 use self::message::Message;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::reconcile::daemon::Handle;
 use crate::ledger::StoreError;
 use crate::ledger::notifications::SentAlert;
@@ -178,7 +178,7 @@ impl Notifications {
         &self,
         channel: &Channel,
         known: &mut ChannelMemory,
-        pass: &PassResult,
+        pass: &PassView,
         due: Due,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -209,7 +209,7 @@ impl Notifications {
         &self,
         channel: &Channel,
         known: &mut ChannelMemory,
-        pass: &PassResult,
+        pass: &PassView,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let monday = week_due(now, &jiff::tz::TimeZone::system());
@@ -234,7 +234,7 @@ impl Notifications {
         &self,
         channel: &Channel,
         known: &mut ChannelMemory,
-        pass: &PassResult,
+        pass: &PassView,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         for due in reservations::due(pass, channel, &known.reservations, now) {
@@ -283,7 +283,7 @@ impl Notifications {
     }
 
     /// Sends news as one message. Whether the channel took it.
-    async fn takes(&self, channel: &Channel, pass: &PassResult, news: &[News], now: Timestamp) -> bool {
+    async fn takes(&self, channel: &Channel, pass: &PassView, news: &[News], now: Timestamp) -> bool {
         let message = message::message(&alerts::instance(pass), news, self.site.as_deref(), now);
         self.send(channel, &message).await.is_ok()
     }

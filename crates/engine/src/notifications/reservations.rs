@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::alerts::{AlertState, News};
 use super::channel::{Carrier, Channel, Topic};
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::pools::ssh_line;
 use crate::engine::report;
 use crate::ledger::notifications::SentAlert;
@@ -59,7 +59,7 @@ pub struct ReservationNews {
 }
 
 /// What is due to a channel that was sent `told`.
-pub fn due(pass: &PassResult, channel: &Channel, told: &[SentAlert], now: Timestamp) -> Vec<ReservationNews> {
+pub fn due(pass: &PassView, channel: &Channel, told: &[SentAlert], now: Timestamp) -> Vec<ReservationNews> {
     // Before the first pass nothing is known, so nothing is over.
     if pass.context.is_none() || !channel.on.contains(&Topic::Reservations) {
         Vec::new()
@@ -68,7 +68,7 @@ pub fn due(pass: &PassResult, channel: &Channel, told: &[SentAlert], now: Timest
     }
 }
 
-fn compared(pass: &PassResult, channel: &Channel, told: &[SentAlert], now: Timestamp) -> Vec<ReservationNews> {
+fn compared(pass: &PassView, channel: &Channel, told: &[SentAlert], now: Timestamp) -> Vec<ReservationNews> {
     let known: BTreeMap<&str, &SentAlert> = told.iter().map(|row| (row.trouble.as_str(), row)).collect();
     let mut due = Vec::new();
     let mut live = BTreeMap::new();
@@ -110,7 +110,7 @@ fn news(pool: &str, text: String) -> News {
     News { topic, state, service: pool.to_owned(), text, code, hints, since: None, deployment: None }
 }
 
-fn text(pass: &PassResult, pool: &str, one: &Reservation, moment: Moment, now: Timestamp) -> String {
+fn text(pass: &PassView, pool: &str, one: &Reservation, moment: Moment, now: Timestamp) -> String {
     let (label, user) = (one.label(), &one.user);
     let Some(until) = one.until() else { return String::new() };
     let at = report::exact_time(until, Language::En);
@@ -173,13 +173,13 @@ mod tests {
     }
 
     /// A pool with a reservation of an hour that ends in so long.
-    fn pass(left: Millis, by: &str) -> PassResult {
+    fn pass(left: Millis, by: &str) -> PassView {
         let until = NOW + left;
         let machines = ["m1".to_owned()].into();
         let state = ReservationState::Held { machines, since: until + Millis::minutes(-60), until };
         let (user, by, length) = ("alice".to_owned(), by.to_owned(), Millis::minutes(60));
         let one = Reservation { id: 7, user, by, count: 1, partly: false, asked: NOW, from: NOW, length, state };
-        let mut pass = PassResult::default();
+        let mut pass = PassView::default();
         let facts = PoolFacts { reservations: vec![one], ..PoolFacts::default() };
         pass.facts.pools.insert("lab".to_owned(), facts);
         pass
@@ -202,7 +202,7 @@ mod tests {
         let again = ["15: r7 of lab ends in 15 min", "3: r7 of lab ends in 3 min"];
         assert_eq!(words, [expected.as_slice(), again.as_slice()].concat());
 
-        let over = compared(&PassResult::default(), &channel(), &told, NOW);
+        let over = compared(&PassView::default(), &channel(), &told, NOW);
         assert_eq!(
             over.iter().map(|due| (recipient(due), due.row.is_none())).collect::<Vec<_>>(),
             [("alice@example.org", true)]

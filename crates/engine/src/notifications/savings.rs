@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::alerts::{AlertState, News};
 use super::channel::{Channel, Topic};
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::report::instances::{InstanceRow, amount};
 use crate::engine::report::savings::SavedNote;
 use crate::ledger::savings::SavedSums;
@@ -51,7 +51,7 @@ impl WeekRow<'_> {
 }
 
 /// The message to a channel about the week that began on `monday`; `None`: no server that it wants had a timetable.
-pub fn weekly(pass: &PassResult, channel: &Channel, monday: Day, sums: &SavedSums) -> Option<News> {
+pub fn weekly(pass: &PassView, channel: &Channel, monday: Day, sums: &SavedSums) -> Option<News> {
     let rows = rows(pass, channel, sums);
     if rows.is_empty() {
         return None;
@@ -97,7 +97,7 @@ pub fn weekly(pass: &PassResult, channel: &Channel, monday: Day, sums: &SavedSum
     })
 }
 
-fn rows<'p>(pass: &'p PassResult, channel: &Channel, sums: &'p SavedSums) -> Vec<WeekRow<'p>> {
+fn rows<'p>(pass: &'p PassView, channel: &Channel, sums: &'p SavedSums) -> Vec<WeekRow<'p>> {
     let known: BTreeMap<&Address, &InstanceRow> = pass.instances().iter().map(|row| (&row.address, row)).collect();
     let mut rows: BTreeMap<&Address, WeekRow<'p>> = BTreeMap::new();
     for ((address, currency), sum) in sums {
@@ -149,7 +149,7 @@ mod tests {
         };
         // Monday, 28 December 2026.
         let monday = Day(20_815);
-        let news = weekly(&PassResult::default(), &channel, monday, &rows.iter().map(row).collect())?;
+        let news = weekly(&PassView::default(), &channel, monday, &rows.iter().map(row).collect())?;
         Some(news.text)
     }
 

@@ -23,7 +23,7 @@ use crate::engine::commands::edit_manifest;
 use crate::engine::commands::edit_manifest::{FileChange, Holds, ManifestDraft, ManifestRemark};
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::read_scope;
-use crate::engine::{PassResult, report};
+use crate::engine::{PassView, report};
 use crate::templates::{Template, TemplateStore};
 use amarre_core::model::uses::Use;
 use amarre_core::model::{Code, Hint};
@@ -107,7 +107,7 @@ pub(super) fn routes() -> Vec<ApiRoute> {
 }
 
 /// The file of a service, also of a broken one.
-fn find_file(handle: &Handle, pass: &PassResult, name: &str) -> (String, Option<String>) {
+fn find_file(handle: &Handle, pass: &PassView, name: &str) -> (String, Option<String>) {
     if let Some((file, text)) = edit_manifest::file_of(pass, name) {
         return (file, Some(text));
     }

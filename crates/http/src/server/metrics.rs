@@ -13,7 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::auth::RequestCounts;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::reconcile::counters::{Labels, Meters, labels};
 use crate::engine::report::instances::InstanceState;
 use crate::engine::report::pools::{self, MachineState};
@@ -25,7 +25,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 
 /// The text of one scrape. `applied`: when a change of each service was last written.
 pub fn render(
-    pass: &PassResult,
+    pass: &PassView,
     applied: &BTreeMap<String, Timestamp>,
     meters: &Meters,
     asked: &RequestCounts,
@@ -51,7 +51,7 @@ pub fn render(
 }
 
 /// Passes: results and durations.
-fn passes(registry: &mut Registry, pass: &PassResult, meters: &Meters) {
+fn passes(registry: &mut Registry, pass: &PassView, meters: &Meters) {
     let at = "amarre_last_reconcile_timestamp_seconds";
     single(registry, at, "When it looked last", pass.at.0 / 1000);
     let success = meters.last_success.load(Ordering::Relaxed);
@@ -84,7 +84,7 @@ fn passes(registry: &mut Registry, pass: &PassResult, meters: &Meters) {
 }
 
 /// Limited resources.
-fn stocks(registry: &mut Registry, pass: &PassResult) {
+fn stocks(registry: &mut Registry, pass: &PassView) {
     let ends = gauge(registry, "amarre_certificate_expiry_timestamp_seconds", "When a certificate ends");
     for one in certificates::reports(pass) {
         if let Some(at) = one.ends {
@@ -109,7 +109,7 @@ fn stocks(registry: &mut Registry, pass: &PassResult) {
 }
 
 /// Apps: how far each is, and what became of their deployments.
-fn apps(registry: &mut Registry, pass: &PassResult, meters: &Meters) {
+fn apps(registry: &mut Registry, pass: &PassView, meters: &Meters) {
     let all = gauge(registry, "amarre_app_state", "How far an app is: 1 for its state, 0 for the others");
     for row in apps::rows(pass) {
         for state in deployments::states() {
@@ -122,7 +122,7 @@ fn apps(registry: &mut Registry, pass: &PassResult, meters: &Meters) {
 }
 
 /// Machines of pools, and who waits for some.
-fn machines(registry: &mut Registry, pass: &PassResult) {
+fn machines(registry: &mut Registry, pass: &PassView) {
     let machines = gauge(registry, "amarre_pool_machines", "Machines of a pool by state");
     let waiting = gauge(registry, "amarre_pool_reservations_waiting", "Reservations that wait for machines");
     let lent = gauge(registry, "amarre_pool_reservations", "Reservations that have machines");
@@ -138,7 +138,7 @@ fn machines(registry: &mut Registry, pass: &PassResult) {
     }
 }
 
-fn services(registry: &mut Registry, pass: &PassResult, applied: &BTreeMap<String, Timestamp>) {
+fn services(registry: &mut Registry, pass: &PassView, applied: &BTreeMap<String, Timestamp>) {
     let info = gauge(registry, "amarre_service_info", "How each service is");
     let attention = gauge(registry, "amarre_service_attention", "Whether a service needs a person");
     for (name, row) in pass.statuses() {
@@ -160,7 +160,7 @@ fn services(registry: &mut Registry, pass: &PassResult, applied: &BTreeMap<Strin
 }
 
 /// Servers at clouds.
-fn instances(registry: &mut Registry, pass: &PassResult) {
+fn instances(registry: &mut Registry, pass: &PassView) {
     let rows = pass.instances();
     if rows.is_empty() {
         return;
@@ -203,7 +203,7 @@ fn instances(registry: &mut Registry, pass: &PassResult) {
     }
 }
 
-fn providers(registry: &mut Registry, pass: &PassResult) {
+fn providers(registry: &mut Registry, pass: &PassView) {
     let Some(context) = &pass.context else { return };
     let up = gauge(registry, "amarre_provider_up", "Whether a provider could be observed");
     let requests = Family::<Labels, Counter>::default();

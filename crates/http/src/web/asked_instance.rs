@@ -6,18 +6,13 @@ use axum::response::Response;
 
 use super::actions::{NO_WAIT_MS, act_in, finish};
 use super::{Actor, RequestContext, Web, none_page};
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::{Act, Refused};
 use crate::engine::report::instances::{self, InstanceRow};
 use crate::words::Words;
 
 /// The server of a name; else the page that says that there is none.
-pub async fn found(
-    web: &Web,
-    visitor: &RequestContext,
-    pass: &PassResult,
-    name: &str,
-) -> Result<InstanceRow, Response> {
+pub async fn found(web: &Web, visitor: &RequestContext, pass: &PassView, name: &str) -> Result<InstanceRow, Response> {
     match instances::find(pass, name) {
         Ok(row) => Ok(row),
         Err(_) => {

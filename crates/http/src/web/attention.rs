@@ -5,8 +5,8 @@ use super::instance_view::{self, LastWords, PowerChip};
 use super::service_rows::names_up_to;
 use super::view_model::{Counted, encoded};
 use super::{RequestContext, guard_deletes, marks, pools};
-use crate::engine::PassResult;
-use crate::engine::reconcile::actions::ActionState;
+use crate::engine::PassView;
+use crate::engine::pass_result::ActionState;
 use crate::engine::report::attention::{Concern, concerns};
 use crate::engine::report::instances::{InstanceRow, InstanceState};
 use crate::engine::report::pools::{MachineState, PoolRow};
@@ -36,7 +36,7 @@ impl AttentionRow {
         marks::tone(self.tone)
     }
 
-    fn of_site(problem: SiteProblem, pass: &PassResult, visitor: &RequestContext) -> Self {
+    fn of_site(problem: SiteProblem, pass: &PassView, visitor: &RequestContext) -> Self {
         let mut hints = hint_actions::views(&problem.hints, pass, visitor);
         if guards::is_one(problem.code) {
             let names = guard_deletes::names(pass, visitor.words);
@@ -46,7 +46,7 @@ impl AttentionRow {
         Self { tone: "dim", name: String::new(), path: String::new(), what, hints, code: Some(problem.code) }
     }
 
-    fn of_service(row: &ServiceStatus, pass: &PassResult, now: Timestamp, visitor: &RequestContext) -> Self {
+    fn of_service(row: &ServiceStatus, pass: &PassView, now: Timestamp, visitor: &RequestContext) -> Self {
         Self {
             tone: if row.health == Health::Missing { "missing" } else { "bad" },
             name: row.name.clone(),
@@ -90,7 +90,7 @@ impl AttentionRow {
 const MACHINES_SHOWN: usize = 3;
 
 /// Everything that needs a person, as the report has it.
-pub fn rows(pass: &PassResult, now: Timestamp, visitor: &RequestContext) -> Vec<AttentionRow> {
+pub fn rows(pass: &PassView, now: Timestamp, visitor: &RequestContext) -> Vec<AttentionRow> {
     let row = |concern: Concern<'_>| match concern {
         Concern::Site(problem) => AttentionRow::of_site(problem, pass, visitor),
         Concern::Service(row) => AttentionRow::of_service(row, pass, now, visitor),
@@ -104,7 +104,7 @@ pub fn rows(pass: &PassResult, now: Timestamp, visitor: &RequestContext) -> Vec<
 const CASES_SHOWN: usize = 20;
 
 /// What has this code now, whether it needs a person or not.
-pub fn with_code(pass: &PassResult, code: Code, now: Timestamp, visitor: &RequestContext) -> Vec<AttentionRow> {
+pub fn with_code(pass: &PassView, code: Code, now: Timestamp, visitor: &RequestContext) -> Vec<AttentionRow> {
     let services = pass.statuses().values().filter(|row| row.code == Some(code));
     let problems = report::problems(pass, now).into_iter().filter(|problem| problem.code == code);
     let problems = problems.map(|problem| AttentionRow::of_site(problem, pass, visitor));

@@ -4,7 +4,7 @@ use super::manifest::ServiceForm;
 use super::plain_secrets::PlainSecret;
 use super::{RequestContext, Web, marks};
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::edit_manifest::ManifestRemark;
 use crate::engine::commands::image_lookup::{ImageAnswer, ImageFacts};
 use crate::words::Words;
@@ -80,7 +80,7 @@ pub struct TypedForm<'a> {
 
 impl FieldRemarks {
     /// Checks a form; `after`: the forecast with its manifest.
-    pub async fn check(web: &Web, visitor: &RequestContext, typed: TypedForm<'_>, after: &PassResult) -> Self {
+    pub async fn check(web: &Web, visitor: &RequestContext, typed: TypedForm<'_>, after: &PassView) -> Self {
         let words = visitor.words;
         let mut marks = Self { address: address(after, typed.name, words), ..Self::default() };
         if is_free(after, typed.name) {
@@ -169,7 +169,7 @@ pub fn say_bare_variables(form: &ServiceForm, settle: &mut [ManifestRemark], wor
 }
 
 /// Whether the manifest of this name is good, and no foreign resource has its name on the host.
-fn is_free(after: &PassResult, name: &str) -> bool {
+fn is_free(after: &PassView, name: &str) -> bool {
     let is_on_host = |kind: Kind| matches!(kind, Kind::Network | Kind::Volume | Kind::Container);
     let mut refused = after.changes_of(name).filter(|change| is_on_host(change.address.kind));
     after.services.contains_key(name)
@@ -208,7 +208,7 @@ fn port(facts: &ImageFacts, typed: &str, words: Words) -> Option<FieldRemark> {
 }
 
 /// Whether records and hosts of these names are foreign.
-fn address(after: &PassResult, name: &str, words: Words) -> FieldRemark {
+fn address(after: &PassView, name: &str, words: Words) -> FieldRemark {
     let is_name = |address: &&Address| address.kind.is_entry();
     let changes = after.changes_of(name).filter(|change| is_name(&&change.address));
     let mut refusals = changes.filter_map(|change| change.refusal()).filter(|refusal| !refusal.is_left());
@@ -239,7 +239,7 @@ fn address(after: &PassResult, name: &str, words: Words) -> FieldRemark {
     )
 }
 
-fn tls(after: &PassResult, name: &str, words: Words) -> FieldRemark {
+fn tls(after: &PassView, name: &str, words: Words) -> FieldRemark {
     let wanted = after.wanted_by(name).iter().find(|address| address.kind == Kind::Certificate);
     let Some(certificate) = wanted.filter(|address| !after.world.seen.contains_key(address)) else {
         return FieldRemark::default();

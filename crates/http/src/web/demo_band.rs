@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Flash, FormFields, From, PageOutcome, RequestContext, Web, authorize_form, problem, redirect, view_model};
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use amarre_core::model::Kind;
 
 /// The service that a button is about where the page shows none.
@@ -109,7 +109,7 @@ fn service_of_page(here: &str) -> Option<String> {
 }
 
 /// A container of a service that is there.
-fn container(pass: &PassResult, service: &str) -> Option<BandTarget> {
+fn container(pass: &PassView, service: &str) -> Option<BandTarget> {
     let row = pass.statuses().get(service)?;
     let is_there = |address: &amarre_core::model::Address| pass.world.seen.contains_key(address);
     let mut found = row.resources.iter().map(|one| &one.address).filter(|address| address.kind == Kind::Container);
@@ -118,13 +118,13 @@ fn container(pass: &PassResult, service: &str) -> Option<BandTarget> {
 }
 
 /// The first domain of a service.
-fn proxy_host(pass: &PassResult, service: &str) -> Option<BandTarget> {
+fn proxy_host(pass: &PassView, service: &str) -> Option<BandTarget> {
     let domain = pass.services.get(service)?.routes.first()?.domains.first()?;
     Some(BandTarget { service: service.to_owned(), thing: domain.clone() })
 }
 
 /// A service of which the old container can serve beside a new one, with its file and its image.
-fn deployed(pass: &PassResult, service: &str) -> Option<(BandTarget, String, String)> {
+fn deployed(pass: &PassView, service: &str) -> Option<(BandTarget, String, String)> {
     let manifest = pass.services.get(service)?;
     let (_, container) = manifest.containers.iter().next().filter(|_| manifest.containers.len() == 1)?;
     let is_alone = container.mounts.is_empty() && container.ports.is_empty() && !container.image.is_empty();

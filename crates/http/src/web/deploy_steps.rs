@@ -11,7 +11,7 @@
 
 use super::marks;
 use super::view_model::{self, Counted};
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::report::countdown::{CountFrom, Then};
 use crate::engine::report::status::{self, Health, ServiceStatus, Sync};
 use crate::ledger::runs::Event;
@@ -75,12 +75,12 @@ pub struct Ended {
 }
 
 /// The changes of a service that are carried out by themselves.
-fn moving<'a>(pass: &'a PassResult, name: &str) -> Vec<&'a Change> {
+fn moving<'a>(pass: &'a PassView, name: &str) -> Vec<&'a Change> {
     pass.changes_of(name).filter(|change| change.refusal().is_none()).collect()
 }
 
 /// When the deploy began that goes on, or of which only the old container is left.
-fn begin(pass: &PassResult, name: &str) -> Option<Timestamp> {
+fn begin(pass: &PassView, name: &str) -> Option<Timestamp> {
     let (holds, _) = pass.conditions_since.get(&(name.to_owned(), "Converged"))?;
     let mut changes = pass.changes_of(name);
     let goes_on = *holds == Some(false) || changes.any(|change| status::is_leaving(pass, change));
@@ -90,7 +90,7 @@ fn begin(pass: &PassResult, name: &str) -> Option<Timestamp> {
 impl DeploySteps {
     /// Of a service, with its latest events, the newest first; `None`: nothing moves.
     pub fn new(
-        pass: &PassResult,
+        pass: &PassView,
         row: &ServiceStatus,
         events: &[Event],
         (now, words): (Timestamp, Words),
@@ -162,7 +162,7 @@ fn event_step(event: &Event, words: Words) -> Option<DeployStep> {
     })
 }
 
-fn change_step(pass: &PassResult, change: &Change, now: Timestamp, words: Words) -> DeployStep {
+fn change_step(pass: &PassView, change: &Change, now: Timestamp, words: Words) -> DeployStep {
     let failing = pass.failing.get(&change.address);
     let (class, detail) = match (&change.gate, failing) {
         (_, Some(failing)) => ("fail", Counted::plain(words.say(&failing.error.message))),
@@ -196,7 +196,7 @@ fn change_step(pass: &PassResult, change: &Change, now: Timestamp, words: Words)
 /// What was deployed or put back a moment ago, of a service that is well, and how long that took until the new version
 /// served.
 pub fn ended(
-    pass: &PassResult,
+    pass: &PassView,
     row: &ServiceStatus,
     events: &[Event],
     (now, words): (Timestamp, Words),
@@ -278,7 +278,7 @@ mod tests {
             event(100, "created", "docker/container/web@cccc", ReasonCode::ManifestChanged),
             event(98, "deleted", "docker/container/web@bbbb", ReasonCode::Rollback),
         ];
-        let mut pass = PassResult::default();
+        let mut pass = PassView::default();
         pass.deploys_since.insert("web".to_owned(), Timestamp(99_000));
         let at = Timestamp(134_000);
         let text = |events: &[Event]| ended(&pass, &well(), events, (at, words)).map(|ended| ended.text);

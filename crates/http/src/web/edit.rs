@@ -19,7 +19,7 @@ use super::{
     signed_in_and_counted, text_page,
 };
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::edit_manifest;
 use crate::engine::commands::edit_manifest::{Holds, ManifestDraft, ManifestRemark, tag};
 use crate::engine::report::service_plan;
@@ -35,7 +35,7 @@ pub struct CheckedManifest {
     /// The summary line.
     pub summary: String,
     /// The result as it would be; `None`: no pass has run yet.
-    pub after: Option<Arc<PassResult>>,
+    pub after: Option<Arc<PassView>>,
     /// Secrets that were typed in plain text.
     pub secrets: Vec<PlainSecret>,
 }
@@ -242,7 +242,7 @@ async fn new_page(
 }
 
 /// What a deleted service of this name has left, if the guard asks about it.
-fn leftovers(after: &PassResult, name: &str) -> String {
+fn leftovers(after: &PassView, name: &str) -> String {
     let mut refusals = after.changes_of(name).filter_map(|change| change.refusal());
     let found = refusals.find(|refusal| refusal.code == Code::A0443).map(|refusal| refusal.found.clone());
     let names: Vec<String> = found.unwrap_or_default().into_iter().map(|(_, what)| what.to_string()).collect();
@@ -250,7 +250,7 @@ fn leftovers(after: &PassResult, name: &str) -> String {
 }
 
 /// Access lists that a service may use: of manifests, and others in NPM.
-fn access_lists(pass: &PassResult, chosen: &str) -> Vec<(String, bool)> {
+fn access_lists(pass: &PassView, chosen: &str) -> Vec<(String, bool)> {
     let ours = pass.services.values().flat_map(|service| &service.access_lists).map(|list| list.name.clone());
     let seen = pass.world.seen.iter().filter(|(address, _)| address.kind == Kind::AccessList);
     let others = seen.filter(|(_, seen)| !seen.owner.is_ours()).map(|(address, _)| address.name.clone());
@@ -465,7 +465,7 @@ pub async fn change(
 }
 
 /// A file is deleted only if it holds no other manifest.
-fn holds_alone(pass: &PassResult, file: (&str, &str), name: &str) -> bool {
+fn holds_alone(pass: &PassView, file: (&str, &str), name: &str) -> bool {
     edit_manifest::file_holds(pass, file, name) == Holds::Alone
 }
 

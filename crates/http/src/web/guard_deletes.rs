@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use super::hint_actions::DELETES_PAGE;
 use super::service_rows::names_up_to;
 use super::{PageFrame, PageOutcome, Web, page, signed_in, text_page};
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::Act;
 use crate::engine::commands::verbs::APPLY;
 use crate::words::Words;
@@ -56,7 +56,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
 }
 
 /// What would go, in one line: services where whole services go, else their resources. `None`: the guard holds nothing.
-pub fn names(pass: &PassResult, words: Words) -> Option<String> {
+pub fn names(pass: &PassView, words: Words) -> Option<String> {
     let guard = pass.plan.guard.as_ref()?;
     let name = |change: &Change| {
         if guard.code == guards::SERVICES {
@@ -71,13 +71,13 @@ pub fn names(pass: &PassResult, words: Words) -> Option<String> {
 }
 
 /// The deletes that the guard holds.
-fn held(pass: &PassResult) -> impl Iterator<Item = &Change> {
+fn held(pass: &PassView) -> impl Iterator<Item = &Change> {
     let changes = pass.plan.changes.iter();
     changes.filter(|change| change.refusal().is_some_and(|refusal| refusal.is_guard()))
 }
 
 /// The number that confirms them.
-fn number(pass: &PassResult) -> Option<&str> {
+fn number(pass: &PassView) -> Option<&str> {
     let hints = &pass.plan.guard.as_ref()?.hints;
     hints.iter().find_map(|hint| hint.command.as_ref()?.split_once("--confirm-deletes=")).map(|(_, number)| number)
 }

@@ -12,7 +12,7 @@
 use super::RequestContext;
 use super::view_model::encoded;
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::Act;
 use crate::engine::commands::act::{ArgShape, VerbRow};
 use crate::engine::commands::verbs::{ADOPT, APPLY, RELEASE, RESCUE, VERBS};
@@ -56,7 +56,7 @@ impl HintAction {
 }
 
 /// Hints with their buttons: links first, what acts last.
-pub fn views(hints: &[Hint], pass: &PassResult, visitor: &RequestContext) -> Vec<HintView> {
+pub fn views(hints: &[Hint], pass: &PassView, visitor: &RequestContext) -> Vec<HintView> {
     let view = |hint: &Hint| {
         let command = hint.command.clone().unwrap_or_default();
         let text = visitor.words.say(&hint.text);
@@ -78,7 +78,7 @@ pub fn views(hints: &[Hint], pass: &PassResult, visitor: &RequestContext) -> Vec
 }
 
 /// Those of a service. What is to be done in its manifest is done on the page that edits it.
-pub fn of_service(row: &ServiceStatus, pass: &PassResult, visitor: &RequestContext) -> Vec<HintView> {
+pub fn of_service(row: &ServiceStatus, pass: &PassView, visitor: &RequestContext) -> Vec<HintView> {
     let mut views = views(&row.hints, pass, visitor);
     let file = pass.services.get(&row.name).map(|service| service.origin.file.as_str()).unwrap_or_default();
     let is_edited = |hint: &Hint| hint.command.is_none() && hint.text.is_about_file(file);
@@ -102,7 +102,7 @@ pub fn of_service(row: &ServiceStatus, pass: &PassResult, visitor: &RequestConte
 }
 
 /// The button of a command of the command line.
-fn action(command: &str, pass: &PassResult, visitor: &RequestContext) -> Option<HintAction> {
+fn action(command: &str, pass: &PassView, visitor: &RequestContext) -> Option<HintAction> {
     let words: Vec<&str> = command.split_whitespace().collect();
     let (&program, rest) = words.split_first()?;
     let (&word, args) = rest.split_first()?;
@@ -113,7 +113,7 @@ fn action(command: &str, pass: &PassResult, visitor: &RequestContext) -> Option<
 }
 
 /// What shows something: a link to its page.
-fn shown(word: &str, args: &[&str], pass: &PassResult, words: Words) -> Option<HintAction> {
+fn shown(word: &str, args: &[&str], pass: &PassView, words: Words) -> Option<HintAction> {
     let name = args.iter().find(|arg| !arg.starts_with('-')).copied();
     let link = |key: &str, icon: &'static str, path: String| {
         Some(HintAction { label: words.get(key), icon, path, fields: Vec::new(), is_form: false, needs: None })
@@ -148,7 +148,7 @@ fn shown(word: &str, args: &[&str], pass: &PassResult, words: Words) -> Option<H
 }
 
 /// The service of a container; a name that is both is the service's.
-fn service_of_container(pass: &PassResult, name: &str) -> Option<String> {
+fn service_of_container(pass: &PassView, name: &str) -> Option<String> {
     let all = pass.statuses();
     if all.contains_key(name) {
         return Some(name.to_owned());

@@ -15,7 +15,7 @@ use super::{
     redirect, view_model,
 };
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::Act;
 use crate::engine::commands::act::Confirm;
 use crate::engine::commands::instance_answers::{LOG_LINES, log_lines, read_prices};
@@ -111,7 +111,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
     Ok(page(&shown(&web, &visitor, &pass, &row).await))
 }
 
-async fn shown(web: &Web, visitor: &RequestContext, pass: &PassResult, row: &InstanceRow) -> InstancePage {
+async fn shown(web: &Web, visitor: &RequestContext, pass: &PassView, row: &InstanceRow) -> InstancePage {
     let (words, now, path) = (visitor.words, web.handle.now(), instance_view::path(&row.name));
     let frame = PageFrame::new(web, visitor, "instances", row.shown_name().to_owned(), path.clone()).await;
     let frame = frame.with_clock_in(web, instance_view::zone(row));
@@ -283,7 +283,7 @@ fn holds(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<(&'static str, 
 }
 
 /// The verb that keeps a server as it is over the next tick, if that would switch it.
-fn skip(pass: &PassResult, row: &InstanceRow, now: Timestamp, words: Words) -> Option<(&'static str, String)> {
+fn skip(pass: &PassView, row: &InstanceRow, now: Timestamp, words: Words) -> Option<(&'static str, String)> {
     let next = instance_view::timetable(row)?.next_tick(now)?;
     let (deed, verb, power) = match row.state {
         InstanceState::On => (InstanceDeed::Start, "start", Power::On),

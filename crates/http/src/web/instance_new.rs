@@ -14,7 +14,7 @@ use super::{
     signed_in_and_counted,
 };
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::edit_manifest::{self, ManifestRemark};
 use crate::engine::commands::offers::{self, OffersOfCloud};
 use crate::engine::report::instances;
@@ -61,7 +61,7 @@ impl ServerForm {
     }
 
     /// With what is the only choice.
-    fn with_the_only_ones(mut self, pass: &PassResult) -> Self {
+    fn with_the_only_ones(mut self, pass: &PassView) -> Self {
         let Some(site) = pass.context.as_ref().map(|context| &context.site) else { return self };
         let mut clouds = site.clouds.keys();
         if let (true, Some(only), None) = (self.cloud.is_empty(), clouds.next(), clouds.next()) {
@@ -181,7 +181,7 @@ fn choices(offered: Vec<Offered>, chosen: &str) -> Vec<FormChoice> {
 }
 
 /// What an admin has to write into the configuration before a manifest may make a server there.
-fn notices(pass: &PassResult, form: &ServerForm, words: Words) -> Vec<Flash> {
+fn notices(pass: &PassView, form: &ServerForm, words: Words) -> Vec<Flash> {
     let Some(site) = pass.context.as_ref().map(|context| &context.site) else { return Vec::new() };
     let bad = |text: String, code: Code| Flash { is_bad: true, code: Some(code), ..Flash::text(text) };
     let is_closed = site.clouds.get(&form.cloud).is_some_and(|cloud| cloud.limits.instances == 0);
@@ -191,7 +191,7 @@ fn notices(pass: &PassResult, form: &ServerForm, words: Words) -> Vec<Flash> {
 }
 
 /// What the planned server costs: what was asked of the vendor for the plan.
-fn cost(after: &PassResult, form: &ServerForm, words: Words) -> Option<String> {
+fn cost(after: &PassView, form: &ServerForm, words: Words) -> Option<String> {
     let provider = &after.context.as_ref()?.site.clouds.get(&form.cloud)?.provider;
     let is_it = |name: &str, of: &ProviderId| of == provider && name == form.name;
     let mut quotes = after.world.quotes.iter();

@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use super::marks;
 use super::view_model::when;
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::Act;
 use crate::engine::commands::act::VerbRow;
 use crate::engine::commands::instances::{InstanceDeed, why_not};
@@ -225,7 +225,7 @@ pub struct Offer {
 }
 
 /// The role that a verb needs for a server.
-pub fn role(verb: &VerbRow, name: &str, pass: &PassResult) -> Role {
+pub fn role(verb: &VerbRow, name: &str, pass: &PassView) -> Role {
     let names = serde_json::json!([name]);
     let args =
         [("instances", names)].into_iter().fold(Act::new(&INSTANCE_START), |act, (key, of)| act.with(key, of)).args;
@@ -234,7 +234,7 @@ pub fn role(verb: &VerbRow, name: &str, pass: &PassResult) -> Role {
 
 impl Offer {
     /// Of a verb, whether it may be asked of the server or not.
-    pub fn new(pass: &PassResult, row: &InstanceRow, deed: InstanceDeed, words: Words) -> Self {
+    pub fn new(pass: &PassView, row: &InstanceRow, deed: InstanceDeed, words: Words) -> Self {
         let (verb, _, [label, _]) = DEEDS.iter().find(|(_, known, _)| *known == deed).unwrap_or(&DEEDS[0]);
         let refused = why_not(pass, row, deed).map(|(code, why)| (words.say(&why), code.to_string()));
         let cuts = row.address.provider.cloud_traits().stop_cuts_power;

@@ -17,12 +17,12 @@ use super::{
 };
 use super::{actions, view_model};
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::Act;
 use crate::engine::commands::act::VerbRow;
 use crate::engine::commands::instance_answers::read_prices;
 use crate::engine::commands::instances::{InstanceDeed, why_not};
-use crate::engine::reconcile::savings::Saved;
+use crate::engine::pass_result::Saved;
 use crate::engine::report::instances::{self, InstanceRow, InstanceState, InstancesQuery, SORTS};
 use crate::engine::report::savings::{self, SavedNote};
 use crate::server;
@@ -189,7 +189,7 @@ pub async fn asked(web: &Web) -> LastWords {
 }
 
 /// `2 clouds: paris (OVH), tlv (Kamatera)`.
-fn about(pass: &PassResult, words: Words) -> String {
+fn about(pass: &PassView, words: Words) -> String {
     let Some(context) = &pass.context else { return words.get("overview-first-look") };
     let clouds: Vec<String> = context
         .site
@@ -273,7 +273,7 @@ fn saved_tile(all: &[InstanceRow], words: Words) -> CountTile {
     CountTile { tone: "", label: words.get("inst-tile-saved"), value: of(|sum| sum.month), of: String::new(), details }
 }
 
-fn gaps(pass: &PassResult, all: &[InstanceRow]) -> Vec<ListGap> {
+fn gaps(pass: &PassView, all: &[InstanceRow]) -> Vec<ListGap> {
     let document = instances::document(pass, all, 0..0);
     let gaps = document["gaps"].as_array().cloned().unwrap_or_default();
     let text = |gap: &serde_json::Value, key: &str| gap[key].as_str().unwrap_or_default().to_owned();
@@ -381,7 +381,7 @@ fn heads(of: &InstancesQuery, words: Words) -> Vec<SortHead> {
 }
 
 impl InstanceLine {
-    fn new(pass: &PassResult, row: &InstanceRow, (asked, now): (&LastWords, Timestamp), words: Words) -> Self {
+    fn new(pass: &PassView, row: &InstanceRow, (asked, now): (&LastWords, Timestamp), words: Words) -> Self {
         Self {
             name: row.name.clone(),
             shown: row.shown_name().to_owned(),
@@ -481,7 +481,7 @@ fn cuts_at(takes: &[(Option<String>, InstanceRow)], deed: InstanceDeed) -> Strin
 }
 
 /// Why a selected server is left out: it is refused, or there is nothing to do.
-fn skipped_because(pass: &PassResult, row: &InstanceRow, deed: InstanceDeed, words: Words) -> Option<String> {
+fn skipped_because(pass: &PassView, row: &InstanceRow, deed: InstanceDeed, words: Words) -> Option<String> {
     let is_there = matches!(
         (row.state, deed),
         (InstanceState::On, InstanceDeed::Start) | (InstanceState::Off | InstanceState::Shelved, InstanceDeed::Stop)

@@ -11,7 +11,7 @@ use super::hint_actions::{self, HintView};
 use super::marks;
 use crate::accounts::{Role, Session};
 use crate::engine::commands::Refused;
-use crate::engine::{PassResult, report};
+use crate::engine::{PassView, report};
 use crate::server::auth::cookie;
 use crate::words::{self, Words};
 use amarre_core::model::{Code, Hint, ProviderId, Timestamp};
@@ -24,7 +24,7 @@ pub const THEME_COOKIE: &str = "amarre_theme";
 pub const KEYS_COOKIE: &str = "amarre_keys";
 
 /// `Test mode: OVH is simulated. …`, or that this is a demo.
-fn test_mode(pass: &PassResult, words: Words) -> String {
+fn test_mode(pass: &PassView, words: Words) -> String {
     let demo = pass.context.iter().flat_map(|context| &context.stage.demo);
     let demo: Vec<String> = demo.map(ProviderId::title).collect();
     if !demo.is_empty() {

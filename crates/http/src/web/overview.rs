@@ -12,7 +12,7 @@ use super::service_rows::{self, Group, Grouping, PageChoice, ServiceOrder, Tile}
 use super::view_model;
 use super::{FormFields, PageFrame, RequestContext, Web, page};
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::report;
 use crate::engine::report::leftovers::Leftover;
 use crate::engine::report::service_list;
@@ -197,7 +197,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
 }
 
 /// The services that are asked for, in their order.
-fn found<'a>(pass: &'a PassResult, all: &NamedServices<'a>, asked: &AskedServices) -> Vec<&'a ServiceStatus> {
+fn found<'a>(pass: &'a PassView, all: &NamedServices<'a>, asked: &AskedServices) -> Vec<&'a ServiceStatus> {
     let rows = match asked.only {
         Some(only) => service_list::matching(pass, only),
         None => service_list::rows(pass, all.values().copied(), None),
@@ -209,12 +209,12 @@ fn found<'a>(pass: &'a PassResult, all: &NamedServices<'a>, asked: &AskedService
 }
 
 /// The service whose name is nearest to a text.
-fn nearest(pass: &PassResult, text: &str) -> Option<String> {
+fn nearest(pass: &PassView, text: &str) -> Option<String> {
     let known: Vec<&str> = pass.statuses().keys().map(String::as_str).collect();
     suggestion::nearest(text, &known).map(str::to_owned)
 }
 
-fn source_line(pass: &PassResult, name: String) -> SourceLine {
+fn source_line(pass: &PassView, name: String) -> SourceLine {
     let commit = pass.source.commit.as_ref();
     SourceLine {
         name,
@@ -229,7 +229,7 @@ fn needs_names(needs: &[AttentionRow]) -> Vec<String> {
 }
 
 /// The filters of the list.
-fn chips(pass: &PassResult, all: usize, needs: usize, asked: &AskedServices, words: Words) -> Vec<Chip> {
+fn chips(pass: &PassView, all: usize, needs: usize, asked: &AskedServices, words: Words) -> Vec<Chip> {
     let of = |only: Only| service_list::matching(pass, only).len();
     let chips = [
         ("filter-all", "", all),
@@ -282,7 +282,7 @@ fn pager(asked: &AskedServices, count: usize, words: Words) -> ServicePager {
 }
 
 /// What has no health, by kind.
-fn quiet_kinds(pass: &PassResult, quiet: &NamedServices<'_>, words: Words) -> Vec<QuietKind> {
+fn quiet_kinds(pass: &PassView, quiet: &NamedServices<'_>, words: Words) -> Vec<QuietKind> {
     let mut kinds: BTreeMap<&'static str, Vec<(String, String)>> = BTreeMap::new();
     for (name, row) in quiet {
         kinds.entry(service_list::kind_word(pass, row)).or_default().push(((*name).clone(), path_of(pass, row)));
@@ -292,7 +292,7 @@ fn quiet_kinds(pass: &PassResult, quiet: &NamedServices<'_>, words: Words) -> Ve
 }
 
 /// Where a manifest that is no service is shown.
-fn path_of(pass: &PassResult, row: &ServiceStatus) -> String {
+fn path_of(pass: &PassView, row: &ServiceStatus) -> String {
     let name = view_model::encoded(&row.name);
     match service_list::kind_word(pass, row) {
         "Instance" => format!("/instances/{name}"),

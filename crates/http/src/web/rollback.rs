@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use super::view_model::{self, PlanRow};
 use super::{FormFields, PageFrame, PageOutcome, RequestContext, Web, page, text_page};
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::service_actions::{container_text, rollback_target, with_forecast};
 use crate::engine::reconcile::rollback::{ContainerTurn, RollbackTarget};
 use crate::engine::report::service_plan;
@@ -58,7 +58,7 @@ pub async fn page_of(web: &Web, visitor: &RequestContext, name: &str, fields: &F
 fn shown(
     web: &Web,
     visitor: &RequestContext,
-    pass: &PassResult,
+    pass: &PassView,
     target: &RollbackTarget,
 ) -> (String, Vec<PlanRow>, String) {
     let (words, name) = (visitor.words, &target.service.name);

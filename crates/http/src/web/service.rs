@@ -21,7 +21,7 @@ use super::view_model;
 use super::view_model::{Counted, PlanRow, StateMark as Shown};
 use super::{PageFrame, PageOutcome, RequestContext, Web, page, signed_in, signed_in_and_counted, text_page};
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::explain;
 use crate::engine::commands::history;
 use crate::engine::commands::history::HistoryQuery;
@@ -90,7 +90,7 @@ impl Head {
         if self.health.tone == "ok" { self.sync.mark() } else { self.health.mark() }
     }
 
-    fn new(pass: &PassResult, row: &ServiceStatus, visitor: &RequestContext, tab: &'static str) -> Self {
+    fn new(pass: &PassView, row: &ServiceStatus, visitor: &RequestContext, tab: &'static str) -> Self {
         let (sync, health) = view_model::states(pass, row, visitor.words);
         let manifest = pass.services.get(&row.name);
         let is_new = visitor.session.is_none();
@@ -147,14 +147,14 @@ fn has_drift_to_restore(row: &ServiceStatus) -> bool {
 }
 
 /// Whether nothing was tried that could be tried again: its manifest, its mode or a person's decision stands in the way.
-fn is_refused(pass: &PassResult, row: &ServiceStatus) -> bool {
+fn is_refused(pass: &PassView, row: &ServiceStatus) -> bool {
     let refusals = pass.changes_of(&row.name).filter_map(|change| change.refusal());
     let mut decides = refusals.filter(|refusal| !refusal.is_failure());
     pass.broken.contains_key(&row.name) || decides.any(|refusal| row.code == Some(refusal.code))
 }
 
 /// `services/cloud.yaml @ 3f2a9c1 by Alice Martin`
-fn origin_text(pass: &PassResult, manifest: &Service) -> String {
+fn origin_text(pass: &PassView, manifest: &Service) -> String {
     let file = &manifest.origin.file;
     match pass.source.history.changed.get(file) {
         Some(commit) => format!("{file} @ {} ({}, {})", commit.short(), commit.subject, commit.author),
@@ -206,7 +206,7 @@ struct LastChange {
 async fn find_row<'a>(
     web: &Web,
     visitor: &RequestContext,
-    pass: &'a PassResult,
+    pass: &'a PassView,
     name: &str,
 ) -> Result<&'a ServiceStatus, Response> {
     if let Some(row) = pass.statuses().get(name) {
@@ -385,7 +385,7 @@ struct TextPage {
 impl TextPage {
     /// What people asked for of a service, below one of its tabs.
     async fn new(
-        (web, visitor, pass): (&Web, &RequestContext, &PassResult),
+        (web, visitor, pass): (&Web, &RequestContext, &PassView),
         row: &ServiceStatus,
         (here, tab): (String, &'static str),
         (title, text): (String, String),

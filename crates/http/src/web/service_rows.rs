@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use super::marks;
 use super::view_model::{self, Counted, StateMark};
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::report::certificates;
 use crate::engine::report::conditions;
 use crate::engine::report::exposure::{self, Exposure, Observed};
@@ -155,7 +155,7 @@ impl PageChoice for ServiceOrder {
 
 impl ServiceOrder {
     /// Sorts rows that stand in the usual order.
-    pub fn sort(self, pass: &PassResult, rows: &mut [&ServiceStatus]) {
+    pub fn sort(self, pass: &PassView, rows: &mut [&ServiceStatus]) {
         match self {
             ServiceOrder::Attention => (),
             ServiceOrder::Name => rows.sort_by_key(|row| row.name.clone()),
@@ -169,20 +169,20 @@ impl ServiceOrder {
 }
 
 /// Whether it stands beside the list: its kind has no health, or a list of its own, and nothing is wrong with it.
-pub fn is_beside(pass: &PassResult, row: &ServiceStatus) -> bool {
+pub fn is_beside(pass: &PassView, row: &ServiceStatus) -> bool {
     let is_quiet = row.sync == Sync::Synced && row.health == Health::Healthy && !row.attention;
     let is_suspended = pass.facts.suspended.contains_key(&row.name);
     !is_listed(pass, row) && is_quiet && !is_suspended
 }
 
-fn since(pass: &PassResult, name: &str) -> Option<Timestamp> {
+fn since(pass: &PassView, name: &str) -> Option<Timestamp> {
     pass.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0)
 }
 
 /// The rows of a page in their groups, each of which says how many there are on all pages; the order within a group is that of
 /// the rows.
 pub fn groups(
-    pass: &PassResult,
+    pass: &PassView,
     shown: &[&ServiceStatus],
     all: &[&ServiceStatus],
     grouping: Grouping,
@@ -218,7 +218,7 @@ pub fn groups(
     groups.into_iter().map(|(key, rows)| Group { label: label(&key), rows }).collect()
 }
 
-fn service_row(pass: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> ServiceRow {
+fn service_row(pass: &PassView, row: &ServiceStatus, now: Timestamp, words: Words) -> ServiceRow {
     let (sync, health) = view_model::states(pass, row, words);
     let state = if row.health != Health::Healthy || health.tone == "off" { health } else { sync };
     let is_well = state.tone == "ok";
@@ -241,7 +241,7 @@ fn service_row(pass: &PassResult, row: &ServiceStatus, now: Timestamp, words: Wo
 }
 
 /// Who suspended a service and why, beside the word that it is suspended; `None`: there is something else to say.
-fn suspension_line(pass: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> Option<String> {
+fn suspension_line(pass: &PassView, row: &ServiceStatus, now: Timestamp, words: Words) -> Option<String> {
     let suspension = pass.facts.suspended.get(&row.name)?;
     if suspension.destroy || row.deleted || row.attention {
         return None;
@@ -273,13 +273,13 @@ pub fn access_line(found: &Exposure, words: Words) -> AccessLine {
 }
 
 /// The certificate that the first proxied name of a service has: its address, and when it ends.
-fn certificate_of(pass: &PassResult, row: &ServiceStatus) -> Option<(Address, Timestamp)> {
+fn certificate_of(pass: &PassView, row: &ServiceStatus) -> Option<(Address, Timestamp)> {
     let hosts = row.resources.iter().map(|resource| &resource.address).filter(|address| address.kind.has_host_names());
     hosts.filter_map(|host| certificate_at(pass, host)).min_by_key(|(_, ends)| *ends)
 }
 
 /// The certificate that a proxied name has.
-fn certificate_at(pass: &PassResult, host: &Address) -> Option<(Address, Timestamp)> {
+fn certificate_at(pass: &PassView, host: &Address) -> Option<(Address, Timestamp)> {
     let name = pass.world.seen.get(host)?.fields.text("certificate")?;
     let address = Address::new(host.provider.clone(), Kind::Certificate, name);
     let ends = certificates::ends(&pass.world.seen.get(&address)?.fields)?;
@@ -291,12 +291,12 @@ fn has_hidden_host(row: &ServiceStatus) -> bool {
     row.resources.iter().any(|one| one.address.kind.has_host_names() && one.sync == Sync::Unknown)
 }
 
-fn certificate_end(pass: &PassResult, row: &ServiceStatus) -> Option<Timestamp> {
+fn certificate_end(pass: &PassView, row: &ServiceStatus) -> Option<Timestamp> {
     certificate_of(pass, row).map(|(_, ends)| ends)
 }
 
 impl Ring {
-    fn of_service(pass: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> Self {
+    fn of_service(pass: &PassView, row: &ServiceStatus, now: Timestamp, words: Words) -> Self {
         match certificate_end(pass, row) {
             Some(ends) => Self::new(ends, now, words),
             None if has_hidden_host(row) => Self { label: words.get("ring-unknown"), ..Self::none(words) },
@@ -305,7 +305,7 @@ impl Ring {
     }
 
     /// Of a proxied name; `None`: it has no certificate.
-    pub fn of_host(pass: &PassResult, host: &Address, now: Timestamp, words: Words) -> Option<Self> {
+    pub fn of_host(pass: &PassView, host: &Address, now: Timestamp, words: Words) -> Option<Self> {
         certificate_at(pass, host).map(|(_, ends)| Self::new(ends, now, words))
     }
 
@@ -360,7 +360,7 @@ impl Tile {
 }
 
 /// The tiles above the list.
-pub fn tiles(pass: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, needs: &[String], words: Words) -> Vec<Tile> {
+pub fn tiles(pass: &PassView, all: &BTreeMap<&String, &ServiceStatus>, needs: &[String], words: Words) -> Vec<Tile> {
     if all.is_empty() {
         return Vec::new();
     }
@@ -371,7 +371,7 @@ pub fn tiles(pass: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, needs: 
 const HELD: usize = 1;
 
 /// The class of a segment; the best first.
-fn segment(pass: &PassResult, row: &ServiceStatus, words: Words) -> (usize, &'static str) {
+fn segment(pass: &PassView, row: &ServiceStatus, words: Words) -> (usize, &'static str) {
     let (sync, health) = view_model::states(pass, row, words);
     let tone = if row.health != Health::Healthy || health.tone == "off" { health.tone } else { sync.tone };
     let is_held = row.health == Health::Healthy && row.code.is_some_and(guards::is_one);
@@ -390,7 +390,7 @@ fn segment(pass: &PassResult, row: &ServiceStatus, words: Words) -> (usize, &'st
     }
 }
 
-fn healthy(pass: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
+fn healthy(pass: &PassView, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
     let mut segments: Vec<(usize, &'static str)> = all.values().map(|row| segment(pass, row, words)).collect();
     segments.sort_unstable();
     let well = segments.iter().filter(|(place, _)| *place <= HELD).count();
@@ -477,7 +477,7 @@ fn needs_you(needs: &[String], words: Words) -> Tile {
     }
 }
 
-fn certificates(pass: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
+fn certificates(pass: &PassView, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
     let soon = service_list::matching(pass, Only::Expiring);
     let ends = all.values().filter_map(|row| Some((certificate_of(pass, row)?, row)));
     let first = ends.min_by_key(|((_, ends), _)| *ends);
@@ -504,7 +504,7 @@ fn certificates(pass: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, word
     }
 }
 
-fn open(pass: &PassResult, words: Words) -> Tile {
+fn open(pass: &PassView, words: Words) -> Tile {
     let found = exposure::of_all(pass);
     let lost: Vec<String> =
         found.iter().filter(|(_, found)| found.is_lost()).map(|(row, _)| row.name.clone()).collect();

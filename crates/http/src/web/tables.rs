@@ -11,7 +11,7 @@ use super::instances::Pager;
 use super::service_rows::{self, Ring, Tile};
 use super::timeline::Timeline;
 use super::{FormFields, PageFrame, PageOutcome, RequestContext, Web, marks, page, signed_in, text_page, view_model};
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::report::certificates;
 use crate::engine::report::certificates::{CertificateReport, OrderBudget};
 use crate::engine::report::service_list::{self, Only};
@@ -396,7 +396,7 @@ pub async fn certificates(State(web): State<Web>, headers: HeaderMap) -> Respons
 }
 
 fn certificate_tiles(
-    pass: &PassResult,
+    pass: &PassView,
     rows: &[CertificateLine],
     budget: Option<&OrderBudget>,
     words: Words,

@@ -17,7 +17,7 @@ use super::{
     Actor, Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, redirect,
 };
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::edit_manifest::{self, ManifestRemark, tag};
 use crate::engine::commands::manifest_text::{document_of, with_keys};
 use crate::engine::report::instance_text;
@@ -78,7 +78,7 @@ pub struct HourCell {
 
 impl WeekForm {
     /// Of a server as it is.
-    pub fn new(pass: &PassResult, row: &InstanceRow, now: Timestamp, words: Words) -> Self {
+    pub fn new(pass: &PassView, row: &InstanceRow, now: Timestamp, words: Words) -> Self {
         let table = instance_view::timetable(row);
         let week = table.and_then(Timetable::week);
         let zone = table.map_or_else(own_zone, |table| table.timezone().to_owned());
@@ -164,7 +164,7 @@ fn days(week: &Week, now: Timestamp, zone: &str, words: Words) -> Vec<WeekDay> {
 }
 
 /// The file of a server's manifest with its text, or of the one that would be written; and the manifest's name.
-fn target(pass: &PassResult, row: &InstanceRow) -> (String, Option<String>, String) {
+fn target(pass: &PassView, row: &InstanceRow) -> (String, Option<String>, String) {
     if let Some(managed) = &row.manifest
         && let Some((file, text)) = edit_manifest::file_of(pass, &managed.service)
     {
@@ -182,7 +182,7 @@ fn target(pass: &PassResult, row: &InstanceRow) -> (String, Option<String>, Stri
 }
 
 /// What stands at `holidays` in the manifest.
-fn written_holidays(pass: &PassResult, row: &InstanceRow) -> Option<String> {
+fn written_holidays(pass: &PassView, row: &InstanceRow) -> Option<String> {
     let (_, text, name) = target(pass, row);
     let text = text?;
     let (_, document) = document_of(&text, &name)?;
@@ -287,7 +287,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(pass: &PassResult, row: &InstanceRow, painted: &Painted, removes: bool, words: Words) -> Self {
+    fn new(pass: &PassView, row: &InstanceRow, painted: &Painted, removes: bool, words: Words) -> Self {
         let (file, there, name) = target(pass, row);
         let base = there.clone().unwrap_or_else(|| instance_text::manifest(row, &name));
         let rule = if removes { Some("power: unmanaged\n".to_owned()) } else { painted.yaml() };

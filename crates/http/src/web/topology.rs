@@ -16,9 +16,9 @@ use super::marks;
 use super::service_rows::{self, Ring};
 use super::view_model;
 use super::view_model::{Counted, StateMark as Shown};
-use crate::engine::PassResult;
+use crate::engine::PassView;
+use crate::engine::pass_result::DeadEnd;
 use crate::engine::reconcile::upstream_probe;
-use crate::engine::reconcile::upstream_probe::DeadEnd;
 use crate::engine::report::exposure;
 use crate::engine::report::status;
 use crate::engine::report::status::{Health, ResourceStatus, ServiceStatus};
@@ -146,7 +146,7 @@ fn column(kind: Kind) -> Option<usize> {
 }
 
 /// The drawing of a service.
-pub fn draw(pass: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> Drawing {
+pub fn draw(pass: &PassView, row: &ServiceStatus, now: Timestamp, words: Words) -> Drawing {
     let table = NodeTable::new(pass, row);
     let hops = table.hops();
     let titles = [("svc-dns", "globe"), ("svc-proxy", "shield"), ("svc-containers", "box"), ("svc-volumes", "disk")];
@@ -176,13 +176,13 @@ fn leads_on(hops: &HopTable) -> &'static str {
 
 /// The resources of each column, in drawing order.
 struct NodeTable<'a> {
-    pass: &'a PassResult,
+    pass: &'a PassView,
     manifest: Option<&'a Service>,
     columns: [Vec<&'a ResourceStatus>; 4],
 }
 
 impl<'a> NodeTable<'a> {
-    fn new(pass: &'a PassResult, row: &'a ServiceStatus) -> Self {
+    fn new(pass: &'a PassView, row: &'a ServiceStatus) -> Self {
         let mut columns: [Vec<&ResourceStatus>; 4] = Default::default();
         for resource in row.resources.iter().filter(|resource| !is_gone(pass, row, resource)) {
             if let Some(at) = column(resource.address.kind) {
@@ -379,7 +379,7 @@ fn is_hidden(resource: &ResourceStatus) -> bool {
 }
 
 /// Whether a container was deleted again while another one of its service stands, as a candidate is that failed.
-fn is_gone(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus) -> bool {
+fn is_gone(pass: &PassView, row: &ServiceStatus, resource: &ResourceStatus) -> bool {
     let is_there = |address: &Address| pass.world.seen.contains_key(address);
     let address = &resource.address;
     let mut others = other_generations(pass, row, address);
@@ -389,7 +389,7 @@ fn is_gone(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus) ->
 
 /// The other generations of a container in its service's list.
 fn other_generations<'a>(
-    pass: &'a PassResult,
+    pass: &'a PassView,
     row: &'a ServiceStatus,
     address: &'a Address,
 ) -> impl Iterator<Item = &'a ResourceStatus> {
@@ -407,13 +407,7 @@ fn has_failed(resource: &ResourceStatus) -> bool {
     }
 }
 
-fn node(
-    pass: &PassResult,
-    row: &ServiceStatus,
-    resource: &ResourceStatus,
-    now: Timestamp,
-    words: Words,
-) -> TopologyNode {
+fn node(pass: &PassView, row: &ServiceStatus, resource: &ResourceStatus, now: Timestamp, words: Words) -> TopologyNode {
     let address = &resource.address;
     let (sync, health) = (Shown::sync(resource.sync, words), Shown::health(resource.health, words));
     // A working resource shows its drift.
@@ -474,7 +468,7 @@ fn line_class(tone: &str) -> &'static str {
 }
 
 /// What is known of a resource beside its state.
-fn facts(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> Vec<NodeLine> {
+fn facts(pass: &PassView, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> Vec<NodeLine> {
     let address = &resource.address;
     let kind = |label: &str| NodeLine::plain(words.kind(label));
     let Some(fields) = fields_of(pass, address) else { return vec![kind(&address.kind.label())] };
@@ -500,13 +494,13 @@ fn facts(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, word
 }
 
 /// What was observed of a resource, else what is wanted.
-fn fields_of<'a>(pass: &'a PassResult, address: &Address) -> Option<&'a Fields> {
+fn fields_of<'a>(pass: &'a PassView, address: &Address) -> Option<&'a Fields> {
     let seen = pass.world.seen.get(address).map(|seen| &seen.fields);
     seen.or_else(|| pass.wants.map.get(address).map(|want| &want.fields))
 }
 
 /// Who is let in, how, and where it leads.
-fn host_facts(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> Vec<NodeLine> {
+fn host_facts(pass: &PassView, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> Vec<NodeLine> {
     let address = &resource.address;
     let mut lines = Vec::new();
     let of_host = exposure::of_host(pass, row, &address.name);
@@ -530,7 +524,7 @@ fn host_facts(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus,
 }
 
 /// Where a volume is mounted.
-fn mounts_text(pass: &PassResult, row: &ServiceStatus, volume: &Address) -> Option<String> {
+fn mounts_text(pass: &PassView, row: &ServiceStatus, volume: &Address) -> Option<String> {
     let manifest = pass.services.get(&row.name)?;
     let is_it = |name: &String| volume.name == *name || volume.name == format!("{}_{name}", manifest.name);
     let mounts = manifest.containers.values().flat_map(|container| &container.mounts);
@@ -540,7 +534,7 @@ fn mounts_text(pass: &PassResult, row: &ServiceStatus, volume: &Address) -> Opti
 }
 
 /// Which of two generations of a container it is: where hosts lead, tells which one serves.
-fn badge(pass: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> String {
+fn badge(pass: &PassView, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> String {
     let address = &resource.address;
     let mut others = other_generations(pass, row, address);
     let is_alone = others.all(|other| is_gone(pass, row, other));

@@ -4,7 +4,7 @@ use askama::filters::Escaper;
 
 use super::marks;
 use super::page_text::PageText;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::reconcile::upstream_probe;
 use crate::engine::report::countdown;
 use crate::engine::report::countdown::CountFrom;
@@ -70,7 +70,7 @@ impl StateMark {
 }
 
 /// The two states of a service; suspended ones show that they are, and so do deleted ones with data left.
-pub fn states(pass: &PassResult, row: &ServiceStatus, words: Words) -> (StateMark, StateMark) {
+pub fn states(pass: &PassView, row: &ServiceStatus, words: Words) -> (StateMark, StateMark) {
     if row.deleted {
         let state = StateMark::new(
             "gone",
@@ -267,7 +267,7 @@ pub fn event_mark(event: &Event) -> &'static str {
 
 /// The image of a service's main container, without its registry: `immich-app/immich-server:v1.120`. Of two containers of an
 /// update, that of the one that serves; of a suspended service, that of what is there.
-pub fn image_of(pass: &PassResult, service: &str) -> Option<String> {
+pub fn image_of(pass: &PassView, service: &str) -> Option<String> {
     let manifest = pass.services.get(service)?;
     let routed = manifest.routes.iter().flat_map(|route| route.targets()).find_map(|target| match target {
         Target::Container { key, .. } => manifest.containers.get_key_value(key),

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::find_address;
-use super::{CommandAnswer, ProgressStep, ledger_refused, refused};
+use super::{CommandAnswer, ProgressStep, find_address, ledger_refused, refused};
 use crate::engine::commands;
+use crate::engine::pass_result::PassInput;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
-use crate::engine::{PassInput, PassResult};
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::kinds::Adoption;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Address, Code, Fields, Kind, Millis, Owner, Seen, Value, Want, World};
@@ -132,7 +132,7 @@ pub async fn release(
 }
 
 /// A note for a released resource that a manifest still wants.
-fn still_wanted(pass: &PassResult, address: &Address, service: &str, thing: &str) -> String {
+fn still_wanted(pass: &PassView, address: &Address, service: &str, thing: &str) -> String {
     if !pass.wants.map.contains_key(address) {
         return String::new();
     }
@@ -155,7 +155,7 @@ fn label(address: &Address) -> String {
 }
 
 /// The one resource that the address, or an end of it, names; else the answer that says why there is none.
-fn find_resource(pass: &PassResult, thing: &str) -> Result<(Address, Seen), CommandAnswer> {
+fn find_resource(pass: &PassView, thing: &str) -> Result<(Address, Seen), CommandAnswer> {
     let is_meant = |address: &Address| find_address::matches_address(address, thing);
     let all: Vec<(&Address, &Seen)> = pass.world.seen.iter().filter(|(address, _)| is_meant(address)).collect();
     let fit: Vec<&(&Address, &Seen)> =
@@ -192,7 +192,7 @@ fn hint_for_kind(kind: Kind) -> &'static str {
 }
 
 /// The fields that differ from the manifest and are left to the next run.
-fn differing(pass: &PassResult, address: &Address, service: &str, want: &Want) -> String {
+fn differing(pass: &PassView, address: &Address, service: &str, want: &Want) -> String {
     let Some(context) = &pass.context else { return String::new() };
     let mut world = World::clone(&pass.world);
     if let Some(seen) = world.seen.get_mut(address) {

@@ -6,9 +6,9 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{CommandAnswer, ProgressStep, ledger_refused, refused};
-use crate::engine::PassResult;
 use crate::engine::commands;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Address, Code, Owner, Seen};
 use amarre_core::plan::render::{Sign, Style};
@@ -60,7 +60,7 @@ pub async fn adopt(
 }
 
 /// Splits unsigned records into those that a manifest wants and those that none does. Released records are left out.
-fn unsigned(pass: &PassResult) -> (Vec<WantedRecord<'_>>, Vec<&Address>) {
+fn unsigned(pass: &PassView) -> (Vec<WantedRecord<'_>>, Vec<&Address>) {
     let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
     for (address, seen) in pass.world.seen.iter().filter(|(_, seen)| seen.owner == Owner::Unverified) {
         match pass.wants.map.get(address) {

@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 
 use super::{CommandAnswer, ProgressStep, converge, find_address, refused, unknown_service};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
-use crate::engine::{PassResult, report};
+use crate::engine::report;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::{Code, Hint};
 use amarre_core::plan::render::Style;
 
@@ -76,7 +77,7 @@ pub async fn reconcile(
 }
 
 /// Refuses to correct a service, if all of it that differs is only reported.
-pub(super) fn only_reported(pass: &PassResult, service: &str) -> Option<CommandAnswer> {
+pub(super) fn only_reported(pass: &PassView, service: &str) -> Option<CommandAnswer> {
     let mut refusals = pass.changes_of(service).map(|change| change.refusal().filter(|refusal| refusal.is_report()));
     let first = refusals.next()??;
     let hint = first.hints.first().map(Hint::in_line).unwrap_or_default();

@@ -11,25 +11,25 @@ use super::manifest_text::with_keys;
 use super::pools::after_a_look;
 use super::resize_instance::author;
 use super::{CommandAnswer, CommandEnd, converge, find_address, ledger_refused, refused};
-use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::app_documents::{
     AppDocument, AppsDocument, DeploymentDocument, DeploymentsDocument, StatsDocument,
 };
 use crate::engine::report::as_json;
 use crate::engine::report::deployments::DeploymentStats;
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::{apps, deployments};
 use amarre_core::model::app::{AppSource, Build};
 use amarre_core::model::{Code, GitUrl, SecretName, Service};
 use amarre_core::plan::render::{Sign, Style};
 
 /// All apps.
-pub fn list(pass: &PassResult, style: Style) -> CommandAnswer {
+pub fn list(pass: &PassView, style: Style) -> CommandAnswer {
     let rows = apps::rows(pass);
     CommandAnswer { document: as_json(&AppsDocument::new(&rows)), text: apps::table(&rows, style), exit: 0 }
 }
 
-pub fn show(pass: &PassResult, name: &str, style: Style) -> CommandAnswer {
+pub fn show(pass: &PassView, name: &str, style: Style) -> CommandAnswer {
     match apps::find(pass, name) {
         Some(row) => {
             CommandAnswer { document: as_json(&AppDocument::new(&row)), text: apps::app_text(&row, style), exit: 0 }
@@ -39,7 +39,7 @@ pub fn show(pass: &PassResult, name: &str, style: Style) -> CommandAnswer {
 }
 
 /// Deployments, the newest first: of one app, or of all.
-pub fn deployments(pass: &PassResult, app: Option<&str>, limit: usize, style: Style) -> CommandAnswer {
+pub fn deployments(pass: &PassView, app: Option<&str>, limit: usize, style: Style) -> CommandAnswer {
     if let Some(app) = app.filter(|app| is_unknown(pass, app)) {
         return no_app(pass, app);
     }
@@ -50,7 +50,7 @@ pub fn deployments(pass: &PassResult, app: Option<&str>, limit: usize, style: St
 }
 
 /// What deployments come to: those of one app, or of all.
-pub fn stats(pass: &PassResult, app: Option<&str>) -> CommandAnswer {
+pub fn stats(pass: &PassView, app: Option<&str>) -> CommandAnswer {
     if let Some(app) = app.filter(|app| is_unknown(pass, app)) {
         return no_app(pass, app);
     }
@@ -59,7 +59,7 @@ pub fn stats(pass: &PassResult, app: Option<&str>) -> CommandAnswer {
     CommandAnswer { document, text: deployments::stats_text(&stats), exit: 0 }
 }
 
-pub fn deployment(pass: &PassResult, id: &str, style: Style) -> CommandAnswer {
+pub fn deployment(pass: &PassView, id: &str, style: Style) -> CommandAnswer {
     match deployments::find(pass, id) {
         Some(one) => {
             let document = as_json(&DeploymentDocument::new(pass, one));
@@ -95,11 +95,11 @@ pub async fn deploy_key(handle: &Handle, app: &str, url: &str) -> CommandAnswer 
     }
 }
 
-fn is_unknown(pass: &PassResult, app: &str) -> bool {
+fn is_unknown(pass: &PassView, app: &str) -> bool {
     !pass.apps.contains_key(app) && !pass.deployments.contains_key(app)
 }
 
-pub(super) fn no_app(pass: &PassResult, name: &str) -> CommandAnswer {
+pub(super) fn no_app(pass: &PassView, name: &str) -> CommandAnswer {
     let names: Vec<&str> = pass.apps.keys().map(String::as_str).collect();
     let hint = match names.as_slice() {
         [] => "docs/apps.md says how to write one".to_owned(),
@@ -117,7 +117,7 @@ pub(super) fn no_deployment(id: &str) -> CommandAnswer {
 pub async fn deploy(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswer, CommandEnd> {
     let (args, name) = (asked.args, asked.args.text("app"));
     handle.fetch().await;
-    let is_built = |pass: &PassResult| {
+    let is_built = |pass: &PassView| {
         let builds = |service: &Service| service.builds().next().is_some();
         let pulls = args.flag("pull") && pass.services.get(name).is_some_and(builds);
         if pulls || pass.apps.contains_key(name) { Ok(()) } else { Err(no_app(pass, name)) }
@@ -162,7 +162,7 @@ pub async fn deploy(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandAnswe
 pub async fn set_stopped(handle: &Handle, asked: VerbCall<'_>, stopped: bool) -> Result<CommandAnswer, CommandEnd> {
     let name = asked.args.text("app");
     handle.fetch().await;
-    let is_app = |pass: &PassResult| if pass.apps.contains_key(name) { Ok(()) } else { Err(no_app(pass, name)) };
+    let is_app = |pass: &PassView| if pass.apps.contains_key(name) { Ok(()) } else { Err(no_app(pass, name)) };
     let (pass, ()) = after_a_look(handle, is_app).await?;
     let (written, verb) = if stopped { ("state: stopped\n", "stop") } else { ("", "start") };
     write_keys(handle, &pass, name, "state", written, format!("{verb} {name}"), asked.args).await?;
@@ -177,7 +177,7 @@ async fn converged(handle: &Handle, name: &str, asked: VerbCall<'_>) -> Result<C
 /// Writes a key of the manifest of an app, where that changes it.
 async fn write_keys(
     handle: &Handle,
-    pass: &PassResult,
+    pass: &PassView,
     name: &str,
     key: &str,
     written: &str,
@@ -277,7 +277,7 @@ pub struct NewApp {
 
 impl NewApp {
     /// With the port that a look at its repository has found, where an address of its own needs it; `None`: it needs none.
-    pub fn with_port(&self, after: &PassResult) -> Option<Self> {
+    pub fn with_port(&self, after: &PassView) -> Option<Self> {
         let build = after.services.get(&self.name).and_then(|service| service.build())?;
         let found = build.reasons.iter().find(|(what, ..)| *what == "port")?;
         let needs = !self.domain.is_empty() && self.port.is_empty();

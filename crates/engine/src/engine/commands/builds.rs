@@ -7,11 +7,11 @@ use serde_json::json;
 use super::apps::{no_app, no_deployment};
 
 use super::{CommandAnswer, CommandEnd, ledger_refused, refused};
-use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::app_documents::BuildLogDocument;
 use crate::engine::report::as_json;
 use crate::engine::report::builds::{self, FoundBuild, short};
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::{apps, deployments};
 use crate::ledger::Deployment;
 use amarre_core::model::app::Build;
@@ -22,7 +22,7 @@ use amarre_core::plan::render::Style;
 use amarre_core::text;
 
 /// What the newest builds of a service did, while they run and afterwards: of an app that of its newest deployment.
-pub async fn log(handle: &Handle, pass: &PassResult, name: &str, style: Style, all: bool) -> CommandAnswer {
+pub async fn log(handle: &Handle, pass: &PassView, name: &str, style: Style, all: bool) -> CommandAnswer {
     let images: Vec<&str> = pass.services.get(name).into_iter().flat_map(Service::builds).map(image).collect();
     let Some(row) = apps::find(pass, name) else {
         if images.is_empty() {
@@ -53,7 +53,7 @@ fn no_log(name: &str) -> CommandAnswer {
 }
 
 /// What the build of a deployment did.
-pub async fn deployment_log(handle: &Handle, pass: &PassResult, id: &str, style: Style, all: bool) -> CommandAnswer {
+pub async fn deployment_log(handle: &Handle, pass: &PassView, id: &str, style: Style, all: bool) -> CommandAnswer {
     let Some(one) = deployments::find(pass, id) else { return no_deployment(id) };
     match of_deployment(handle, pass, one).await {
         Some(found) => answer(handle, &[found], style, all),
@@ -72,14 +72,14 @@ fn answer(handle: &Handle, found: &[FoundBuild], style: Style, all: bool) -> Com
 }
 
 /// The build of a deployment; `None`: nothing was built for it, or that is not kept.
-pub async fn of_deployment(handle: &Handle, pass: &PassResult, one: &Deployment) -> Option<FoundBuild> {
+pub async fn of_deployment(handle: &Handle, pass: &PassView, one: &Deployment) -> Option<FoundBuild> {
     one.build_began?;
     let found = of_image(handle, pass, &one.app, &one.image).await?;
     Some(FoundBuild { deployment: Some(one.id), ..found })
 }
 
 /// The newest build of an image: the one that runs, else as it is kept.
-pub async fn of_image(handle: &Handle, pass: &PassResult, service: &str, image: &str) -> Option<FoundBuild> {
+pub async fn of_image(handle: &Handle, pass: &PassView, service: &str, image: &str) -> Option<FoundBuild> {
     let live = pass.builders().find_map(|builds| builds.build(image));
     if let Some(build) = live.filter(|build| build.service == service) {
         let log = build.log.map(|text| pass.scrubber.scrub(text));
@@ -92,7 +92,7 @@ pub async fn of_image(handle: &Handle, pass: &PassResult, service: &str, image: 
 }
 
 /// Ends the builds of a service, where any run: nothing waits for what they make.
-pub fn cancel(pass: &PassResult, name: &str) {
+pub fn cancel(pass: &PassView, name: &str) {
     for build in pass.services.get(name).into_iter().flat_map(Service::builds) {
         pass.builders().for_each(|builds| _ = builds.cancel_build(&build.image));
     }
@@ -100,7 +100,7 @@ pub fn cancel(pass: &PassResult, name: &str) {
 
 /// From now on a service is built from what registries have under the names of its images. Answers what has changed, a sentence
 /// each.
-pub async fn move_on(handle: &Handle, pass: &PassResult, name: &str) -> Result<Vec<Text>, CommandEnd> {
+pub async fn move_on(handle: &Handle, pass: &PassView, name: &str) -> Result<Vec<Text>, CommandEnd> {
     let Some(service) = pass.services.get(name).filter(|service| service.builds().next().is_some()) else {
         return Err(no_app(pass, name).into());
     };

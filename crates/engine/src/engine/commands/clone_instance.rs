@@ -15,10 +15,10 @@ use super::instances::{InstanceDeed, NotAsked, answer, perform, prepared, refusa
 use super::manifest_text::{document_of, has_key, with_keys};
 use super::resize_instance::{author, has_room, monthly, remarked};
 use super::snapshot_instance::SHELF_NAME;
-use crate::engine::PassResult;
-use crate::engine::reconcile::actions::ActionState;
+use crate::engine::pass_result::ActionState;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::instances::InstanceRow;
+use crate::engine::report::pass_view::PassView;
 use crate::words::say;
 use amarre_core::model::site::CloudSite;
 use amarre_core::model::{Code, Language, Text};
@@ -46,7 +46,7 @@ pub async fn clone(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnswer
 /// What comes of it, or why nothing does; without it Amarre is stopping.
 type Cloned = Option<Result<CommandAnswer, NotAsked>>;
 
-async fn at_vendor(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: VerbCall<'_>) -> Cloned {
+async fn at_vendor(handle: &Handle, pass: &PassView, row: &InstanceRow, asked: VerbCall<'_>) -> Cloned {
     let (args, clone) = (asked.args, asked.args.text(NEW_NAME));
     let site = pass.context.as_ref().and_then(|context| context.site.clouds.get(&row.cloud));
     let room = || site.map_or(Ok(()), |site| has_room_for_one(pass, site, row));
@@ -68,7 +68,7 @@ async fn at_vendor(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked:
 }
 
 /// Whether a server may be called so at this cloud.
-fn is_free(pass: &PassResult, row: &InstanceRow, clone: &str) -> Result<(), NotAsked> {
+fn is_free(pass: &PassView, row: &InstanceRow, clone: &str) -> Result<(), NotAsked> {
     let is_name = NAME_LENGTHS.contains(&clone.len())
         && clone.starts_with(|first: char| first.is_ascii_alphanumeric())
         && clone.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter))
@@ -88,7 +88,7 @@ fn is_free(pass: &PassResult, row: &InstanceRow, clone: &str) -> Result<(), NotA
     }
 }
 
-fn has_room_for_one(pass: &PassResult, site: &CloudSite, row: &InstanceRow) -> Result<(), NotAsked> {
+fn has_room_for_one(pass: &PassView, site: &CloudSite, row: &InstanceRow) -> Result<(), NotAsked> {
     let rows = pass.instances();
     let count = rows.iter().filter(|one| one.cloud == row.cloud && one.is_made()).count() + 1;
     if count > site.limits.instances {
@@ -113,7 +113,7 @@ fn has_room_for_one(pass: &PassResult, site: &CloudSite, row: &InstanceRow) -> R
 }
 
 /// Of one that a manifest made: what stands in a manifest is what the loop makes.
-async fn in_manifest(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: VerbCall<'_>) -> Cloned {
+async fn in_manifest(handle: &Handle, pass: &PassView, row: &InstanceRow, asked: VerbCall<'_>) -> Cloned {
     let (args, clone, service) = (asked.args, asked.args.text(NEW_NAME), row.name.as_str());
     if edit_manifest::is_taken(handle, clone) {
         let message = text!("there is a manifest of the name {clone}", clone);

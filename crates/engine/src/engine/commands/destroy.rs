@@ -7,8 +7,9 @@ use serde_json::json;
 use super::act::VerbCall;
 use super::{CommandAnswer, follow, ledger_refused, unknown_service};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
+use crate::engine::report;
 use crate::engine::report::RunTally;
-use crate::engine::{PassResult, report};
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::pool::MACHINE_PART;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Address, Change, Gap, Kind, Refusal, Text, Verb};
@@ -83,7 +84,7 @@ pub async fn destroy(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnsw
 }
 
 /// What a destroy without `--purge` leaves: `; volumes and certificates are kept`.
-fn kept_text(pass: &PassResult, names: &BTreeSet<String>) -> String {
+fn kept_text(pass: &PassView, names: &BTreeSet<String>) -> String {
     let applied = pass
         .facts
         .applied
@@ -100,7 +101,7 @@ fn kept_text(pass: &PassResult, names: &BTreeSet<String>) -> String {
 }
 
 /// What is not Amarre's stays, whatever is asked for.
-fn used(pass: &PassResult, names: &BTreeSet<String>) -> String {
+fn used(pass: &PassView, names: &BTreeSet<String>) -> String {
     let is_used = |address: &&Address| pass.world.seen.get(*address).is_some_and(|seen| !seen.owner.is_ours());
     let data = names.iter().flat_map(|name| pass.wanted_by(name)).filter(|address| address.kind == Kind::Volume);
     let named: BTreeSet<String> = data.filter(is_used).map(|address| format!("volume {}", address.name)).collect();
@@ -113,7 +114,7 @@ fn used(pass: &PassResult, names: &BTreeSet<String>) -> String {
 }
 
 /// What ends it: the files of what was destroyed still ask for it.
-fn files_left(pass: &PassResult, names: &BTreeSet<String>) -> String {
+fn files_left(pass: &PassView, names: &BTreeSet<String>) -> String {
     let files = names.iter().filter_map(|name| Some((name, &pass.services.get(name)?.origin.file)));
     match files.collect::<Vec<_>>().as_slice() {
         [] => String::new(),
@@ -123,7 +124,7 @@ fn files_left(pass: &PassResult, names: &BTreeSet<String>) -> String {
 }
 
 /// Why a service is not destroyed.
-fn kept(pass: &PassResult, service: &str, purge: bool) -> Option<Refusal> {
+fn kept(pass: &PassView, service: &str, purge: bool) -> Option<Refusal> {
     let of_purge = |input: &Input<'_>| purge.then(|| protect::unpurgeable(input, service)).flatten();
     pass.with_input(|input| protect::indestructible(input, service).or_else(|| of_purge(input))).flatten()
 }
@@ -138,7 +139,7 @@ fn refused_by(refusal: &Refusal, style: Style) -> CommandAnswer {
 }
 
 /// What a destroy has left: what is still to be done, and what failed and is still there.
-fn leftovers<'a>(pass: &'a PassResult, names: &BTreeSet<String>, purge: bool, tally: &'a RunTally) -> Vec<&'a Change> {
+fn leftovers<'a>(pass: &'a PassView, names: &BTreeSet<String>, purge: bool, tally: &'a RunTally) -> Vec<&'a Change> {
     let planned = pass.plan.changes.iter();
     let is_planned = |address: &Address| pass.plan.changes.iter().any(|change| change.address == *address);
     // Without `--purge` a certificate stays whatever became of its writes.

@@ -21,7 +21,7 @@ use serde_json::{Value as Json, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::providers::{EXAM_LIMIT, Exam, Observation, ObserveQuery, Provider};
 pub use crate::providers::{Finding, FindingLevel};
 use amarre_core::model::address::of_provider;
@@ -121,7 +121,7 @@ pub fn document(findings: &[Finding]) -> Json {
 }
 
 /// The set-up of a running daemon, from what its last pass observed.
-pub async fn running(pass: &PassResult, now: Timestamp) -> Vec<Finding> {
+pub async fn running(pass: &PassView, now: Timestamp) -> Vec<Finding> {
     let Some(context) = &pass.context else {
         return vec![Finding::know("configuration", None, "the first look is in progress")];
     };

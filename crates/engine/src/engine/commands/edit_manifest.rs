@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report;
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::service_plan;
 use crate::engine::report::service_plan::ServicePlan;
 use crate::source::{CommitAuthor, Edit, Snapshot, SourceError, moved};
@@ -67,7 +67,7 @@ pub struct ManifestDraft {
     /// The planned changes, by service. Nothing is reported for a service whose manifest cannot be read.
     pub plans: Vec<(String, ServicePlan)>,
     /// The pass result as it would be.
-    pub after: Arc<PassResult>,
+    pub after: Arc<PassView>,
     /// The services that the file would define.
     pub names: BTreeSet<String>,
 }
@@ -87,7 +87,7 @@ pub struct FileChange {
 }
 
 /// The file that holds a service's manifest, and its text.
-pub fn file_of(pass: &PassResult, name: &str) -> Option<(String, String)> {
+pub fn file_of(pass: &PassView, name: &str) -> Option<(String, String)> {
     let file = &pass.services.get(name)?.origin.file;
     let found = pass.source.files.iter().find(|(path, _)| path == file);
     found.map(|(path, text)| (path.clone(), text.clone()))
@@ -111,7 +111,7 @@ pub enum Holds {
 
 /// What a file holds for the service `name`. The file name decides only while the manifest in it is not good: a
 /// manifest that states another name belongs to another service.
-pub fn file_holds(pass: &PassResult, (file, text): (&str, &str), name: &str) -> Holds {
+pub fn file_holds(pass: &PassView, (file, text): (&str, &str), name: &str) -> Holds {
     let mut good = pass.services.values().filter(|service| service.origin.file == file);
     let names = manifest::names_in(text);
     let is_other = |known: &String| known != name;
@@ -134,7 +134,7 @@ pub fn is_taken(handle: &Handle, name: &str) -> bool {
 }
 
 /// The source with one file changed.
-fn snapshot_with(pass: &PassResult, path: &str, text: Option<&str>) -> Snapshot {
+fn snapshot_with(pass: &PassView, path: &str, text: Option<&str>) -> Snapshot {
     let mut snapshot = pass.source.clone();
     snapshot.files.retain(|(known, _)| known != path);
     snapshot.files.extend(text.map(|text| (path.to_owned(), text.to_owned())));
@@ -170,7 +170,7 @@ pub async fn draft(
         })
         .collect();
     settle.extend(after.source_error.clone().map(ManifestRemark::from));
-    let in_file = |pass: &PassResult| -> BTreeSet<String> {
+    let in_file = |pass: &PassView| -> BTreeSet<String> {
         let services = pass.services.values().filter(|service| service.origin.file == path);
         services.map(|service| service.name.clone()).collect()
     };
@@ -199,7 +199,7 @@ pub async fn draft(
 }
 
 /// Forecasts the deletion of a file; `None`: the loop has ended.
-pub async fn draft_without(handle: &Handle, path: &str) -> Option<Arc<PassResult>> {
+pub async fn draft_without(handle: &Handle, path: &str) -> Option<Arc<PassView>> {
     Some(handle.preview(snapshot_with(&handle.last_pass().0, path, None), Vec::new(), false).await?.pass)
 }
 
@@ -223,7 +223,7 @@ pub async fn write(handle: &Handle, change: FileChange) -> Result<(), ManifestRe
 }
 
 /// All diagnostics of the last pass.
-pub fn validated(pass: &PassResult) -> Json {
+pub fn validated(pass: &PassView) -> Json {
     let good = pass.services.keys().filter(|name| !pass.broken.contains_key(*name)).count();
     validation(&report::revision_json(pass), good, pass.broken.keys(), &pass.diagnostics)
 }

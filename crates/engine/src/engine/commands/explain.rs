@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::{CommandAnswer, explain_service, find_address};
-use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::{status, wait_text};
 use crate::ledger::runs::{Event, EventFilter};
 use amarre_core::model::{Address, Change, Field, Gate, Kind, Owner, Rule, Seen, Value, Want};
@@ -77,7 +77,7 @@ pub async fn explain(handle: &Handle, thing: &str, style: Style) -> Option<Comma
 }
 
 /// `npm.main/proxy-host/cloud.example.org   id 17   OutOfSync`
-fn head(pass: &PassResult, address: &Address, style: Style) -> String {
+fn head(pass: &PassView, address: &Address, style: Style) -> String {
     let seen = pass.world.seen.get(address);
     let id = seen.map(|seen| seen.vendor_id.chars().take(12).collect::<String>()).unwrap_or_default();
     let sync = match (change(pass, address), seen, pass.world.gap(address)) {
@@ -91,17 +91,17 @@ fn head(pass: &PassResult, address: &Address, style: Style) -> String {
     format!("{}   {id}{sync}\n", style.paint(Tone::Bold, &address.base().to_string()))
 }
 
-fn change<'a>(pass: &'a PassResult, address: &Address) -> Option<&'a Change> {
+fn change<'a>(pass: &'a PassView, address: &Address) -> Option<&'a Change> {
     pass.plan.changes.iter().find(|change| change.address == *address)
 }
 
 /// Whether Amarre does not manage the resource.
-fn is_foreign(pass: &PassResult, address: &Address) -> bool {
+fn is_foreign(pass: &PassView, address: &Address) -> bool {
     let is_ours = pass.world.seen.get(address).is_some_and(|seen| seen.owner.is_ours());
     !is_ours && !pass.wants.map.contains_key(address)
 }
 
-fn facts(pass: &PassResult, address: &Address, events: &[Event]) -> Vec<Fact> {
+fn facts(pass: &PassView, address: &Address, events: &[Event]) -> Vec<Fact> {
     let want = pass.wants.map.get(address);
     let mut facts = Vec::new();
     match want {
@@ -148,7 +148,7 @@ fn label(address: &Address) -> String {
 }
 
 /// The owner, and the proof of ownership.
-fn owner(pass: &PassResult, address: &Address, seen: &Seen) -> String {
+fn owner(pass: &PassView, address: &Address, seen: &Seen) -> String {
     let instance = pass.context.as_ref().map(|context| context.site.instance.as_str()).unwrap_or_default();
     let is_known = pass.facts.applied.contains_key(address);
     match (&seen.owner, is_known) {
@@ -167,7 +167,7 @@ fn owner(pass: &PassResult, address: &Address, seen: &Seen) -> String {
 }
 
 /// Each field with the origin of its value.
-fn fields(pass: &PassResult, address: &Address) -> Vec<FieldRow> {
+fn fields(pass: &PassView, address: &Address) -> Vec<FieldRow> {
     let schema = pass.with_input(|input| input.schema(address)).flatten();
     let known = schema.map(|schema| schema.fields).unwrap_or_default();
     let (want, seen) = (pass.wants.map.get(address), pass.world.seen.get(address));
@@ -201,7 +201,7 @@ fn shortened(value: &str) -> String {
     }
 }
 
-fn origin(pass: &PassResult, address: &Address, want: Option<&Want>, known: &Field) -> String {
+fn origin(pass: &PassView, address: &Address, want: Option<&Want>, known: &Field) -> String {
     let name = known.name;
     let Some(want) = want else { return "as it is".to_owned() };
     let is_ignored = pass.with_input(|input| protect::ignores(input, &want.service, address.kind, name));
@@ -236,7 +236,7 @@ fn is_default(known: &Field, wanted: &Value) -> bool {
 }
 
 /// The next change of the resource.
-fn next_step(pass: &PassResult, address: &Address) -> String {
+fn next_step(pass: &PassView, address: &Address) -> String {
     let Some(change) = change(pass, address) else {
         return match pass.world.gap(address) {
             Some(gap) => format!("nothing while it cannot be seen: {}", gap.message),

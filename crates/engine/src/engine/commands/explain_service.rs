@@ -6,21 +6,21 @@ use ipnet::IpNet;
 use serde_json::json;
 
 use super::{CommandAnswer, find_address, refused};
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::status::{ResourceStatus, ServiceStatus, Sync};
 use crate::engine::report::wait_text;
 use amarre_core::model::{Address, Code, Kind};
 use amarre_core::plan::render::{Style, Tone};
 
 /// The commit that last touched a manifest's file, where it is known.
-pub fn wanted_by(pass: &PassResult, file: &str) -> Option<(&'static str, String)> {
+pub fn wanted_by(pass: &PassView, file: &str) -> Option<(&'static str, String)> {
     let commit = pass.facts.history.changed.get(file)?;
     let at = wait_text::time(commit.at, pass.at);
     Some(("who wanted it", format!("{} \"{}\" ({}, {at})", commit.short(), commit.subject, commit.author)))
 }
 
 /// A service with its resources: what it is, who wants it, and which line asks for each resource.
-pub fn service(pass: &PassResult, row: &ServiceStatus, style: Style) -> CommandAnswer {
+pub fn service(pass: &PassView, row: &ServiceStatus, style: Style) -> CommandAnswer {
     let mut facts = Vec::new();
     match pass.services.get(&row.name) {
         Some(manifest) => {
@@ -67,7 +67,7 @@ pub fn service(pass: &PassResult, row: &ServiceStatus, style: Style) -> CommandA
 }
 
 /// Its address, its state, and the line that asks for it.
-fn resource(pass: &PassResult, one: &ResourceStatus) -> [String; 3] {
+fn resource(pass: &PassView, one: &ResourceStatus) -> [String; 3] {
     let from = match pass.wants.map.get(&one.address) {
         Some(want) => format!("{}:{}", want.origin.file, want.origin.line),
         None => "no manifest wants it".to_owned(),
@@ -77,7 +77,7 @@ fn resource(pass: &PassResult, one: &ResourceStatus) -> [String; 3] {
 }
 
 /// What has an IP address: containers, attachments and records, else the smallest network that it is in.
-pub fn having(pass: &PassResult, ip: IpAddr) -> Vec<Address> {
+pub fn having(pass: &PassView, ip: IpAddr) -> Vec<Address> {
     let is_it = |text: &str| text.split('/').next().and_then(|text| text.parse::<IpAddr>().ok()) == Some(ip);
     let seen = || pass.world.seen.iter();
     let having = seen().filter(|(_, seen)| {
@@ -96,7 +96,7 @@ pub fn having(pass: &PassResult, ip: IpAddr) -> Vec<Address> {
 }
 
 /// Why nothing is called so.
-pub fn nothing(pass: &PassResult, thing: &str) -> CommandAnswer {
+pub fn nothing(pass: &PassView, thing: &str) -> CommandAnswer {
     if thing.parse::<IpAddr>().is_ok() {
         let hint = "amarre subnets lists the subnets, and who has which address in them";
         return refused(Code::A1002, &format!("nothing that Amarre sees has the address {thing}"), hint);

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{CommandAnswer, refused};
-use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Address, Code};
 
 /// Addresses, present or wanted, that end with the text, without their generations. A whole address with its generation is that
 /// one alone. A server is found by the name of its manifest, too.
-pub fn matching_addresses(pass: &PassResult, thing: &str) -> Vec<Address> {
+pub fn matching_addresses(pass: &PassView, thing: &str) -> Vec<Address> {
     if let Some(instance) = pass.services.get(thing).and_then(|service| service.instance.as_ref()) {
         return vec![instance.address.clone()];
     }
@@ -44,7 +44,7 @@ pub fn matches_address(address: &Address, thing: &str) -> bool {
 }
 
 /// The last pass; runs one if there is none yet.
-pub async fn last_pass_or_new(handle: &Handle) -> Option<Arc<PassResult>> {
+pub async fn last_pass_or_new(handle: &Handle) -> Option<Arc<PassView>> {
     let (pass, _) = handle.last_pass();
     match pass.context {
         Some(_) => Some(pass),
@@ -53,7 +53,7 @@ pub async fn last_pass_or_new(handle: &Handle) -> Option<Arc<PassResult>> {
 }
 
 /// Refuses a service that is not known, and what [`may_act`] refuses.
-pub fn active_service(pass: &PassResult, service: &str) -> Result<(), CommandAnswer> {
+pub fn active_service(pass: &PassView, service: &str) -> Result<(), CommandAnswer> {
     if !pass.statuses().contains_key(service) {
         return Err(no_service(pass, service));
     }
@@ -61,7 +61,7 @@ pub fn active_service(pass: &PassResult, service: &str) -> Result<(), CommandAns
 }
 
 /// Refuses everything before the first consent, and a service that is suspended.
-pub fn may_act(pass: &PassResult, service: Option<&str>) -> Result<(), CommandAnswer> {
+pub fn may_act(pass: &PassView, service: Option<&str>) -> Result<(), CommandAnswer> {
     if !pass.consented {
         return Err(refused(Code::A0404, "nothing was applied with this ledger yet", "amarre plan, then amarre apply"));
     }
@@ -72,7 +72,7 @@ pub fn may_act(pass: &PassResult, service: Option<&str>) -> Result<(), CommandAn
 }
 
 /// No service has this name; the nearest name is suggested.
-pub fn no_service(pass: &PassResult, name: &str) -> CommandAnswer {
+pub fn no_service(pass: &PassView, name: &str) -> CommandAnswer {
     // Which services there are is in the ledger, too.
     if let Some(error) = &pass.ledger_error {
         return refused(Code::A0903, &error.message, &error.hint.to_string());
@@ -81,7 +81,7 @@ pub fn no_service(pass: &PassResult, name: &str) -> CommandAnswer {
 }
 
 /// The nearest service name, or the command that lists them.
-pub fn service_hint(pass: &PassResult, name: &str) -> String {
+pub fn service_hint(pass: &PassView, name: &str) -> String {
     let services = pass.statuses();
     let known: Vec<&str> = services.keys().map(String::as_str).collect();
     let lists = "amarre status --all lists them";

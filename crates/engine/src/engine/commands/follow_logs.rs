@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use super::CommandAnswer;
 use super::logs;
 use super::logs::LogsQuery;
-use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::failure_log;
+use crate::engine::report::pass_view::PassView;
 use crate::providers::LogQuery;
 use amarre_core::model::{Address, Seen, Timestamp, Value};
 
@@ -85,7 +85,7 @@ pub async fn follow(mut handle: Handle, of: LogsQuery, lines: LineSender) -> Opt
 }
 
 /// Follows one container to its end.
-async fn follow_one(pass: Arc<PassResult>, address: Address, seen: Seen, ask: LogQuery, lines: LineSender) {
+async fn follow_one(pass: Arc<PassView>, address: Address, seen: Seen, ask: LogQuery, lines: LineSender) {
     let (container, generation) = (address.name.clone(), address.generation.clone());
     let service = seen.service.clone().unwrap_or_default();
     let provider = pass.context.as_ref().and_then(|context| context.providers.get(&address.provider));

@@ -7,8 +7,9 @@ use super::{CommandAnswer, ledger_refused, refused};
 use super::{events, find_address};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::rollback;
+use crate::engine::report;
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::wait_text;
-use crate::engine::{PassResult, report};
 use crate::ledger::runs::{CUT_OFF, Run};
 use crate::ledger::{GoodManifest, StoreError};
 use amarre_core::model::{Address, Code, Language, Millis, Timestamp};
@@ -167,7 +168,7 @@ async fn versions(handle: &Handle, name: &str) -> Result<CommandAnswer, StoreErr
 }
 
 /// The images of a good version, if its manifest can still be read.
-async fn images(handle: &Handle, pass: &PassResult, name: &str, good: &GoodManifest) -> Vec<String> {
+async fn images(handle: &Handle, pass: &PassView, name: &str, good: &GoodManifest) -> Vec<String> {
     let Some(context) = &pass.context else { return Vec::new() };
     let service = rollback::read_good(handle, &context.site, name, good).await;
     let containers = service.map(|service| service.containers).unwrap_or_default();

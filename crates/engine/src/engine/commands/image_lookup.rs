@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::{Millis, Timestamp};
 
@@ -32,7 +32,7 @@ pub struct ImageAnswers(Mutex<BTreeMap<(String, String), (Timestamp, ImageAnswer
 
 impl ImageAnswers {
     /// Asks the engine of a host, or returns the cached answer.
-    pub async fn look_up(&self, pass: &PassResult, host: &str, reference: &str, now: Timestamp) -> ImageAnswer {
+    pub async fn look_up(&self, pass: &PassView, host: &str, reference: &str, now: Timestamp) -> ImageAnswer {
         let key = (host.to_owned(), reference.to_owned());
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some((_, known)) = kept.filter(|(at, _)| now - *at < KEPT) {

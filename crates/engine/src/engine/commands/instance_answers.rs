@@ -6,11 +6,11 @@ use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
 use super::{CommandAnswer, refused};
-use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::instance_log::{self, ShownLine};
 use crate::engine::report::instance_text;
 use crate::engine::report::instances::{self, InstancesQuery};
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::Ledger;
 use crate::ledger::runs::{Event, EventFilter};
 use amarre_core::manifest::DOCUMENTS_PER_FILE_MAX;
@@ -19,7 +19,7 @@ use amarre_core::model::{Address, Code, Timestamp};
 use amarre_core::plan::render::Style;
 
 /// The list, as text and document.
-pub fn list(pass: &PassResult, of: &InstancesQuery, wide: bool, style: Style) -> CommandAnswer {
+pub fn list(pass: &PassView, of: &InstancesQuery, wide: bool, style: Style) -> CommandAnswer {
     let rows = of.select(pass);
     let document = instances::document(pass, &rows, 0..rows.len());
     let clouds = pass.context.as_ref().map_or(0, |context| context.site.clouds.len());
@@ -100,7 +100,7 @@ pub async fn raw_list(handle: &Handle, cloud: &str) -> RawList {
 }
 
 /// One server, as text and document.
-pub async fn show(ledger: &Ledger, pass: &PassResult, name: &str, style: Style) -> CommandAnswer {
+pub async fn show(ledger: &Ledger, pass: &PassView, name: &str, style: Style) -> CommandAnswer {
     let row = match instances::find(pass, name) {
         Ok(row) => row,
         Err(hint) => return refused(Code::A1002, &format!("there is no instance {name}"), &hint),
@@ -122,7 +122,7 @@ pub const LOG_LINES: u32 = 50;
 const LOG_LINES_MAX: u32 = 500;
 
 /// The log of one server: the last `lines` of it.
-pub async fn logs(ledger: &Ledger, pass: &PassResult, name: &str, lines: u32, style: Style) -> CommandAnswer {
+pub async fn logs(ledger: &Ledger, pass: &PassView, name: &str, lines: u32, style: Style) -> CommandAnswer {
     let row = match instances::find(pass, name) {
         Ok(row) => row,
         Err(hint) => return refused(Code::A1002, &format!("there is no instance {name}"), &hint),
@@ -149,7 +149,7 @@ const EVENTS_SHOWN: u32 = 20;
 const TICKS_SHOWN: usize = 10;
 
 /// The next ticks of a server's timetable.
-pub fn schedule(pass: &PassResult, now: Timestamp, name: &str, style: Style) -> CommandAnswer {
+pub fn schedule(pass: &PassView, now: Timestamp, name: &str, style: Style) -> CommandAnswer {
     let row = match instances::find(pass, name) {
         Ok(row) => row,
         Err(hint) => return refused(Code::A1002, &format!("there is no instance {name}"), &hint),
@@ -175,7 +175,7 @@ pub fn schedule(pass: &PassResult, now: Timestamp, name: &str, style: Style) -> 
 }
 
 /// Manifests of the servers that have none, with which nothing changes: their power stays unmanaged.
-pub fn manifests(pass: &PassResult, of: &InstancesQuery) -> CommandAnswer {
+pub fn manifests(pass: &PassView, of: &InstancesQuery) -> CommandAnswer {
     let rows = of.select(pass);
     let taken: BTreeSet<String> = pass.services.keys().cloned().collect();
     let mut names = taken.clone();

@@ -6,10 +6,11 @@ use serde_json::{Value as Json, json};
 
 use super::act::{ActArgs, VENDOR_NAME, VerbCall};
 use super::{CommandAnswer, delete_instance, ledger_refused, rebuild_instance, refused_as, snapshot_instance};
-use crate::engine::PassResult;
-use crate::engine::reconcile::actions::{ActionRequest, ActionState, action_word};
+use crate::engine::pass_result::ActionState;
+use crate::engine::reconcile::actions::{ActionRequest, action_word};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::instances::{self, InstanceRow, InstanceState};
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::runs::Event;
 use amarre_core::model::power::{Override, OverrideEnd, OverrideSource, Power, PowerRule};
 use amarre_core::model::site::CloudActions;
@@ -178,7 +179,7 @@ pub async fn act(handle: &Handle, asked: VerbCall<'_>, deed: InstanceDeed) -> Op
 
 /// The server that is meant, if the deed may be asked of it.
 pub(super) fn prepared(
-    pass: &PassResult,
+    pass: &PassView,
     name: &str,
     deed: InstanceDeed,
     args: &ActArgs,
@@ -189,13 +190,13 @@ pub(super) fn prepared(
 }
 
 /// Why a deed may not be asked of a server: for the buttons of its page.
-pub fn why_not(pass: &PassResult, row: &InstanceRow, deed: InstanceDeed) -> Option<(Code, Text)> {
+pub fn why_not(pass: &PassView, row: &InstanceRow, deed: InstanceDeed) -> Option<(Code, Text)> {
     let name = if row.is_made() || !deed.reshapes() { row.name.clone() } else { row.by_id() };
     may_be_done(pass, row, &name, deed, &ActArgs::default()).err().map(|refusal| (refusal.code, refusal.message))
 }
 
 fn may_be_done(
-    pass: &PassResult,
+    pass: &PassView,
     row: &InstanceRow,
     name: &str,
     deed: InstanceDeed,
@@ -268,7 +269,7 @@ fn not_made(row: &InstanceRow) -> NotAsked {
 }
 
 /// Whether people may ask this of a server that no manifest made.
-fn may_ask(pass: &PassResult, row: &InstanceRow, name: &str, deed: InstanceDeed) -> Result<(), NotAsked> {
+fn may_ask(pass: &PassView, row: &InstanceRow, name: &str, deed: InstanceDeed) -> Result<(), NotAsked> {
     let is_managed = row.manifest.is_some();
     if row.is_made() || is_managed && !deed.reshapes() {
         return Ok(());
@@ -489,7 +490,7 @@ fn outcome(
     row: &InstanceRow,
     deed: InstanceDeed,
     snapshot: Option<String>,
-    pass: &PassResult,
+    pass: &PassView,
     took: String,
 ) -> DeedOutcome {
     let name = row.shown_name();

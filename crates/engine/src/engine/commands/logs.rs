@@ -8,9 +8,9 @@ use serde_json::{Value as Json, json};
 
 use super::find_address;
 use super::{CommandAnswer, refused};
-use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::failure_log;
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::wait_text;
 use crate::providers::LogQuery;
 use amarre_core::model::{Address, Code, Kind, Seen, Timestamp, failures};
@@ -94,7 +94,7 @@ fn text(printed: &Printed, has_heading: bool) -> String {
 }
 
 /// The recorded output of failed containers, by container.
-fn failed_logs(pass: &PassResult, name: Option<&str>, lines: usize, now: Timestamp) -> Vec<Printed> {
+fn failed_logs(pass: &PassView, name: Option<&str>, lines: usize, now: Timestamp) -> Vec<Printed> {
     let asked = |container: &Address, service: &str| name.is_none_or(|name| matches_name(container, service, name));
     let failures = pass.last_failures.values().filter(|failure| asked(&failure.container, &failure.service));
     let printed = failures.map(|failure| {
@@ -114,7 +114,7 @@ fn failed_logs(pass: &PassResult, name: Option<&str>, lines: usize, now: Timesta
 }
 
 /// The output of running containers, read from their engines.
-async fn running_logs(pass: &PassResult, name: Option<&str>, lines: usize) -> Vec<Printed> {
+async fn running_logs(pass: &PassView, name: Option<&str>, lines: usize) -> Vec<Printed> {
     let mut reads = Vec::new();
     for (address, seen) in selected_containers(pass, name) {
         reads.push(read(pass, address, seen, lines).boxed());
@@ -124,7 +124,7 @@ async fn running_logs(pass: &PassResult, name: Option<&str>, lines: usize) -> Ve
 
 /// The owned containers that the name selects.
 pub(crate) fn selected_containers<'a>(
-    pass: &'a PassResult,
+    pass: &'a PassView,
     name: Option<&'a str>,
 ) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
     pass.world.seen.iter().filter(move |(address, seen)| {
@@ -136,13 +136,13 @@ pub(crate) fn selected_containers<'a>(
 }
 
 /// The provider's query, without secrets.
-pub(crate) fn log_query(pass: &PassResult, address: &Address, lines: usize) -> LogQuery {
+pub(crate) fn log_query(pass: &PassView, address: &Address, lines: usize) -> LogQuery {
     let fields = pass.wants.map.get(address).map(|want| &want.fields);
     let fields = fields.or_else(|| pass.facts.applied.get(address).map(|row| &row.fields));
     LogQuery { lines, hidden: fields.map(failure_log::secret_variables).unwrap_or_default(), since: None }
 }
 
-async fn read(pass: &PassResult, address: &Address, seen: &Seen, lines: usize) -> Printed {
+async fn read(pass: &PassView, address: &Address, seen: &Seen, lines: usize) -> Printed {
     let ask = log_query(pass, address, lines);
     let provider = pass.context.as_ref().and_then(|context| context.providers.get(&address.provider));
     let answer = match provider.map(|provider| provider.capabilities().logs) {
@@ -177,7 +177,7 @@ fn matches_name(container: &Address, service: &str, name: &str) -> bool {
 }
 
 /// Why there is nothing to show.
-pub(crate) fn no_logs(pass: &PassResult, of: &LogsQuery) -> CommandAnswer {
+pub(crate) fn no_logs(pass: &PassView, of: &LogsQuery) -> CommandAnswer {
     let Some(name) = &of.name else {
         let what = if of.last_failed { "no container has failed" } else { "no container of ours is there" };
         return CommandAnswer {

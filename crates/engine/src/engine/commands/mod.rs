@@ -56,7 +56,8 @@ use super::reconcile::daemon::{Handle, LoopCommand, Reply};
 use super::reconcile::lane::{alias_text, diff_parts};
 use super::report;
 use super::report::RunTally;
-use super::{LaneStep, PassResult, Progress, ProgressState};
+use crate::engine::progress::{LaneStep, Progress, ProgressState};
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::Ledger;
 use crate::words::say;
 use amarre_core::manifest::Severity;
@@ -190,7 +191,7 @@ pub async fn plan(handle: &Handle, reference: Option<&str>, style: Style, form: 
 
 /// The plan of a pass. The exit code is that of `--detailed-exitcode`: 0 nothing to do, 2 changes, 1 an error or a
 /// needed resource that could not be observed, 4 held by the guard.
-pub fn plan_answer(pass: &PassResult, style: Style) -> CommandAnswer {
+pub fn plan_answer(pass: &PassView, style: Style) -> CommandAnswer {
     let document = report::plan_json(pass);
     let text = report::plan_text(pass, style);
     let broken = pass.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
@@ -334,7 +335,7 @@ async fn forward_step(handle: &Handle, progress: &Progress, tally: &mut RunTally
     let _ = steps.send(step(&handle.last_pass().0, progress)).await;
 }
 
-fn step(pass: &PassResult, progress: &Progress) -> ProgressStep {
+fn step(pass: &PassView, progress: &Progress) -> ProgressStep {
     let seen = |address: &Address| pass.world.seen.get(address).map(|seen| &seen.fields);
     let (action, kind, name, detail) = match &progress.step {
         LaneStep::Change(change) => change_words(change, seen(&change.address), progress),
@@ -364,7 +365,7 @@ fn step(pass: &PassResult, progress: &Progress) -> ProgressStep {
 
 /// What a change does, the kind and name of its resource, and the detail. What goes is called as it was.
 fn change_words(change: &Change, seen: Option<&Fields>, progress: &Progress) -> (String, String, String, String) {
-    let fields = super::reconcile::pass::written_fields(change).or(seen);
+    let fields = super::pass_result::written_fields(change).or(seen);
     let detail = match (&change.verb, progress.state) {
         (_, ProgressState::Failed) => progress.text.clone(),
         (Verb::Create(_) | Verb::Update(_), _) if !progress.text.is_empty() => progress.text.clone(),

@@ -6,61 +6,16 @@
 use serde_json::{Value as Json, json};
 
 use super::{CommandAnswer, refused};
-use crate::engine::Context;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
+use crate::engine::reconcile::rescued_npm::RescuedNpm;
 use crate::ledger::runs::Event;
-use crate::providers::{Blame, BlamedHost, ProviderError, ProxyRescue, TestNginx};
+use crate::providers::{Blame, BlamedHost, ProviderError};
 use amarre_core::model::{Address, Code, ProviderId, Text};
 use amarre_core::plan::render::{Sign, Style};
 use amarre_core::text;
 
 /// The largest number of hosts disabled in one rescue; with more, something else is wrong.
 const OFF_MAX: usize = 50;
-
-/// An NPM, and its container on an engine.
-struct RescuedNpm<'a> {
-    name: String,
-    npm: &'a dyn ProxyRescue,
-    engine: &'a dyn TestNginx,
-    container: &'a str,
-}
-
-impl<'a> RescuedNpm<'a> {
-    /// `None` where its container is not known.
-    fn new(context: &'a Context, npm: &ProviderId) -> Option<Self> {
-        let (engine, container) = context.site.hosts.values().find_map(|host| {
-            let site = host.npm.as_ref().filter(|site| site.provider == *npm)?;
-            Some((&host.docker, site.container.as_deref()?))
-        })?;
-        let parts = |id| Some(context.providers.get(id)?.capabilities());
-        let (rescue, test) = (parts(npm)?.proxy_rescue?, parts(engine)?.nginx_test?);
-        Some(Self { name: npm.short_name().to_owned(), npm: rescue, engine: test, container })
-    }
-
-    /// The error of nginx, if it refuses its configuration.
-    async fn complaint(&self) -> Result<Option<Blame>, ProviderError> {
-        match self.engine.test_nginx(self.container).await? {
-            Some(said) => self.npm.find_refused_hosts(&said).await.map(Some),
-            None => Ok(None),
-        }
-    }
-}
-
-/// The cause of a failed write of NPM, if nginx names it: one bad file keeps NPM from every change.
-pub(crate) async fn find_npm(context: &Context, npm: &ProviderId, error: ProviderError) -> ProviderError {
-    if !matches!(error.code, Code::A0603 | Code::A0608 | Code::A0803) {
-        return error;
-    }
-    let Some(patient) = RescuedNpm::new(context, npm) else { return error };
-    let Ok(Some(blame)) = patient.complaint().await else { return error };
-    let because = blame.hosts.first().map(|host| {
-        let whose = if host.is_ours { "ours" } else { "not ours" };
-        format!(" because of {} {}, which is {whose}", host.kind.label(), host.id)
-    });
-    let message = format!("nginx refuses its configuration{}: {}", because.unwrap_or_default(), blame.words);
-    let hint = format!("`amarre npm rescue {} --dry-run` shows what would be switched off", patient.name);
-    ProviderError::new(error.class, Code::A0609, message).hint(hint).after(error.retry_after)
-}
 
 /// Finds what nginx refuses, and disables it unless `dry_run`.
 pub async fn rescue(

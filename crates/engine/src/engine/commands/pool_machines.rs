@@ -11,10 +11,10 @@ use super::machine_list::{with_machines, without_machines};
 use super::pools::{change, looked_up, machines};
 use super::resize_instance::author;
 use super::{CommandAnswer, CommandEnd, refused};
-use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::reconcile::reservations::PoolChange;
 use crate::engine::report::exact_time;
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::pools::{self, MachineRow, MachineState, PoolRow};
 use crate::secret::Secret;
 use amarre_core::model::pool::{Disabled, Machine, Pool, machine_of};
@@ -251,7 +251,7 @@ struct PoolEdit {
 
 impl PoolEdit {
     fn new(
-        pass: &PassResult,
+        pass: &PassView,
         row: &PoolRow,
         meant: Pool,
         edit: impl FnOnce(&str, &str) -> Option<String>,
@@ -266,14 +266,14 @@ impl PoolEdit {
         }
     }
 
-    fn adding(pass: &PassResult, row: &PoolRow, machines: &[NewMachine]) -> Result<Self, CommandAnswer> {
+    fn adding(pass: &PassView, row: &PoolRow, machines: &[NewMachine]) -> Result<Self, CommandAnswer> {
         let lines: Vec<String> = machines.iter().map(NewMachine::yaml).collect();
         let mut meant = row.pool.clone();
         meant.machines.extend(machines.iter().map(|one| (one.name.clone(), one.machine())));
         Self::new(pass, row, meant, |_, text| with_machines(text, &row.name, &lines))
     }
 
-    fn removing(pass: &PassResult, row: &PoolRow, names: &BTreeSet<String>) -> Result<Self, CommandAnswer> {
+    fn removing(pass: &PassView, row: &PoolRow, names: &BTreeSet<String>) -> Result<Self, CommandAnswer> {
         let mut meant = row.pool.clone();
         meant.machines.retain(|name, _| !names.contains(name));
         Self::new(pass, row, meant, |file, text| {
@@ -384,7 +384,7 @@ fn forget(handle: &Handle, kept: &[SecretName]) {
 }
 
 /// Whether accounts of Amarre's are on a machine, as far as is known.
-pub(super) fn has_accounts(pass: &PassResult, pool: &str, machine: &str) -> bool {
+pub(super) fn has_accounts(pass: &PassView, pool: &str, machine: &str) -> bool {
     let known = pass.facts.applied.keys().chain(pass.world.seen.keys());
     known
         .filter(|address| address.kind == amarre_core::model::Kind::Account)
@@ -420,7 +420,7 @@ pub async fn unregister(handle: &Handle, asked: VerbCall<'_>) -> Result<CommandA
 
 /// The machines of a request; those that stand in a file of machines are taken out there, by hand.
 fn not_in_a_list(
-    pass: &PassResult,
+    pass: &PassView,
     row: &PoolRow,
     named: Vec<(String, Machine)>,
 ) -> Result<BTreeSet<String>, CommandAnswer> {
@@ -467,7 +467,7 @@ async fn drained(handle: &Handle, pool: &str, named: &BTreeSet<String>, timeout:
 /// Writes the manifest without them.
 async fn taken_out(
     handle: &Handle,
-    pass: &PassResult,
+    pass: &PassView,
     row: &PoolRow,
     named: &BTreeSet<String>,
     asked: VerbCall<'_>,

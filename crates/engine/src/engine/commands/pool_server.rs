@@ -1,14 +1,14 @@
 //! What may be asked of a server that a pool makes: what it is, its pool says, and nothing wipes it while a reservation has it.
 
 use super::instances::{InstanceDeed, NotAsked, refusal};
-use crate::engine::PassResult;
 use crate::engine::report::instances::InstanceRow;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::Code;
 use amarre_core::model::reservations::Reservation;
 use amarre_core::text;
 
 /// Whether its pool leaves room for it; of every other server, yes.
-pub(super) fn allows(pass: &PassResult, row: &InstanceRow, deed: InstanceDeed) -> Result<(), NotAsked> {
+pub(super) fn allows(pass: &PassView, row: &InstanceRow, deed: InstanceDeed) -> Result<(), NotAsked> {
     let Some(pool) = pool_of(pass, row) else { return Ok(()) };
     let name = row.name.as_str();
     match deed {
@@ -49,7 +49,7 @@ pub(super) fn allows(pass: &PassResult, row: &InstanceRow, deed: InstanceDeed) -
 }
 
 /// The pool that makes it, or made it.
-fn pool_of<'a>(pass: &'a PassResult, row: &'a InstanceRow) -> Option<&'a String> {
+fn pool_of<'a>(pass: &'a PassView, row: &'a InstanceRow) -> Option<&'a String> {
     let said = row.manifest.as_ref().map(|managed| &managed.service);
     let service = said.or_else(|| pass.facts.applied.get(&row.address).map(|applied| &applied.service))?;
     (row.is_made() && *service != row.address.name).then_some(service)

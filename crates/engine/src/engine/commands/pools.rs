@@ -8,18 +8,18 @@ use tokio::time::Instant;
 use super::act::{ActArgs, VerbCall};
 use super::reservation_drafts::ReservationDraft;
 use super::{CommandAnswer, CommandEnd, ledger_refused, refused};
-use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::reservations::PoolChange;
 use crate::engine::report::as_json;
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::pool_documents::{PoolDocument, PoolsDocument, ReservationDocument, ReservationsDocument};
 use crate::engine::report::pools::{self, PoolRow, ReservationRow};
 use crate::ledger::Ledger;
 use crate::providers::machines::ReachMachines;
 use crate::secret::Secret;
 use amarre_core::model::pool::{Disabled, Machine, account_address, provider};
-use amarre_core::model::reservations::{Reservation, ReservationRequest, ReservationState, number_of, refusal};
-use amarre_core::model::{Code, Language, Millis, Timestamp};
+use amarre_core::model::reservations::{Reservation, ReservationState, number_of};
+use amarre_core::model::{Code, Language, Millis};
 use amarre_core::plan::render::Style;
 
 /// The argument that is a public key; the command line also takes a file for it.
@@ -32,12 +32,12 @@ pub const FINGERPRINTS: &str = "fingerprints";
 const HISTORY_MAX: usize = 200;
 
 /// All pools.
-pub fn list(pass: &PassResult, style: Style) -> CommandAnswer {
+pub fn list(pass: &PassView, style: Style) -> CommandAnswer {
     let rows = pools::rows(pass);
     CommandAnswer { document: as_json(&PoolsDocument::new(&rows)), text: pools::table(&rows, style), exit: 0 }
 }
 
-pub fn show(pass: &PassResult, name: &str, style: Style) -> CommandAnswer {
+pub fn show(pass: &PassView, name: &str, style: Style) -> CommandAnswer {
     match pools::find(pass, name) {
         Some(row) => {
             CommandAnswer { document: as_json(&PoolDocument::new(&row)), text: pools::pool_text(&row, style), exit: 0 }
@@ -47,7 +47,7 @@ pub fn show(pass: &PassResult, name: &str, style: Style) -> CommandAnswer {
 }
 
 /// Who had which machines of a pool.
-pub async fn history(ledger: &Ledger, pass: &PassResult, name: &str, style: Style) -> CommandAnswer {
+pub async fn history(ledger: &Ledger, pass: &PassView, name: &str, style: Style) -> CommandAnswer {
     if pools::find(pass, name).is_none() {
         return no_pool(pass, name);
     }
@@ -60,7 +60,7 @@ pub async fn history(ledger: &Ledger, pass: &PassResult, name: &str, style: Styl
     }
 }
 
-pub(super) fn no_pool(pass: &PassResult, name: &str) -> CommandAnswer {
+pub(super) fn no_pool(pass: &PassView, name: &str) -> CommandAnswer {
     let names: Vec<String> = pools::rows(pass).into_iter().map(|row| row.name).collect();
     let hint = match names.as_slice() {
         [] => "docs/pools.md says how to write one".to_owned(),
@@ -70,12 +70,12 @@ pub(super) fn no_pool(pass: &PassResult, name: &str) -> CommandAnswer {
 }
 
 /// The provider of all machines.
-pub(super) fn reach(pass: &PassResult) -> Option<&dyn ReachMachines> {
+pub(super) fn reach(pass: &PassView) -> Option<&dyn ReachMachines> {
     pass.context.as_ref()?.providers.get(&provider())?.capabilities().machines
 }
 
 /// The line that lets Amarre into machines.
-pub async fn key(pass: &PassResult) -> CommandAnswer {
+pub async fn key(pass: &PassView) -> CommandAnswer {
     let Some(reach) = reach(pass) else {
         return refused(Code::A0765, "amarre.yaml has no `pools`", "write `pools: {}` there");
     };
@@ -95,22 +95,22 @@ pub async fn answer_of(verb: impl Future<Output = Result<CommandAnswer, CommandE
 }
 
 /// A pool, after a look.
-pub(super) async fn looked_up(handle: &Handle, name: &str) -> Result<(Arc<PassResult>, PoolRow), CommandEnd> {
+pub(super) async fn looked_up(handle: &Handle, name: &str) -> Result<(Arc<PassView>, PoolRow), CommandEnd> {
     after_a_look(handle, |pass| pools::find(pass, name).ok_or_else(|| no_pool(pass, name))).await
 }
 
 /// What a look finds, or what is said where it is not there.
 pub(super) async fn after_a_look<T>(
     handle: &Handle,
-    find: impl FnOnce(&PassResult) -> Result<T, CommandAnswer>,
-) -> Result<(Arc<PassResult>, T), CommandEnd> {
+    find: impl FnOnce(&PassView) -> Result<T, CommandAnswer>,
+) -> Result<(Arc<PassView>, T), CommandEnd> {
     let pass = handle.pass().await.ok_or(CommandEnd::Stopping)?.pass;
     let found = find(&pass).map_err(CommandEnd::from)?;
     Ok((pass, found))
 }
 
 /// What came of a change of a pool.
-pub(super) async fn change(handle: &Handle, change: PoolChange) -> Result<Arc<PassResult>, CommandEnd> {
+pub(super) async fn change(handle: &Handle, change: PoolChange) -> Result<Arc<PassView>, CommandEnd> {
     let pool = change.pool().to_owned();
     let reply = handle.shown(LoopCommand::ChangePool(Box::new(change))).await.ok_or(CommandEnd::Stopping)?;
     match reply.error {
@@ -153,7 +153,7 @@ fn together(name: &str, mut answers: Vec<CommandAnswer>) -> CommandAnswer {
 async fn answer(
     handle: &Handle,
     name: &str,
-    pass: &PassResult,
+    pass: &PassView,
     draft: &ReservationDraft,
     deadline: Instant,
     language: Language,
@@ -174,7 +174,7 @@ async fn answer(
     Err(refused(Code::A0765, &format!("r{id} is over: {why}"), &hint).into())
 }
 
-fn find_one(pass: &PassResult, pool: &str, is_it: impl Fn(&Reservation) -> bool) -> Option<ReservationRow> {
+fn find_one(pass: &PassView, pool: &str, is_it: impl Fn(&Reservation) -> bool) -> Option<ReservationRow> {
     let row = pools::find(pass, pool)?;
     row.reservations.into_iter().find(|one| is_it(&one.reservation))
 }
@@ -199,7 +199,7 @@ async fn ready(handle: &Handle, pool: &str, id: u64, deadline: Instant) -> Optio
 fn begun(
     row: &ReservationRow,
     pool: &str,
-    pass: &PassResult,
+    pass: &PassView,
     password: Option<&Secret>,
     language: Language,
 ) -> Option<CommandAnswer> {
@@ -257,20 +257,6 @@ pub fn owner(by: &str) -> &str {
     by.rsplit_once('<').and_then(|(_, address)| address.strip_suffix('>')).unwrap_or(by)
 }
 
-/// Why a reservation is not taken on, by what the loop knows.
-pub fn refusal_of(
-    reservation: &Reservation,
-    pool: &amarre_core::model::pool::Pool,
-    known: &[Reservation],
-    now: Timestamp,
-) -> Option<String> {
-    let from = Some(reservation.from).filter(|_| reservation.is_booked());
-    let request =
-        ReservationRequest { by: &reservation.by, count: reservation.count, from, length: reservation.length };
-    let why = refusal(&request, &pool.rules, pool.machines.len(), known, now)?;
-    Some(why.to_string())
-}
-
 /// The reservations that a request names, if the person may touch them.
 pub(super) fn named(row: &PoolRow, args: &ActArgs) -> Result<Vec<Reservation>, CommandEnd> {
     let (by, others) = (owner(args.text("by")), args.flag("others"));
@@ -326,7 +312,7 @@ pub(super) struct MachineLeft {
     is_stuck: bool,
 }
 
-fn left_over(pass: &PassResult, pool: &str, over: &[Reservation]) -> Vec<MachineLeft> {
+fn left_over(pass: &PassView, pool: &str, over: &[Reservation]) -> Vec<MachineLeft> {
     let accounts = over.iter().flat_map(|one| one.machines().map(move |machine| (machine, &one.user)));
     let left = accounts.filter_map(|(machine, user)| {
         let address = account_address(pool, machine, user);

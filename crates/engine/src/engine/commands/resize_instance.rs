@@ -13,10 +13,10 @@ use super::delete_instance::place;
 use super::edit_manifest::{self, FileChange, ManifestDraft, ManifestRemark};
 use super::instances::{DeedOutcome, InstanceDeed, NotAsked, answer, perform, prepared, refusal};
 use super::manifest_text::with_keys;
-use crate::engine::PassResult;
-use crate::engine::reconcile::actions::ActionState;
+use crate::engine::pass_result::ActionState;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::instances::InstanceRow;
+use crate::engine::report::pass_view::PassView;
 use crate::providers::ProviderError;
 use crate::providers::resize::ResizePlan;
 use crate::words::say;
@@ -44,7 +44,7 @@ pub async fn resize(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnswe
 type Resized = Option<Result<CommandAnswer, NotAsked>>;
 
 /// What its vendor says of the size that is asked for.
-async fn planned(handle: &Handle, pass: &PassResult, row: &InstanceRow, typed: &str) -> Result<ResizePlan, NotAsked> {
+async fn planned(handle: &Handle, pass: &PassView, row: &InstanceRow, typed: &str) -> Result<ResizePlan, NotAsked> {
     let provider = pass.context.as_ref().and_then(|context| context.providers.get(&row.address.provider));
     let Some(resizes) = provider.and_then(|provider| provider.capabilities().resizes) else {
         let message = text!("its provider is not configured any more");
@@ -55,7 +55,7 @@ async fn planned(handle: &Handle, pass: &PassResult, row: &InstanceRow, typed: &
 }
 
 /// Of one that a manifest did not make.
-async fn at_vendor(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: VerbCall<'_>) -> Resized {
+async fn at_vendor(handle: &Handle, pass: &PassView, row: &InstanceRow, asked: VerbCall<'_>) -> Resized {
     let args = asked.args;
     let plan = match planned(handle, pass, row, args.text("type")).await {
         Ok(plan) => plan,
@@ -93,7 +93,7 @@ fn downtime(row: &InstanceRow) -> Text {
 
 /// Whether the limits and the budget of its cloud leave room for a server of this size: beside the servers that Amarre made there.
 pub(super) fn has_room(
-    pass: &PassResult,
+    pass: &PassView,
     site: &CloudSite,
     row: &InstanceRow,
     (size, prices): (&str, Option<&ServerPrices>),
@@ -140,7 +140,7 @@ pub(super) fn has_room(
 }
 
 /// Of one that a manifest made: what stands in the manifest is what the loop brings about.
-async fn in_manifest(handle: &Handle, pass: &PassResult, row: &InstanceRow, asked: VerbCall<'_>) -> Resized {
+async fn in_manifest(handle: &Handle, pass: &PassView, row: &InstanceRow, asked: VerbCall<'_>) -> Resized {
     let args = asked.args;
     let plan = match planned(handle, pass, row, args.text("type")).await {
         Ok(plan) => plan,

@@ -11,9 +11,11 @@ use serde_json::{Value as Json, json};
 
 use super::act::VerbCall;
 use super::{CommandAnswer, find_address, follow_command, refused};
-use crate::engine::reconcile::actions::{ActionRequest, ActionState};
+use crate::engine::pass_result::ActionState;
+use crate::engine::reconcile::actions::ActionRequest;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
-use crate::engine::{PassResult, report};
+use crate::engine::report;
+use crate::engine::report::pass_view::PassView;
 use crate::words::{Words, say};
 use amarre_core::model::service::{Condition, Container};
 use amarre_core::model::{Address, Code, Kind, Language, Millis, Need, Seen, Service, State, Value};
@@ -65,7 +67,7 @@ pub async fn restart(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnsw
 
 /// The containers to restart, in order; or why none of them is.
 fn containers<'a>(
-    pass: &'a PassResult,
+    pass: &'a PassView,
     service: &str,
     named: Option<&str>,
 ) -> Result<Vec<RestartTarget<'a>>, CommandAnswer> {
@@ -95,7 +97,7 @@ fn containers<'a>(
 type Running<'a> = BTreeMap<&'a str, (&'a Address, &'a Seen)>;
 
 /// The containers of a service that run, by key. While an update has two of one, there is nothing to choose.
-fn running<'a>(pass: &'a PassResult, manifest: &'a Service) -> Result<Running<'a>, CommandAnswer> {
+fn running<'a>(pass: &'a PassView, manifest: &'a Service) -> Result<Running<'a>, CommandAnswer> {
     let mut running = BTreeMap::new();
     for key in manifest.containers.keys() {
         let name = manifest.address_name(key);
@@ -120,7 +122,7 @@ fn running<'a>(pass: &'a PassResult, manifest: &'a Service) -> Result<Running<'a
 
 /// The container of a name, and those that restart with it.
 fn named_keys<'a>(
-    pass: &PassResult,
+    pass: &PassView,
     manifest: &'a Service,
     running: &Running<'a>,
     name: &str,
@@ -165,7 +167,7 @@ fn named_keys<'a>(
 }
 
 /// Refuses the container that Amarre runs in, and NPM's unless a person names it.
-fn spare(pass: &PassResult, service: &str, address: &Address, is_named: bool) -> Result<(), CommandAnswer> {
+fn spare(pass: &PassView, service: &str, address: &Address, is_named: bool) -> Result<(), CommandAnswer> {
     let name = &address.name;
     if let Some(gap) = pass.world.gap(address) {
         return Err(refused(gap.code, &gap.message.to_string(), &gap.hint.to_string()));
@@ -234,7 +236,7 @@ fn forecast(service: &str, found: &[RestartTarget<'_>], language: Language) -> C
 }
 
 /// What became of each restart.
-fn answer(pass: &PassResult, service: &str, addresses: &[Address], took: Millis) -> CommandAnswer {
+fn answer(pass: &PassView, service: &str, addresses: &[Address], took: Millis) -> CommandAnswer {
     let state = |address: &Address| pass.actions.get(address);
     let is_done = |address: &&Address| state(address) == Some(&ActionState::Done);
     if let (Some(ActionState::Failed(error)), [_]) = (addresses.first().and_then(state), addresses) {
@@ -265,7 +267,7 @@ fn answer(pass: &PassResult, service: &str, addresses: &[Address], took: Millis)
 }
 
 /// Why a container is not restarted, or not ready yet.
-fn unfinished(pass: &PassResult, address: &Address) -> String {
+fn unfinished(pass: &PassView, address: &Address) -> String {
     let name = &address.name;
     match pass.actions.get(address) {
         Some(ActionState::Done) => format!("container {name} is restarted and not ready yet"),

@@ -7,17 +7,17 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::act::VerbCall;
-use super::apply;
-use super::builds;
-use super::find_address;
-use super::{CommandAnswer, ProgressStep, ledger_refused, refused, refused_as, reply_answer};
-use crate::engine::commands;
+use super::{
+    CommandAnswer, ProgressStep, apply, builds, find_address, ledger_refused, refused, refused_as, reply_answer,
+};
+use crate::engine::pass_result::PassInput;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::rollback;
 use crate::engine::reconcile::rollback::{ContainerTurn, RollbackTarget};
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::status::ServiceStatus;
 use crate::engine::report::wait_text;
-use crate::engine::{PassInput, PassResult, report};
+use crate::engine::{commands, report};
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Change, Code, Text, Timestamp};
 use amarre_core::plan::forecast::{self, Forecast};
@@ -56,7 +56,7 @@ pub async fn rollback_target(
     handle: &Handle,
     service: &str,
     to: Option<&str>,
-) -> Option<(Arc<PassResult>, Result<RollbackTarget, CommandAnswer>)> {
+) -> Option<(Arc<PassView>, Result<RollbackTarget, CommandAnswer>)> {
     let pass = handle.request(LoopCommand::Pass).await?.pass;
     let target = find_service(handle, &pass, service, to).await;
     Some((pass, target))
@@ -198,7 +198,7 @@ pub async fn retry(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnswer
 /// The version to which a service can be rolled back, or why there is none.
 async fn find_service(
     handle: &Handle,
-    pass: &PassResult,
+    pass: &PassView,
     service: &str,
     to: Option<&str>,
 ) -> Result<RollbackTarget, CommandAnswer> {
@@ -233,7 +233,7 @@ async fn find_service(
 }
 
 /// `photos   back to 3f2a9c1, when all was well last on 21 Oct 12:04:11`, and each container.
-fn head(pass: &PassResult, service: &str, target: &RollbackTarget) -> String {
+fn head(pass: &PassView, service: &str, target: &RollbackTarget) -> String {
     let at = wait_text::time(target.good.at, pass.at);
     let version = target.version();
     let mut out = format!("{service}   back to {version}, with which all was well last at {at}\n");
@@ -256,7 +256,7 @@ pub fn container_text(turn: &ContainerTurn) -> Text {
 
 /// Reads the forecast of a rollback alone; `None` before the first pass.
 pub fn with_forecast<T>(
-    pass: &PassResult,
+    pass: &PassView,
     target: &RollbackTarget,
     read: impl FnOnce(&Input<'_>, &Forecast) -> T,
 ) -> Option<T> {
@@ -274,7 +274,7 @@ pub fn with_forecast<T>(
 }
 
 /// The plan of the rollback alone.
-fn plan(pass: &PassResult, target: &RollbackTarget, style: Style) -> String {
+fn plan(pass: &PassView, target: &RollbackTarget, style: Style) -> String {
     let title = format!("{} @ {}", target.service.name, target.version());
     with_forecast(pass, target, |input, forecast| {
         render::text::plan_before(input, forecast, &title, NextStep::Elsewhere, style)

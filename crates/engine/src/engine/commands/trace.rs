@@ -16,9 +16,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{CommandAnswer, refused};
-use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::instances::{self, InstanceRow, InstanceState};
+use crate::engine::report::pass_view::PassView;
 use crate::providers::http::{Http, HttpFailure};
 use crate::providers::{Provider, Resolved};
 use crate::words::say;
@@ -140,7 +140,7 @@ fn serves_domain(service: &Service, domain: &str) -> bool {
 }
 
 /// The instance of whose addresses a manifest makes records with this name.
-fn instance_named(pass: &PassResult, domain: &str) -> Option<InstanceRow> {
+fn instance_named(pass: &PassView, domain: &str) -> Option<InstanceRow> {
     let names_it = |service: &&Service| {
         service.instance.as_ref().is_some_and(|instance| instance.domains.iter().any(|name| name == domain))
     };
@@ -168,7 +168,7 @@ type ProviderMap = BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>;
 
 /// The answers of the zone's servers, and the addresses in them.
 async fn names(
-    pass: &PassResult,
+    pass: &PassView,
     providers: &ProviderMap,
     domain: &str,
     own: &BTreeSet<IpAddr>,
@@ -285,7 +285,7 @@ fn answered_step(about: Text, what: String, status: u16, found: Text) -> TraceSt
     if is_served(status) { TraceStep::passed(about, what, found) } else { TraceStep::open(about, what, found) }
 }
 
-fn port(pass: &PassResult, domain: &str, ip: IpAddr, is_secure: bool, asked: &HttpReply) -> TraceStep {
+fn port(pass: &PassView, domain: &str, ip: IpAddr, is_secure: bool, asked: &HttpReply) -> TraceStep {
     let about = if is_secure { text!("port 443") } else { text!("port 80") };
     let certificate = host_of(pass, domain).and_then(|(address, seen)| {
         let name = seen.fields.text("certificate")?;
@@ -323,7 +323,7 @@ fn port(pass: &PassResult, domain: &str, ip: IpAddr, is_secure: bool, asked: &Ht
 }
 
 /// The NPM host that serves a name: by the name itself, else by a wildcard.
-fn host_of<'a>(pass: &'a PassResult, domain: &str) -> Option<(&'a Address, &'a Seen)> {
+fn host_of<'a>(pass: &'a PassView, domain: &str) -> Option<(&'a Address, &'a Seen)> {
     let wildcard = domain.split_once('.').map(|(_, above)| format!("*.{above}"));
     let hosts = || pass.world.seen.iter().filter(|(address, _)| address.kind.has_host_names());
     let named = |name: &str| hosts().find(|(_, seen)| seen.fields.strings("domains").contains(&name));
@@ -331,7 +331,7 @@ fn host_of<'a>(pass: &'a PassResult, domain: &str) -> Option<(&'a Address, &'a S
 }
 
 /// The steps behind the ports: NPM's host, its way to the container, the container. Also whether the host is ours.
-async fn containers_behind(pass: &PassResult, providers: &ProviderMap, domain: &str) -> (Vec<TraceStep>, bool) {
+async fn containers_behind(pass: &PassView, providers: &ProviderMap, domain: &str) -> (Vec<TraceStep>, bool) {
     let Some((address, host)) = host_of(pass, domain) else {
         let gap = pass.world.gaps.iter().find(|gap| gap.provider.is_proxy() && gap.is_whole());
         let step = match gap {
@@ -395,7 +395,7 @@ async fn containers_behind(pass: &PassResult, providers: &ProviderMap, domain: &
 
 /// The container to which a host leads, or what is said of where it leads.
 fn destination(
-    pass: &PassResult,
+    pass: &PassView,
     address: &Address,
     host: &Seen,
     to: &str,
@@ -435,13 +435,13 @@ fn state_of(container: &Seen) -> Text {
 }
 
 /// The server at a cloud that has an address: `worker (paris)`.
-fn server_at(pass: &PassResult, address: &str) -> Option<String> {
+fn server_at(pass: &PassView, address: &str) -> Option<String> {
     let row = pass.instances().iter().find(|row| row.addresses.iter().any(|own| own == address))?;
     Some(format!("{} ({})", row.shown_name(), row.cloud))
 }
 
 /// Whether NPM is on the container's network, if it has to be.
-fn network(pass: &PassResult, container: &Address, fields: &Fields) -> Option<TraceStep> {
+fn network(pass: &PassView, container: &Address, fields: &Fields) -> Option<TraceStep> {
     let network = fields.text("network")?;
     let mut attachments = pass.world.of_kind(&container.provider, Kind::Attachment);
     let found = attachments.find(|(address, _)| address.name.starts_with(&format!("{network}/")));

@@ -14,11 +14,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::counters::Meters;
-use super::lane;
+use super::engine::Engine;
 use super::lane::{LaneDone, LaneFailure, Tools};
-use super::schedule;
+use super::{lane, schedule};
+use crate::engine::pass_result::ActionState;
+use crate::engine::progress::{LaneStep, ProgressState};
 use crate::engine::report::waits;
-use crate::engine::{Engine, LaneStep, ProgressState};
 use crate::ledger::OpenAction;
 use crate::ledger::runs::Event;
 use crate::providers::{Class, PerformAction, ProviderError};
@@ -45,25 +46,6 @@ pub struct ActionRequest {
     /// What the person gave with it, where the action needs that, in place of [`PerformAction::before`]: what it is called at its
     /// vendor, a size, an image, the name of a snapshot. At most 200 bytes, and no secret.
     pub given: Option<String>,
-}
-
-/// What became of an action.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ActionState {
-    /// It waits for its lane, or for what comes before it.
-    Waiting,
-    /// The call has left.
-    Begun,
-    /// No answer came; the resource is observed.
-    Unconfirmed,
-    /// It has happened.
-    Done,
-    /// It has not happened.
-    Failed(ProviderError),
-    /// No answer came within its limit, and the resource does not tell.
-    Unknown,
-    /// It was not begun and will not be: the reason.
-    Dropped(Text),
 }
 
 /// The end of an action's lane.

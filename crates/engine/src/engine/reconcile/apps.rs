@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::effective_manifests::DesiredManifests;
+use super::engine::Engine;
 use super::manifest_loader::SharedManifests;
-use crate::engine::{Engine, PassResult};
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::StoredManifest;
 use crate::providers::{BuildContext, ContextPieces, OpenContexts, WatchBuilds};
 use crate::secret::Secret;
@@ -29,7 +30,7 @@ impl OpenContexts for AppContexts {
     }
 }
 
-impl PassResult {
+impl PassView {
     /// The providers that build images.
     pub fn builders(&self) -> impl Iterator<Item = &dyn WatchBuilds> {
         let providers = self.context.iter().flat_map(|context| context.providers.values());

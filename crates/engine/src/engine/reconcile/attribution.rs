@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::engine::Engine;
+use super::engine::Engine;
 use crate::engine::report::wait_text;
 use crate::providers::{Attributed, Difference};
 use amarre_core::model::plan::ReasonCode;

@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::lane::takes_away;
-use super::schedule;
-use super::schedule::{Backoff, Jitter};
+use crate::engine::backoff;
+use crate::engine::backoff::Jitter;
+use crate::engine::pass_result::OpenBreaker;
 use crate::providers::{Class, Provider, ProviderError};
 use amarre_core::model::{Change, Kind, Millis, ProviderId, Timestamp};
 
@@ -40,18 +41,6 @@ struct BreakerState {
     /// Services whose changes failed since the last success.
     failed: BTreeSet<String>,
     open: Option<OpenBreaker>,
-}
-
-/// Why a provider is not called, and until when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenBreaker {
-    /// The number of failures in a row, and when the next call may leave.
-    pub backoff: Backoff,
-    pub since: Timestamp,
-    /// The last error.
-    pub error: ProviderError,
-    /// The service whose change probes the provider.
-    probe: Option<String>,
 }
 
 /// The breakers of all providers and the turns at each. Clones share them.
@@ -142,7 +131,7 @@ impl Breakers {
         }
         let before = fares.open.as_ref().map(|open| open.backoff);
         let since = fares.open.as_ref().map_or(now, |open| open.since);
-        let mut backoff = schedule::after_failure(before, now, jitter);
+        let mut backoff = backoff::after_failure(before, now, jitter);
         backoff.until = backoff.until.min(now + CLOSED_LAST);
         if let Some(wait) = error.retry_after {
             backoff.until = backoff.until.max(now + wait.min(RETRY_AFTER_MAX));

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::engine::{Engine, PassResult};
+use super::engine::Engine;
+use crate::engine::report::builds::used_bases;
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::KeptBuild;
 use amarre_core::model::base_images::{BaseAnswer, FixedBase};
-use amarre_core::model::{ProviderId, Service, Timestamp, words};
+use amarre_core::model::{Timestamp, words};
 
 /// What this process has kept of builds.
 #[derive(Debug, Default)]
@@ -77,7 +79,7 @@ impl Engine {
     }
 
     /// Begins to ask registries for the images of which it is time, and forgets those of services that are gone.
-    pub(crate) async fn follow_bases(&self, pass: &PassResult) {
+    pub(crate) async fn follow_bases(&self, pass: &PassView) {
         if !pass.acts || pass.ledger_error.is_some() {
             return;
         }
@@ -118,14 +120,4 @@ impl Engine {
         };
         self.source.apps().run_beside(ask);
     }
-}
-
-/// The images that a service is built from and whose digest is fixed, with the engine that builds it.
-pub fn used_bases<'p>(pass: &'p PassResult, service: &'p Service) -> impl Iterator<Item = (ProviderId, String)> {
-    let site = pass.context.as_ref().map(|context| &context.site);
-    let engine = site.and_then(|site| Some(site.hosts.get(&service.host)?.docker.clone()));
-    let fixed = pass.bases.fixed.get(&service.name);
-    let images = service.builds().flat_map(|build| &build.bases);
-    let images = images.filter(move |image| fixed.is_some_and(|fixed| fixed.contains_key(*image)));
-    images.filter_map(move |image| Some((engine.clone()?, image.clone())))
 }

@@ -7,7 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::status;
 use crate::ledger::{Deployment, DeploymentState};
 use amarre_core::model::{Action, Address, Change, Kind, Millis, Readiness, Timestamp};
@@ -134,11 +134,11 @@ impl Meters {
     }
 
     /// Counts what is new since the previous pass.
-    pub fn compare(&self, before: &PassResult, now: &PassResult) {
+    pub fn compare(&self, before: &PassView, now: &PassView) {
         if now.is_whole() {
             self.last_success.store(now.at.0, Ordering::Relaxed);
         }
-        let drifted = |pass: &PassResult| -> BTreeSet<Address> {
+        let drifted = |pass: &PassView| -> BTreeSet<Address> {
             let drifts = pass.plan.changes.iter().filter(|change| status::is_drift(change));
             drifts.map(|change| change.address.clone()).collect()
         };

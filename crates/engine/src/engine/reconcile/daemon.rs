@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use notify::Watcher;
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
+use super::clock::Clock;
 use super::counters::Meters;
-use super::follow_source::{fetch, follow};
+use super::engine::{Engine, EngineSettings, RunMode};
+use super::follow_source::{fetch, follow, watch_folder};
 pub use super::loop_command::LoopCommand;
 use super::manifest_loader::SharedManifests;
 use super::reservations::PoolChange;
 use super::schedule::DutyCycle;
 use super::{manifest_loader, schedule};
-use crate::engine::{Clock, ConfigProblem, Engine, EngineSettings, PassResult, Progress, RunMode};
+use crate::engine::pass_result::ConfigProblem;
+use crate::engine::progress::Progress;
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::Ledger;
 use crate::ledger::runs::Event;
 use crate::secret::KeepSecrets;
@@ -50,7 +53,7 @@ pub struct Behaviour {
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// The result of the last pass.
-    pub pass: Arc<PassResult>,
+    pub pass: Arc<PassView>,
     /// Whether everything is settled.
     pub settled: bool,
     /// Why the command was refused.
@@ -75,7 +78,7 @@ fn not_looked_at(manifests: &mut Loaded, failed: Vec<(String, SourceError)>) {
 #[derive(Clone)]
 pub struct Handle {
     commands: mpsc::Sender<Ask>,
-    pass: watch::Receiver<(Arc<PassResult>, Timestamp)>,
+    pass: watch::Receiver<(Arc<PassView>, Timestamp)>,
     progress: broadcast::Sender<Progress>,
     ledger: Ledger,
     source: Source,
@@ -248,7 +251,7 @@ impl Handle {
     }
 
     /// The last result, and when the next pass is due.
-    pub fn last_pass(&self) -> (Arc<PassResult>, Timestamp) {
+    pub fn last_pass(&self) -> (Arc<PassView>, Timestamp) {
         self.pass.borrow().clone()
     }
 
@@ -353,12 +356,13 @@ impl Daemon {
     async fn run(
         mut self,
         mut inbox: mpsc::Receiver<Ask>,
-        pictures: watch::Sender<(Arc<PassResult>, Timestamp)>,
+        pictures: watch::Sender<(Arc<PassView>, Timestamp)>,
         shutdown: Arc<Notify>,
     ) {
         let wake = self.engine.wake.clone();
         let mut watchers = JoinSet::new();
-        let mut watching = self.behaviour.watches.then(|| self.watch_folder()).flatten();
+        let mut watching =
+            self.behaviour.watches.then(|| watch_folder(&self.engine.source, &self.engine.wake)).flatten();
         // Changes from here on are noticed; a folder that does not answer is watched once it does.
         let _watched = match watching.as_mut() {
             Some(watching) => tokio::time::timeout(WATCH_TIMEOUT, watching).await.ok(),
@@ -670,29 +674,9 @@ impl Daemon {
         self.engine.cancel_lane(service);
         None
     }
-
-    /// The file system reports changes; where it does not, the interval is the fall-back.
-    fn watch_folder(&self) -> Option<JoinHandle<Option<notify::RecommendedWatcher>>> {
-        let wake = self.engine.wake.clone();
-        let path = self.engine.source.folder()?.to_owned();
-        let told = move |event: Result<notify::Event, notify::Error>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
-                wake.notify_one();
-            }
-        };
-        Some(tokio::task::spawn_blocking(move || {
-            let watcher = notify::recommended_watcher(told).and_then(|mut watcher| {
-                watcher.watch(&path, notify::RecursiveMode::Recursive)?;
-                Ok(watcher)
-            });
-            let unwatched =
-                |error| tracing::warn!("could not watch {}: {error}; it is read every interval", path.display());
-            watcher.map_err(unwatched).ok()
-        }))
-    }
 }
 
 /// The caller may have hung up; the request is carried out all the same.
-fn answer(reply: oneshot::Sender<Reply>, pass: Arc<PassResult>, error: Option<String>) {
+fn answer(reply: oneshot::Sender<Reply>, pass: Arc<PassView>, error: Option<String>) {
     let _ = reply.send(Reply { settled: pass.at_rest, pass, error });
 }

@@ -11,10 +11,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::engine::reconcile::retry::BUILT_IN_VAIN;
+use super::engine::Engine;
 use crate::engine::report::apps::{self, AppStage, DeployTarget};
 use crate::engine::report::deployments::{DEPLOYMENT, event_text};
-use crate::engine::{Engine, PassResult};
+use crate::engine::report::failures::BUILT_IN_VAIN;
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::runs::Event;
 use crate::ledger::{DEPLOYMENTS_KEPT, Deployment, DeploymentState, StoreError};
 use crate::providers::{Class, ProviderError};
@@ -48,7 +49,7 @@ impl Engine {
     }
 
     /// Records how far deployments are, where the pass acts.
-    pub(crate) async fn follow_deployments(&mut self, pass: &mut PassResult) {
+    pub(crate) async fn follow_deployments(&mut self, pass: &mut PassView) {
         if pass.acts
             && self.deployments.is_some()
             && pass.ledger_error.is_none()
@@ -60,7 +61,7 @@ impl Engine {
         }
     }
 
-    async fn record_deployments(&mut self, pass: &mut PassResult) -> Result<(), StoreError> {
+    async fn record_deployments(&mut self, pass: &mut PassView) -> Result<(), StoreError> {
         let known = pass.deployments.clone();
         let is_asked = |app: &&String| pass.only.as_ref().is_none_or(|only| only.contains(*app));
         let apps: BTreeSet<&String> = pass.apps.keys().chain(known.keys()).filter(is_asked).collect();
@@ -76,6 +77,7 @@ impl Engine {
                 changed.push((app.clone(), rows));
             }
         }
+        let (run, at) = (pass.run, pass.at);
         let mut overtaken = Vec::new();
         for (app, rows) in changed {
             let stored = self.ledger.store_deployments(&app, rows).await?;
@@ -89,7 +91,7 @@ impl Engine {
                 }
                 if before.is_none_or(|before| before.state != one.state) {
                     self.meters.deployed(before, &one);
-                    self.ledger.record(&step(&one, pass.run, pass.at)).await?;
+                    self.ledger.record(&step(&one, run, at)).await?;
                 }
                 match all.iter_mut().find(|known| known.id == one.id) {
                     Some(known) => *known = one,
@@ -131,7 +133,7 @@ fn step(one: &Deployment, run: i64, at: Timestamp) -> Event {
 }
 
 /// What is found of an app; `None`: it is none any more, or nothing is known of it yet.
-fn finding(pass: &PassResult, app: &str) -> Option<AppFinding> {
+fn finding(pass: &PassView, app: &str) -> Option<AppFinding> {
     let (_, state) = pass.apps.get(app)?;
     let target = apps::target(pass, app)?;
     let effective = pass.services.get(app).and_then(|service| service.build());
@@ -148,7 +150,7 @@ fn finding(pass: &PassResult, app: &str) -> Option<AppFinding> {
 }
 
 /// Whether nothing is left of an app that had deployments, or only a service that is not built.
-fn is_gone(pass: &PassResult, app: &str) -> bool {
+fn is_gone(pass: &PassView, app: &str) -> bool {
     if !pass.is_whole() || pass.facts.prune_blocked {
         return false;
     }

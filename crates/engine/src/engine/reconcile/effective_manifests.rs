@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::engine::Engine;
 use super::manifest_loader::SharedManifests;
 use super::rollback::EffectiveRollbacks;
-use crate::engine::Engine;
 use crate::ledger::StoredManifest;
 use crate::ledger::runs::Event;
 use crate::secret::Secrets;

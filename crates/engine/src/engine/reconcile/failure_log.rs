@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
+use super::engine::Engine;
 use super::pass_ledger::Findings;
-use crate::engine::Engine;
 use crate::engine::report::waits;
 use crate::ledger::LastFailure;
 use crate::ledger::runs::Event;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use notify::Watcher;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
+use super::clock::Clock;
 use super::counters::{self, Meters};
 use super::schedule;
-use crate::engine::Clock;
 use crate::source::{Source, SourceError};
 use amarre_core::model::{Code, Millis};
 
@@ -40,4 +42,26 @@ pub(super) async fn follow(
         failures = if is_failing { failures + 1 } else { 0 };
         tokio::time::sleep(schedule::ask_source_again(interval, failures, rand::random()).to_duration()).await;
     }
+}
+
+/// Wakes the loop when the file system reports a change in the source's folder; where it does not, the interval is the fall-back.
+pub(super) fn watch_folder(
+    source: &Source,
+    wake: &Arc<Notify>,
+) -> Option<JoinHandle<Option<notify::RecommendedWatcher>>> {
+    let (wake, path) = (wake.clone(), source.folder()?.to_owned());
+    let told = move |event: Result<notify::Event, notify::Error>| {
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            wake.notify_one();
+        }
+    };
+    Some(tokio::task::spawn_blocking(move || {
+        let watcher = notify::recommended_watcher(told).and_then(|mut watcher| {
+            watcher.watch(&path, notify::RecursiveMode::Recursive)?;
+            Ok(watcher)
+        });
+        let unwatched =
+            |error| tracing::warn!("could not watch {}: {error}; it is read every interval", path.display());
+        watcher.map_err(unwatched).ok()
+    }))
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use super::apps::AppContexts;
 use super::effective_manifests::DesiredManifests;
+use super::engine::{Engine, RunMode};
 use super::lane;
 use super::lane::{LaneJob, Tools};
-use crate::engine::{Engine, RunMode};
 use amarre_core::model::app::Build;
 use amarre_core::model::plan::ReasonCode;
 use amarre_core::model::pool::{machine_address, machine_of};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::engine::{Context, PassInput};
+use crate::engine::pass_result::{Context, PassInput};
 use amarre_core::model::{Plan, ProviderId, Service, Wants};
 use amarre_core::plan;
 use amarre_core::plan::input::Input;

@@ -10,10 +10,11 @@ use std::time::Duration;
 use super::actions::ActionDone;
 use super::apps::AppContexts;
 use super::breaker::Breakers;
+use super::clock::Clock;
 use super::counters::Meters;
-use super::{bind_links, change_timeout};
-use crate::engine::commands::npm_rescue;
-use crate::engine::{Clock, Context, LaneStep, Progress, ProgressState};
+use super::{bind_links, change_timeout, rescued_npm};
+use crate::engine::pass_result::{Context, written_fields};
+use crate::engine::progress::{LaneStep, Progress, ProgressState};
 use crate::ledger::runs::Event;
 use crate::ledger::{Intent, Ledger, LogKind, LogLine, StoreError};
 use crate::providers::exchanges::Exchanges;
@@ -214,7 +215,7 @@ async fn step(change: &Change, job: &LaneJob, tools: &Tools) -> Result<(), LaneF
             Ok(())
         }
         Err(error) => {
-            let error = npm_rescue::find_npm(&tools.context, &change.address.provider, error).await;
+            let error = rescued_npm::find_npm(&tools.context, &change.address.provider, error).await;
             if error.class == Class::Taken(Taken::Subnet) {
                 refuse_subnet(tools, change, now).await.map_err(LaneFailure::Ledger)?;
             }
@@ -288,7 +289,7 @@ impl ChangeProgress {
 /// The secrets that the fields of a change name: a provider gets no other.
 pub fn named_secrets(change: &Change, secrets: &Secrets) -> Secrets {
     let mut names = BTreeSet::new();
-    let written = super::pass::written_fields(change).into_iter().flat_map(Fields::values);
+    let written = written_fields(change).into_iter().flat_map(Fields::values);
     written.for_each(|value| value.secret_names(&mut names));
     names.into_iter().filter_map(|name| Some((name.clone(), secrets.get(name)?.clone()))).collect()
 }
@@ -313,7 +314,7 @@ async fn record_event(tools: &Tools, change: &Change, run: i64, kind: &str, text
 
 /// Equal for equal changes, whenever they are planned.
 pub fn digest(change: &Change) -> String {
-    let written = super::pass::written_fields(change).map(amarre_core::model::Fields::marked_digest);
+    let written = written_fields(change).map(amarre_core::model::Fields::marked_digest);
     format!("{} {}", change.action(), written.unwrap_or_default())
 }
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::actions::ActionRequest;
+use super::engine::EngineSettings;
 use super::reservations::PoolChange;
-use crate::engine::{ConfigProblem, EngineSettings};
+use crate::engine::pass_result::ConfigProblem;
 use crate::ledger::runs::Event;
 use crate::source::{Snapshot, SourceError};
 use amarre_core::manifest::Loaded;

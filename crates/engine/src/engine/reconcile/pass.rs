@@ -4,24 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::effective_manifests::DesiredManifests;
+use super::engine::{Engine, RunMode};
 use super::manifest_loader::SharedManifests;
 use super::observe::PassKnowledge;
 use super::pass_ledger::Findings;
 use super::poll::PollHistory;
-use super::upstream_probe::DeadEnd;
 use super::{bind_links, failure_log, schedule, upstream_probe};
+use crate::engine::pass_result::{DeadEnd, PassInput, PassResult};
 use crate::engine::report::conditions;
-use crate::engine::report::derived::Derived;
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::status::{self, ServiceStatus};
-use crate::engine::{Engine, PassInput, PassResult, RunMode};
 use crate::ledger::{LastFailure, StoreError, Unpublished};
 use crate::secret::{Scrubber, Secret};
 use crate::source::{Snapshot, SourceError, SourceReading};
 use amarre_core::model::savings::LOOKS_APART_MAX;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{
-    Address, Change, Code, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Requests, Timestamp,
-    Verb, Wants, World,
+    Address, Change, Code, Facts, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Requests, Timestamp, Wants, World,
 };
 use amarre_core::plan;
 use amarre_core::plan::desired::{account, instance};
@@ -97,7 +96,7 @@ impl Engine {
     }
 
     /// A pass of which nothing comes: what it finds waits for the loop's own.
-    pub async fn look_only(&mut self) -> Arc<PassResult> {
+    pub async fn look_only(&mut self) -> Arc<PassView> {
         self.note_made_servers().await;
         let (reading, loaded) = Box::pin(self.read_manifests()).await;
         Box::pin(self.forecast(reading, loaded)).await
@@ -124,7 +123,7 @@ impl Engine {
         &mut self,
         reading: SourceReading,
         loaded: Result<SharedManifests, SourceError>,
-    ) -> Arc<PassResult> {
+    ) -> Arc<PassView> {
         let kept = (self.health.clone(), self.hops.clone(), self.run.take(), self.attributions.clone());
         self.previews = true;
         let pass = Box::pin(self.run_pass(reading, loaded, RunMode::PlanOnly)).await;
@@ -138,7 +137,7 @@ impl Engine {
         &mut self,
         (snapshot, loaded): (Snapshot, Result<SharedManifests, SourceError>),
         new_secrets: &[String],
-    ) -> Arc<PassResult> {
+    ) -> Arc<PassView> {
         let (finder, new_secrets) = (self.secrets.clone(), new_secrets.to_owned());
         self.secrets = Arc::new({
             let finder = finder.clone();
@@ -168,7 +167,7 @@ impl Engine {
         reading: SourceReading,
         loaded: Result<SharedManifests, SourceError>,
         mode: RunMode,
-    ) -> PassResult {
+    ) -> PassView {
         let mut state = self.gather(reading, loaded, mode).await;
         let again = self.observe(&mut state).await;
         let dead_ends = self.examine(&mut state).await;
@@ -441,7 +440,7 @@ impl Engine {
     }
 
     /// Everything as the result that people and the next pass get.
-    async fn compose_result(&self, state: PassState, draft: PassDraft, told: PassNotes) -> PassResult {
+    async fn compose_result(&self, state: PassState, draft: PassDraft, told: PassNotes) -> PassView {
         let unpublished = state.unpublished.iter().map(|dirty| self.with_error(dirty.clone())).collect();
         let PassState { mode, now, source, source_error, desired, facts, requests, world, .. } = state;
         let PassNotes { acts, run, dead_ends, last_failures, scrubber } = told;
@@ -449,7 +448,7 @@ impl Engine {
             RunMode::Act { only, .. } => only,
             RunMode::PlanOnly | RunMode::RequestsOnly => None,
         };
-        let mut pass = PassResult {
+        let pass = PassResult {
             at: now,
             source: source.unwrap_or_else(|| self.pass.source.clone()),
             source_error,
@@ -493,12 +492,12 @@ impl Engine {
             marks: desired.marks,
             took: Millis(0),
             interval: self.interval,
-            derived: Derived::default(),
         };
+        let mut pass = PassView::from(pass);
         let mut rows = status::before_waits(&pass);
         pass.since = state_times(&self.pass, &rows, now);
         status::add_waits(&pass, &mut rows);
-        pass.derived = std::mem::take(&mut pass.derived).with_statuses(rows);
+        let mut pass = pass.with_statuses(rows);
         pass.conditions_since = conditions::condition_times(&self.pass, &pass);
         pass.deploys_since = conditions::deploy_times(&self.pass, &pass);
         pass.at_rest = self.is_settled(&pass);
@@ -536,7 +535,7 @@ impl Engine {
 
 /// When each service reached its state.
 fn state_times(
-    before: &PassResult,
+    before: &PassView,
     rows: &BTreeMap<String, ServiceStatus>,
     now: Timestamp,
 ) -> BTreeMap<String, (String, Timestamp)> {
@@ -607,13 +606,5 @@ fn schedule_next_pass(
     }
     for until in state.facts.suspended.values().filter_map(|suspension| suspension.until).filter(|until| *until > now) {
         plan.look_by(until);
-    }
-}
-
-/// The fields that a change writes, if it writes any.
-pub fn written_fields(change: &Change) -> Option<&Fields> {
-    match &change.verb {
-        Verb::Create(fields) | Verb::Update(fields) => Some(fields),
-        Verb::Delete => None,
     }
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::effective_manifests::DesiredManifests;
+use super::engine::{Engine, LEDGER_RETRY, OpenRun};
 use super::lane;
-use crate::engine::{Engine, LEDGER_RETRY, OpenRun, PassInput};
+use crate::engine::pass_result::PassInput;
 use crate::ledger::{LogKind, LogLine, StoreError, Unpublished};
 use crate::source::Snapshot;
 use amarre_core::model::power::Override;

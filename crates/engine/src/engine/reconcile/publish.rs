@@ -1,7 +1,7 @@
 //! Publishes zones: one refresh for all records written together, retried until it succeeds.
 
-use super::schedule;
-use crate::engine::Engine;
+use super::engine::Engine;
+use crate::engine::backoff;
 use crate::ledger::Unpublished;
 use crate::providers::ProviderError;
 use amarre_core::model::{Address, Change, Gate, Kind, Millis, Plan, Timestamp};
@@ -50,7 +50,7 @@ impl Engine {
                 Err(error) => {
                     let before = self.publish_backoffs.get(&key).map(|(backoff, _)| *backoff);
                     tracing::warn!(zone = dirty.scope, "could not publish zone {}: {error}", dirty.scope);
-                    self.publish_backoffs.insert(key, (schedule::after_failure(before, now, rand::random()), error));
+                    self.publish_backoffs.insert(key, (backoff::after_failure(before, now, rand::random()), error));
                 }
             }
         }

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::effective_manifests::DesiredManifests;
-use crate::engine::Engine;
-use crate::engine::commands::pools;
+use super::engine::Engine;
 use crate::providers::machines::MachineAccess;
 use crate::secret::Secret;
 use amarre_core::model::pool::{
     Between, Disabled, Machine, MachineFacts, Pool, PoolFacts, canonical_address, host_key_secret, machine_of,
     own_key_secret, provider, sign_in_secret,
 };
-use amarre_core::model::reservations::{self, Reservation, ReservationEnd, ReservationState};
+use amarre_core::model::reservations::{
+    self, Reservation, ReservationEnd, ReservationRequest, ReservationState, refusal,
+};
 use amarre_core::model::savings::Day;
 use amarre_core::model::{Facts, Kind, Millis, Origin, Service, Timestamp};
 
@@ -291,7 +292,7 @@ impl Engine {
                 let manifest = self.pool_of_manifest(&pool)?;
                 let mut known = facts(&pool).reservations;
                 for (one, _) in &wanted {
-                    if let Some(why) = pools::refusal_of(one, &manifest, &known, now) {
+                    if let Some(why) = refusal_of(one, &manifest, &known, now) {
                         return Err(why);
                     }
                     known.push(one.clone());
@@ -386,4 +387,18 @@ impl Engine {
         }
         self.ledger.forget_person(pool, person, &users).await.map_err(|error| error.to_string())
     }
+}
+
+/// Why a reservation is not taken on, by what the loop knows.
+fn refusal_of(
+    reservation: &Reservation,
+    pool: &amarre_core::model::pool::Pool,
+    known: &[Reservation],
+    now: Timestamp,
+) -> Option<String> {
+    let from = Some(reservation.from).filter(|_| reservation.is_booked());
+    let request =
+        ReservationRequest { by: &reservation.by, count: reservation.count, from, length: reservation.length };
+    let why = refusal(&request, &pool.rules, pool.machines.len(), known, now)?;
+    Some(why.to_string())
 }

@@ -7,16 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::breaker::Breakers;
 use super::lane;
-use super::schedule;
-use super::schedule::Backoff;
-use crate::engine::ServiceError;
-use crate::providers::{Class, ProviderError};
+use crate::engine::backoff;
+use crate::engine::backoff::Backoff;
+use crate::engine::pass_result::ServiceError;
+use crate::engine::report::failures::would_fail_again;
+use crate::providers::ProviderError;
 use amarre_core::model::plan::Wait;
-use amarre_core::model::{Address, Change, Code, Gate, Kind, Millis, Plan, ProviderId, Timestamp, Verb, World};
-use amarre_core::plan::safety::builds;
+use amarre_core::model::{Address, Change, Gate, Kind, Millis, Plan, ProviderId, Timestamp, Verb, World};
 
-/// What a build fails with for good: a step failed, it took too long, a person ended it.
-pub const BUILT_IN_VAIN: [Code; 3] = [Code::A0773, Code::A0774, Code::A0778];
 /// Another commit or a person comes first.
 const BUILT_AGAIN: Millis = Millis::minutes(365 * 24 * 60);
 
@@ -53,9 +51,9 @@ impl Retries {
     /// Records a failure.
     pub fn failed(&mut self, change: Change, error: ProviderError, revision: &str, now: Timestamp) {
         let known = self.failing.get(&change.address);
-        let mut backoff = schedule::after_failure(known.map(|known| known.backoff), now, rand::random());
+        let mut backoff = backoff::after_failure(known.map(|known| known.backoff), now, rand::random());
         if let Some(wait) = error.retry_after {
-            backoff.until = backoff.until.max(now + Millis(wait.0.min(schedule::BACKOFF_LAST.0)));
+            backoff.until = backoff.until.max(now + Millis(wait.0.min(backoff::BACKOFF_LAST.0)));
         }
         let first = known.map_or(now, |known| known.error.first);
         let (address, tried) = (change.address.clone(), lane::digest(&change));
@@ -159,22 +157,6 @@ impl Retries {
         let is_another = failing.revision != revision && failing.tried != lane::digest(change);
         (failing.backoff.is_due_later(now) && !is_another).then_some(failing.backoff.until)
     }
-}
-
-/// Whether a failure of this change means that it would fail again.
-pub fn is_refused(error: &ServiceError) -> bool {
-    error.error.class == Class::Rejected
-}
-
-/// Whether it would fail in the same way: a build in vain, a server that its vendor refused to make, a container that an engine
-/// refuses for what is asked of it. It waits for another commit, or a person.
-pub fn would_fail_again(error: &ServiceError) -> bool {
-    let is_in_vain = builds::is_build(&error.change) && BUILT_IN_VAIN.contains(&error.error.code);
-    is_refused(error) && (is_in_vain || is_refused_create(error) || error.error.is_final)
-}
-
-fn is_refused_create(error: &ServiceError) -> bool {
-    error.change.begins_to_cost() && error.error.code == Code::A0754
 }
 
 /// Whether visitors come through it.

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use super::daemon::Handle;
 use super::effective_manifests::DesiredManifests;
+use super::engine::Engine;
 use super::pass_ledger::Findings;
+use crate::engine::pass_result::PassInput;
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::short_revision;
-use crate::engine::{Engine, PassInput, PassResult};
 use crate::ledger::runs::Event;
 use crate::ledger::{GoodManifest, Ledger, RolledBack, StoreError, StoredManifest};
 use crate::source::Snapshot;
@@ -221,7 +223,7 @@ fn wanted_generations(wants: &Wants, name: &str) -> BTreeMap<Address, (Address, 
 /// `None` when there is none. A version whose image name means another image by now cannot be restored.
 pub async fn target(
     handle: &Handle,
-    pass: &PassResult,
+    pass: &PassView,
     name: &str,
     to: Option<&str>,
 ) -> Result<Option<RollbackTarget>, StoreError> {
@@ -272,7 +274,7 @@ fn turn(
 
 /// Whether a version is the one that a person names: the number of a deployment, where the app has such a one, else the
 /// beginning of its revision or commit.
-fn is_meant(pass: &PassResult, name: &str, good: &GoodManifest, then: &Service, to: &str) -> bool {
+fn is_meant(pass: &PassView, name: &str, good: &GoodManifest, then: &Service, to: &str) -> bool {
     let deployed = pass.deployments.get(name).into_iter().flatten();
     let number: Option<u64> = to.trim_start_matches('#').parse().ok();
     let image = deployed.filter(|one| Some(one.id) == number).map(|one| one.image.as_str()).next();

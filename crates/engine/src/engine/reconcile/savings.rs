@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::task::JoinSet;
 
 use super::counters::Meters;
-use crate::engine::Engine;
+use super::engine::Engine;
+use crate::engine::pass_result::{Saved, SavedTotals};
 use crate::ledger::StoreError;
 use crate::ledger::savings::{SavedAmount, SavedOn, SavedSums};
 use amarre_core::model::instance::{Instance, PowerFacts};
@@ -23,20 +24,6 @@ use amarre_core::plan::desired::instance::resting;
 
 /// The days of the shorter sum, today among them.
 const WEEK_DAYS: i64 = 7;
-
-/// What a timetable saved recently.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Saved {
-    /// In this month of UTC, in 10⁻⁸ of the currency.
-    pub month: i64,
-    /// Today and in the six days before.
-    pub week: i64,
-    /// As `EUR`; empty: no price was known yet.
-    pub currency: String,
-}
-
-/// The same of every server of which anything is known.
-pub type SavedTotals = BTreeMap<Address, Saved>;
 
 /// The memory from one look to the next.
 #[derive(Debug, Default)]

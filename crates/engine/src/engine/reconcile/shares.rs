@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::engine::{Context, Engine, PassResult};
+use super::engine::Engine;
+use crate::engine::pass_result::Context;
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::{Ledger, StoreError};
 use amarre_core::manifest::{self, Diagnostic, SourceFile};
 use amarre_core::model::kinds::Removal;
@@ -67,7 +69,7 @@ impl Engine {
 
     /// What each good manifest takes of the limits of all stays its own; a manifest that was refused for them is judged
     /// again where that changes.
-    pub(crate) fn note_shares(&mut self, pass: &PassResult) {
+    pub(crate) fn note_shares(&mut self, pass: &PassView) {
         let is_left_alike =
             pass.facts.gone.keys().eq(self.pass.facts.gone.keys()) && pass.facts.frozen == self.pass.facts.frozen;
         // Taking 10,000 services apart takes longer than the rest of a quiet pass.

@@ -14,19 +14,16 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use super::health::{ContainerRun, HealthTracks, ProbeSpot, run_of};
-use crate::engine::PassResult;
+use crate::engine::pass_result::DeadEnd;
+use crate::engine::report::pass_view::PassView;
 use crate::providers::Provider;
-use amarre_core::model::{
-    Address, Fields, Kind, Millis, ProviderId, Seen, State, Timestamp, Value, Want, Wants, World,
-};
+use amarre_core::model::{Address, Fields, Kind, ProviderId, Seen, State, Timestamp, Value, Want, Wants, World};
 use amarre_core::plan::desired::npm_reach;
 use amarre_core::plan::diff::{compare, upstreams};
 use amarre_core::plan::input::Input;
 
 /// Concurrent probes: each is a process in NPM's container.
 const IN_FLIGHT: usize = 8;
-/// How long a program that Docker calls healthy may need until its port is open.
-const SETTLES: Millis = Millis::seconds(10);
 
 /// A place of a run.
 type RunSpot = (ContainerRun, ProbeSpot);
@@ -42,39 +39,8 @@ pub struct UpstreamPlace {
     is_led: bool,
 }
 
-/// A host of ours that leads to a port on which nothing listens: visitors get a 502.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadEnd {
-    /// The service of the host.
-    pub service: String,
-    /// The path that leads there; `None`: the host itself.
-    pub path: Option<String>,
-    /// Host and port.
-    pub at: String,
-    /// The running container.
-    pub container: Address,
-    /// Since when that is known.
-    pub since: Timestamp,
-    /// The host leads there already; else it is to, and visitors go where it leads now.
-    pub is_led: bool,
-}
-
-impl DeadEnd {
-    /// Whether it may still end by itself: the container has only just become healthy.
-    pub fn is_fresh(&self, now: Timestamp) -> bool {
-        now - self.since < SETTLES
-    }
-
-    /// The sentence for people.
-    pub fn text(&self) -> String {
-        let path = self.path.as_ref().map(|path| format!(", where {path} leads")).unwrap_or_default();
-        let kept = if self.is_led { "" } else { "; the host is not led there before something does" };
-        format!("nothing listens at {}{path}{kept}", self.at)
-    }
-}
-
 /// Whether a host leads to a container, as NPM has it now.
-pub fn leads_to(pass: &PassResult, host: &Address, container: &Address) -> bool {
+pub fn leads_to(pass: &PassView, host: &Address, container: &Address) -> bool {
     let seen = |address: &Address| pass.world.seen.get(address);
     let leads = seen(host)
         .zip(seen(container))
@@ -83,7 +49,7 @@ pub fn leads_to(pass: &PassResult, host: &Address, container: &Address) -> bool 
 }
 
 /// `172.20.3.2:80`: the upstream of an NPM host, its paths apart.
-pub fn place_of(pass: &PassResult, host: &Address) -> Option<String> {
+pub fn place_of(pass: &PassView, host: &Address) -> Option<String> {
     let to = upstreams::all(&pass.world.seen.get(host)?.fields).find(|to| to.path.is_none())?;
     Some(spelled(to.host, to.port?))
 }

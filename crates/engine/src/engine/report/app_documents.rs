@@ -9,7 +9,7 @@ use super::DateTime;
 use super::apps::AppRow;
 use super::builds::{BaseRow, FoundBuild};
 use super::deployments::{DeploymentStats, has_image};
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::{Deployment, DeploymentState};
 use amarre_core::model::build_log::LoggedStep;
 use amarre_core::model::{Code, Commit, Timestamp};
@@ -270,20 +270,20 @@ impl BaseDocument {
 }
 
 impl DeploymentsDocument {
-    pub fn new(pass: &PassResult, rows: &[&Deployment], stats: &DeploymentStats) -> Self {
+    pub fn new(pass: &PassView, rows: &[&Deployment], stats: &DeploymentStats) -> Self {
         let deployments = rows.iter().map(|one| DeploymentParts::new(pass, one)).collect();
         Self { schema: "amarre.deployments/v1", deployments, stats: StatsParts::new(stats) }
     }
 }
 
 impl DeploymentDocument {
-    pub fn new(pass: &PassResult, one: &Deployment) -> Self {
+    pub fn new(pass: &PassView, one: &Deployment) -> Self {
         Self { schema: "amarre.deployment/v1", deployment: DeploymentParts::new(pass, one) }
     }
 }
 
 impl DeploymentParts {
-    fn new(pass: &PassResult, one: &Deployment) -> Self {
+    fn new(pass: &PassView, one: &Deployment) -> Self {
         let url = pass.statuses().get(&one.app).and_then(|row| row.urls.first());
         Self {
             id: one.id,

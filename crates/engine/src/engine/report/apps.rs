@@ -3,7 +3,7 @@
 use super::builds::{self as built, BaseRow, bases_text};
 use super::exact_time;
 use super::waits::builds_limit_text;
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::{Deployment, DeploymentState};
 use crate::source::apps::{ASKS_MAX, COUNTED as ASKS_COUNTED};
 use crate::source::{AppState, SourceError};
@@ -63,16 +63,16 @@ impl AppStage {
 }
 
 /// Every app, by name.
-pub fn rows(pass: &PassResult) -> Vec<AppRow> {
+pub fn rows(pass: &PassView) -> Vec<AppRow> {
     pass.apps.iter().map(|(name, (source, state))| row(pass, name, source, state)).collect()
 }
 
-pub fn find(pass: &PassResult, name: &str) -> Option<AppRow> {
+pub fn find(pass: &PassView, name: &str) -> Option<AppRow> {
     let (source, state) = pass.apps.get(name)?;
     Some(row(pass, name, source, state))
 }
 
-fn row(pass: &PassResult, name: &str, source: &AppSource, state: &AppState) -> AppRow {
+fn row(pass: &PassView, name: &str, source: &AppSource, state: &AppState) -> AppRow {
     let build = pass.services.get(name).and_then(|service| service.build()).cloned();
     let deployment = pass.deployments.get(name).and_then(|all| all.last()).cloned();
     let stage = stage(pass, name);
@@ -101,13 +101,13 @@ impl DeployTarget {
 
 /// Apps whose repository could not be read to its newest commit, with the reason; what was read before stays effective. Of one of which
 /// nothing could be read its own line tells.
-pub fn behind(pass: &PassResult) -> impl Iterator<Item = (&String, &SourceError)> {
+pub fn behind(pass: &PassView) -> impl Iterator<Item = (&String, &SourceError)> {
     let effective = pass.apps.iter().filter(|(name, _)| !pass.broken.contains_key(*name));
     effective.filter_map(|(name, (_, state))| Some((name, state.error.as_ref()?)))
 }
 
 /// What of an app is to run by now; `None`: its repository is not known yet.
-pub fn target(pass: &PassResult, name: &str) -> Option<DeployTarget> {
+pub fn target(pass: &PassView, name: &str) -> Option<DeployTarget> {
     let (_, state) = pass.apps.get(name)?;
     let build = pass.services.get(name).and_then(|service| service.build());
     let newest = state.commit.as_ref().filter(|newest| build.is_none_or(|build| build.commit.id != newest.id));
@@ -124,7 +124,7 @@ pub fn target(pass: &PassResult, name: &str) -> Option<DeployTarget> {
 }
 
 /// How far an app is. A look that does not act tells of what was done before.
-pub fn stage(pass: &PassResult, name: &str) -> AppStage {
+pub fn stage(pass: &PassView, name: &str) -> AppStage {
     let fresh = fresh_stage(pass, name);
     if pass.acts || !fresh.state.is_moving() || pass.broken.contains_key(name) {
         return fresh;
@@ -140,7 +140,7 @@ pub fn stage(pass: &PassResult, name: &str) -> AppStage {
     }
 }
 
-fn fresh_stage(pass: &PassResult, name: &str) -> AppStage {
+fn fresh_stage(pass: &PassView, name: &str) -> AppStage {
     let Some(why) = pass.broken.get(name) else { return effective_stage(pass, name) };
     let broken = pass.diagnostics.iter().find(|one| one.service.as_deref() == Some(name) && one.code >= Code::A0770);
     let why = broken.map_or_else(|| Text::foreign(why.clone()), |one| one.message.clone());
@@ -148,7 +148,7 @@ fn fresh_stage(pass: &PassResult, name: &str) -> AppStage {
 }
 
 /// How far the build is that is effective: of the newest commit, or of the last one that could be read.
-pub fn effective_stage(pass: &PassResult, name: &str) -> AppStage {
+pub fn effective_stage(pass: &PassView, name: &str) -> AppStage {
     let suspension = pass.facts.suspended.get(name);
     if suspension.is_some_and(|suspension| suspension.destroy) {
         return if pass.statuses().get(name).is_some_and(|row| !row.resources.is_empty() && !row.deleted) {
@@ -206,7 +206,7 @@ pub fn effective_stage(pass: &PassResult, name: &str) -> AppStage {
 }
 
 /// How far an image is that is to be built.
-fn building(pass: &PassResult, change: &Change, is_suspended: bool) -> AppStage {
+fn building(pass: &PassView, change: &Change, is_suspended: bool) -> AppStage {
     match &change.gate {
         Gate::Now if pass.busy.contains(&change.service) => AppStage::plain(DeploymentState::Provisioning),
         Gate::Now => AppStage::because(DeploymentState::Pending, text!("nothing was done for this commit yet"), None),

@@ -12,7 +12,7 @@ use super::instances::InstanceRow;
 use super::pools::{self, MachineState, PoolRow};
 use super::status::ServiceStatus;
 use super::{SiteProblem, problems};
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::Timestamp;
 
 /// One thing that needs a person.
@@ -59,7 +59,7 @@ impl Concern<'_> {
 }
 
 /// Everything that needs a person.
-pub fn concerns(pass: &PassResult, now: Timestamp) -> Vec<Concern<'_>> {
+pub fn concerns(pass: &PassView, now: Timestamp) -> Vec<Concern<'_>> {
     let services: Vec<&ServiceStatus> = pass.statuses().values().filter(|row| row.attention && !row.deleted).collect();
     let told: BTreeSet<&str> = services.iter().map(|row| row.name.as_str()).collect();
     let is_told = |service: Option<&String>| service.is_some_and(|name| told.contains(name.as_str()));
@@ -73,12 +73,12 @@ pub fn concerns(pass: &PassResult, now: Timestamp) -> Vec<Concern<'_>> {
 }
 
 /// How many things need a person.
-pub fn count(pass: &PassResult) -> usize {
+pub fn count(pass: &PassView) -> usize {
     concerns(pass, pass.at).len()
 }
 
 /// All of them in a document, each with its kind and, where it has them, its name and its code.
-pub fn json(pass: &PassResult) -> Vec<Json> {
+pub fn json(pass: &PassView) -> Vec<Json> {
     let item = |concern: &Concern<'_>| {
         let mut item = json!({"kind": concern.kind()});
         if !concern.name().is_empty() {

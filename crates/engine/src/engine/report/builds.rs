@@ -1,8 +1,9 @@
 //! What builds of images did, for people and machines: steps with their times, and what they printed.
 
 use super::exact_time;
-use crate::engine::PassResult;
-use crate::engine::reconcile::builds::used_bases;
+use crate::engine::report::pass_view::PassView;
+use amarre_core::model::ProviderId;
+
 use amarre_core::model::build_log::{BuildLog, LoggedStep, StepState};
 use amarre_core::model::{Language, Millis, Service, Text, Timestamp};
 use amarre_core::plan::render::{Sign, Style, Tone};
@@ -144,7 +145,7 @@ pub struct BaseRow {
 }
 
 /// The images that a service is built from.
-pub fn bases(pass: &PassResult, service: &Service) -> Vec<BaseRow> {
+pub fn bases(pass: &PassView, service: &Service) -> Vec<BaseRow> {
     let fixed = pass.bases.fixed.get(&service.name);
     let mut rows: Vec<BaseRow> = Vec::new();
     for image in service.builds().flat_map(|build| &build.bases) {
@@ -166,7 +167,7 @@ pub fn bases(pass: &PassResult, service: &Service) -> Vec<BaseRow> {
 }
 
 /// Services that are built from an image of which its registry has a newer one, with such images.
-pub fn with_newer_bases(pass: &PassResult) -> impl Iterator<Item = (&String, Vec<String>)> {
+pub fn with_newer_bases(pass: &PassView) -> impl Iterator<Item = (&String, Vec<String>)> {
     let newer = |service: &Service| -> Vec<String> {
         bases(pass, service).into_iter().filter(|row| row.newer.is_some()).map(|row| row.image).collect()
     };
@@ -206,6 +207,16 @@ pub fn bases_text(rows: &[BaseRow], service: &str, language: Language) -> String
         format!("{}{digest}{news}\n", row.image)
     };
     rows.iter().map(|one| format!("base {}", row(one))).collect()
+}
+
+/// The images that a service is built from and whose digest is fixed, with the engine that builds it.
+pub fn used_bases<'p>(pass: &'p PassView, service: &'p Service) -> impl Iterator<Item = (ProviderId, String)> {
+    let site = pass.context.as_ref().map(|context| &context.site);
+    let engine = site.and_then(|site| Some(site.hosts.get(&service.host)?.docker.clone()));
+    let fixed = pass.bases.fixed.get(&service.name);
+    let images = service.builds().flat_map(|build| &build.bases);
+    let images = images.filter(move |image| fixed.is_some_and(|fixed| fixed.contains_key(*image)));
+    images.filter_map(move |image| Some((engine.clone()?, image.clone())))
 }
 
 #[cfg(test)]

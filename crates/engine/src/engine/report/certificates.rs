@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::{Address, Kind, Text, Timestamp};
 use amarre_core::plan::desired::certificate;
 pub use amarre_core::plan::desired::certificate::{OrderBudget, ends};
@@ -25,7 +25,7 @@ pub struct CertificateReport {
 }
 
 /// All certificates, the first to end first.
-pub fn reports(pass: &PassResult) -> Vec<CertificateReport> {
+pub fn reports(pass: &PassView) -> Vec<CertificateReport> {
     let mut used: BTreeMap<Address, Vec<String>> = BTreeMap::new();
     for (address, seen) in &pass.world.seen {
         let Some(name) = seen.fields.text("certificate") else { continue };
@@ -53,11 +53,11 @@ pub fn reports(pass: &PassResult) -> Vec<CertificateReport> {
 }
 
 /// How many certificates Let's Encrypt would still issue this week for the names of this one.
-pub fn orders_left(pass: &PassResult, certificate: &Address) -> Option<usize> {
+pub fn orders_left(pass: &PassView, certificate: &Address) -> Option<usize> {
     pass.with_input(|input| certificate::orders_left(input, certificate))
 }
 
 /// How many certificates Let's Encrypt would still issue this week, by registered domain.
-pub fn budgets(pass: &PassResult) -> Vec<OrderBudget> {
+pub fn budgets(pass: &PassView) -> Vec<OrderBudget> {
     pass.with_input(certificate::budgets).unwrap_or_default()
 }

@@ -10,7 +10,8 @@ use serde_json::{Value as Json, json};
 use super::status;
 use super::status::{Health, ServiceStatus, Sync};
 use super::waits::{PendingWait, WaitEnd};
-use crate::engine::PassResult;
+use crate::engine::pass_result::ConditionTimes;
+use crate::engine::report::pass_view::PassView;
 use crate::words::say;
 use amarre_core::model::{Kind, Language, Readiness, Timestamp};
 
@@ -29,11 +30,8 @@ pub struct ServiceCondition {
     pub message: String,
 }
 
-/// Since when each condition of each service holds.
-pub type ConditionTimes = BTreeMap<(String, &'static str), (Option<bool>, Timestamp)>;
-
 /// The conditions of a service.
-pub fn conditions(pass: &PassResult, row: &ServiceStatus) -> Vec<ServiceCondition> {
+pub fn conditions(pass: &PassView, row: &ServiceStatus) -> Vec<ServiceCondition> {
     let condition =
         |name, holds, reason, message: &str| ServiceCondition { name, holds, reason, message: message.to_owned() };
     let mut all = vec![parsed(pass, row), converged(pass, row), serving(pass, row)];
@@ -53,7 +51,7 @@ pub fn conditions(pass: &PassResult, row: &ServiceStatus) -> Vec<ServiceConditio
 }
 
 /// As in documents.
-pub fn json(pass: &PassResult, row: &ServiceStatus) -> Vec<Json> {
+pub fn json(pass: &PassView, row: &ServiceStatus) -> Vec<Json> {
     let status = |holds: Option<bool>| match holds {
         Some(true) => "True",
         Some(false) => "False",
@@ -74,7 +72,7 @@ pub fn json(pass: &PassResult, row: &ServiceStatus) -> Vec<Json> {
 }
 
 /// When each condition changed last, from the previous pass.
-pub fn condition_times(before: &PassResult, pass: &PassResult) -> ConditionTimes {
+pub fn condition_times(before: &PassView, pass: &PassView) -> ConditionTimes {
     let mut since = ConditionTimes::new();
     for (name, row) in pass.statuses() {
         for condition in conditions(pass, row) {
@@ -93,7 +91,7 @@ pub fn condition_times(before: &PassResult, pass: &PassResult) -> ConditionTimes
 
 /// When the latest way of each service to what its manifest asks for began: it left its state, or its manifest changed
 /// on the way. Absent: not known, for instance after a start.
-pub fn deploy_times(before: &PassResult, pass: &PassResult) -> BTreeMap<String, Timestamp> {
+pub fn deploy_times(before: &PassView, pass: &PassView) -> BTreeMap<String, Timestamp> {
     let is_known = before.context.is_some();
     let are_same = Arc::ptr_eq(&before.services, &pass.services);
     let begin = |name: &String| {
@@ -106,13 +104,13 @@ pub fn deploy_times(before: &PassResult, pass: &PassResult) -> BTreeMap<String, 
 }
 
 /// Whether it is not what its manifest asks for, and goes on by itself.
-fn is_on_its_way(pass: &PassResult, name: &str) -> bool {
+fn is_on_its_way(pass: &PassView, name: &str) -> bool {
     let converged = pass.conditions_since.get(&(name.to_owned(), "Converged"));
     let waiting = pass.statuses().get(name).and_then(|row| row.waiting.as_ref());
     converged.is_some_and(|(holds, _)| *holds == Some(false)) && !waiting.is_some_and(PendingWait::is_stalled)
 }
 
-fn parsed(pass: &PassResult, row: &ServiceStatus) -> ServiceCondition {
+fn parsed(pass: &PassView, row: &ServiceStatus) -> ServiceCondition {
     let (holds, reason, message) = match pass.broken.get(&row.name) {
         Some(why) => (Some(false), "Broken", why.clone()),
         None if pass.services.contains_key(&row.name) => (Some(true), "Good", String::new()),
@@ -121,7 +119,7 @@ fn parsed(pass: &PassResult, row: &ServiceStatus) -> ServiceCondition {
     ServiceCondition { name: "Parsed", holds, reason, message }
 }
 
-fn converged(pass: &PassResult, row: &ServiceStatus) -> ServiceCondition {
+fn converged(pass: &PassView, row: &ServiceStatus) -> ServiceCondition {
     let has_failed = row.resources.iter().any(|resource| resource.failure.is_some());
     let is_held = pass.changes_of(&row.name).any(|change| change.refusal().is_some());
     let is_suspended = pass.facts.suspended.contains_key(&row.name);
@@ -144,7 +142,7 @@ fn converged(pass: &PassResult, row: &ServiceStatus) -> ServiceCondition {
 }
 
 /// Whether something answers for each container and host, be it an old one. Jobs serve no requests.
-fn serving(pass: &PassResult, row: &ServiceStatus) -> ServiceCondition {
+fn serving(pass: &PassView, row: &ServiceStatus) -> ServiceCondition {
     let condition = |holds, reason, message| ServiceCondition { name: "Serving", holds, reason, message };
     let serves = |kind: Kind| kind == Kind::Container || kind.is_proxied();
     let mut relevant = row.resources.iter().filter(|resource| serves(resource.address.kind) && resource.job.is_none());
@@ -168,7 +166,7 @@ fn serving(pass: &PassResult, row: &ServiceStatus) -> ServiceCondition {
 }
 
 /// Whether a service that does not work as its manifest wants still answers: an update failed, and the version before serves.
-pub fn serves_still(pass: &PassResult, row: &ServiceStatus) -> bool {
+pub fn serves_still(pass: &PassView, row: &ServiceStatus) -> bool {
     let has_failed = row.health == Health::Degraded || row.health == Health::Missing;
     let is_served = |resource: &status::ResourceStatus| {
         resource.address.kind == Kind::Container || resource.address.kind.is_proxied()
@@ -184,7 +182,7 @@ fn awaits_job(row: &ServiceStatus) -> bool {
     row.waiting.as_ref().is_some_and(|waiting| waiting.next == WaitEnd::WhenEnded)
 }
 
-fn stalled(pass: &PassResult, row: &ServiceStatus) -> &'static str {
+fn stalled(pass: &PassView, row: &ServiceStatus) -> &'static str {
     if pass.broken.contains_key(&row.name) {
         "Broken"
     } else if has_failed_job(row) {

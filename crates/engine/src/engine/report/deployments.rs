@@ -2,7 +2,7 @@
 
 use super::apps::tone;
 use super::{exact_time, wait_text};
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::{Deployment, DeploymentState};
 use amarre_core::model::{Address, Kind, Millis, Text, Timestamp};
 use amarre_core::plan::render::Style;
@@ -50,7 +50,7 @@ pub fn states() -> Vec<&'static str> {
 }
 
 /// Deployments, the newest first: of one app, or of all.
-pub fn rows<'p>(pass: &'p PassResult, app: Option<&str>) -> Vec<&'p Deployment> {
+pub fn rows<'p>(pass: &'p PassView, app: Option<&str>) -> Vec<&'p Deployment> {
     let of = |name: &str| app.is_none_or(|app| app == name);
     let all = pass.deployments.iter().filter(|(name, _)| of(name)).flat_map(|(_, all)| all);
     let mut rows: Vec<&Deployment> = all.collect();
@@ -59,19 +59,19 @@ pub fn rows<'p>(pass: &'p PassResult, app: Option<&str>) -> Vec<&'p Deployment> 
 }
 
 /// One, by its number as it is typed.
-pub fn find<'p>(pass: &'p PassResult, id: &str) -> Option<&'p Deployment> {
+pub fn find<'p>(pass: &'p PassView, id: &str) -> Option<&'p Deployment> {
     let id: u64 = id.trim_start_matches('#').parse().ok()?;
     pass.deployments.values().flatten().find(|one| one.id == id)
 }
 
 /// Whether its image is still on an engine: one can go back to it.
-pub fn has_image(pass: &PassResult, one: &Deployment) -> bool {
+pub fn has_image(pass: &PassView, one: &Deployment) -> bool {
     let is_it = |address: &Address| address.kind == Kind::Image && address.name == one.image;
     !one.image.is_empty() && pass.world.seen.keys().any(is_it)
 }
 
 /// Whether it had an image that is gone.
-pub fn lost_image(pass: &PassResult, one: &Deployment) -> bool {
+pub fn lost_image(pass: &PassView, one: &Deployment) -> bool {
     one.ran.is_some() && !has_image(pass, one)
 }
 
@@ -137,7 +137,7 @@ pub fn table(rows: &[&Deployment], now: Timestamp, style: Style) -> String {
 }
 
 /// One with its times.
-pub fn one_text(pass: &PassResult, one: &Deployment, style: Style) -> String {
+pub fn one_text(pass: &PassView, one: &Deployment, style: Style) -> String {
     let (language, now) = (style.language, pass.at);
     let why = if one.why.is_empty() { String::new() } else { format!(": {}", one.why) };
     let code = one.code.map(|code| format!(" ({code})")).unwrap_or_default();

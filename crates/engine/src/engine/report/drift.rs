@@ -3,12 +3,12 @@
 use serde_json::{Value as Json, json};
 
 use super::service_list;
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::{Change, ReasonCode};
 use amarre_core::plan::render::{self};
 
 /// Everything that differs from what was last applied, `amarre.drift/v1`.
-pub fn drift_json(pass: &PassResult) -> Json {
+pub fn drift_json(pass: &PassView) -> Json {
     let drifted = service_list::drifted(pass);
     let services: std::collections::BTreeSet<&str> = drifted.iter().map(|change| change.service.as_str()).collect();
     let fields: usize = drifted.iter().map(|change| change.diff.len()).sum();
@@ -20,7 +20,7 @@ pub fn drift_json(pass: &PassResult) -> Json {
     })
 }
 
-fn drift_item(pass: &PassResult, change: &Change) -> Json {
+fn drift_item(pass: &PassView, change: &Change) -> Json {
     let what = if change.because.code == ReasonCode::Missing { "missing" } else { "changed" };
     let fields: Vec<Json> = change
         .diff
@@ -49,7 +49,7 @@ fn drift_item(pass: &PassResult, change: &Change) -> Json {
 }
 
 /// How often the field was corrected within a day.
-fn flaps(pass: &PassResult, change: &Change) -> usize {
+fn flaps(pass: &PassView, change: &Change) -> usize {
     let rows = pass.facts.flaps.get(&change.address).into_iter().flatten();
     rows.map(|(_, flap)| flap.count(pass.at)).max().unwrap_or_default()
 }

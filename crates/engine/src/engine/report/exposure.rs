@@ -12,7 +12,7 @@
 //! Hosts whose manifest is gone go on until they are deleted: what was applied last stands in its place.
 
 use super::status::ServiceStatus;
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::service::Route;
 use amarre_core::model::{Address, Kind, Text};
 use amarre_core::plan::diff::exposure::leaves_list_out;
@@ -59,7 +59,7 @@ impl Exposure {
 }
 
 /// Who can reach a service: of the first route that lets everyone in against its manifest, else of the first route.
-pub fn of_service(pass: &PassResult, row: &ServiceStatus) -> Option<Exposure> {
+pub fn of_service(pass: &PassView, row: &ServiceStatus) -> Option<Exposure> {
     let all: Vec<Exposure> = match pass.services.get(&row.name) {
         Some(service) => service.routes.iter().map(|route| of_route(pass, row, route)).collect(),
         None => left_hosts(pass, row).map(|host| of_left_host(pass, host)).collect(),
@@ -68,13 +68,13 @@ pub fn of_service(pass: &PassResult, row: &ServiceStatus) -> Option<Exposure> {
 }
 
 /// Who can reach each service that has a route, but for those that are deleted.
-pub fn of_all(pass: &PassResult) -> Vec<(&ServiceStatus, Exposure)> {
+pub fn of_all(pass: &PassView) -> Vec<(&ServiceStatus, Exposure)> {
     let there = pass.statuses().values().filter(|row| !row.deleted);
     there.filter_map(|row| Some((row, of_service(pass, row)?))).collect()
 }
 
 /// Who can reach the route of a proxied name.
-pub fn of_host(pass: &PassResult, row: &ServiceStatus, host: &str) -> Option<Exposure> {
+pub fn of_host(pass: &PassView, row: &ServiceStatus, host: &str) -> Option<Exposure> {
     let main = main_name(host);
     let Some(service) = pass.services.get(&row.name) else {
         let mut hosts = left_hosts(pass, row);
@@ -89,7 +89,7 @@ fn main_name(host: &str) -> &str {
     host.split(['/', ',']).next().unwrap_or_default()
 }
 
-fn of_route(pass: &PassResult, row: &ServiceStatus, route: &Route) -> Exposure {
+fn of_route(pass: &PassView, row: &ServiceStatus, route: &Route) -> Exposure {
     let main = route.domains.first().map(String::as_str).unwrap_or_default();
     let mut hosts = proxy_hosts(row);
     let host = hosts.find(|address| main_name(&address.name) == main);
@@ -101,11 +101,11 @@ fn of_route(pass: &PassResult, row: &ServiceStatus, route: &Route) -> Exposure {
 }
 
 /// Hosts of a service whose manifest is gone.
-fn left_hosts<'a>(pass: &'a PassResult, row: &'a ServiceStatus) -> impl Iterator<Item = &'a Address> {
+fn left_hosts<'a>(pass: &'a PassView, row: &'a ServiceStatus) -> impl Iterator<Item = &'a Address> {
     proxy_hosts(row).filter(|host| pass.facts.applied.contains_key(*host))
 }
 
-fn of_left_host(pass: &PassResult, host: &Address) -> Exposure {
+fn of_left_host(pass: &PassView, host: &Address) -> Exposure {
     let applied = pass.facts.applied.get(host).and_then(|applied| applied.fields.text("access_list"));
     Exposure { wanted: applied.map(str::to_owned), observed: observed(pass, host, applied) }
 }
@@ -115,7 +115,7 @@ fn proxy_hosts(row: &ServiceStatus) -> impl Iterator<Item = &Address> {
 }
 
 /// What the proxy does for a host that is to have this list.
-fn observed(pass: &PassResult, host: &Address, named: Option<&str>) -> Observed {
+fn observed(pass: &PassView, host: &Address, named: Option<&str>) -> Observed {
     if pass.world.gap(host).is_some() {
         return Observed::Unknown;
     }
@@ -132,7 +132,7 @@ fn observed(pass: &PassResult, host: &Address, named: Option<&str>) -> Observed 
 }
 
 /// Marks a service that lost its access list, as long as that is not put back by itself.
-pub fn mark_lost(pass: &PassResult, status: &mut ServiceStatus) {
+pub fn mark_lost(pass: &PassView, status: &mut ServiceStatus) {
     let lost = of_service(pass, status).filter(Exposure::is_lost).and_then(|exposure| exposure.wanted);
     let Some(list) = lost else { return };
     let acts = pass.acts && pass.consented && !pass.facts.suspended.contains_key(&status.name);

@@ -10,9 +10,8 @@ use serde_json::{Value as Json, json};
 use super::missed_tick::{MissedTick, missed_tick};
 use super::savings;
 use super::under_way::InstanceWork;
-use crate::engine::PassResult;
-use crate::engine::reconcile::actions::ActionState;
-use crate::engine::reconcile::savings::Saved;
+use crate::engine::pass_result::{ActionState, Saved};
+use crate::engine::report::pass_view::PassView;
 use crate::words::{self, say};
 use amarre_core::model::instance::{Instance, PowerFacts, not_shelved};
 use amarre_core::model::power::{Cause, Power, Wanted};
@@ -329,7 +328,7 @@ impl InstancesQuery {
     }
 
     /// The rows that match, in order.
-    pub fn select(&self, pass: &PassResult) -> Vec<InstanceRow> {
+    pub fn select(&self, pass: &PassView) -> Vec<InstanceRow> {
         let mut rows: Vec<InstanceRow> = pass.instances().iter().filter(|row| self.takes(row)).cloned().collect();
         let key = |row: &InstanceRow| match self.sort.trim_start_matches('-') {
             "cloud" => row.cloud.clone(),
@@ -350,7 +349,7 @@ impl InstancesQuery {
 }
 
 /// Every server by name: those of manifests, and those that vendors list.
-pub(super) fn rows(pass: &PassResult) -> Vec<InstanceRow> {
+pub(super) fn rows(pass: &PassView) -> Vec<InstanceRow> {
     let managed = pass.services.iter().flat_map(|(name, service)| {
         service.servers().map(move |instance| row(pass, &instance.address, Some((name, instance))))
     });
@@ -374,7 +373,7 @@ impl InstanceRow {
     }
 }
 
-fn row(pass: &PassResult, address: &Address, managed: Option<(&String, &Instance)>) -> InstanceRow {
+fn row(pass: &PassView, address: &Address, managed: Option<(&String, &Instance)>) -> InstanceRow {
     let cloud = address.provider.short_name().to_owned();
     let seen = pass.world.thing(address);
     let is_made = address.kind == Kind::Server;
@@ -440,7 +439,7 @@ fn row(pass: &PassResult, address: &Address, managed: Option<(&String, &Instance
 }
 
 /// Of one that is there, only what is held; of another one, also what it waits for.
-fn pending(pass: &PassResult, row: &InstanceRow) -> Option<Pending> {
+fn pending(pass: &PassView, row: &InstanceRow) -> Option<Pending> {
     let managed = row.manifest.as_ref().filter(|_| row.gap.is_none())?;
     let change = pass.change_of(&row.address);
     if let Some(refusal) = change.and_then(|change| change.refusal()) {
@@ -459,7 +458,7 @@ fn pending(pass: &PassResult, row: &InstanceRow) -> Option<Pending> {
     (!why.is_empty()).then(|| Pending { why, code: status.code, hints: status.hints.clone() })
 }
 
-fn saved(pass: &PassResult, row: &InstanceRow) -> Saved {
+fn saved(pass: &PassView, row: &InstanceRow) -> Saved {
     let currency = || row.prices.as_ref().map(|prices| prices.currency.clone()).unwrap_or_default();
     let mut saved = pass.saved.get(&row.address).cloned().unwrap_or_default();
     if saved.currency.is_empty() {
@@ -542,7 +541,7 @@ fn pending_json(pending: &Pending) -> Json {
 
 /// The document of a list: some rows of all that match, and the parts of clouds that are not seen. What was saved is that of
 /// all.
-pub fn document(pass: &PassResult, all: &[InstanceRow], shown: Range<usize>) -> Json {
+pub fn document(pass: &PassView, all: &[InstanceRow], shown: Range<usize>) -> Json {
     let next = (shown.end < all.len()).then_some(shown.end);
     let rows = all.get(shown).unwrap_or_default();
     let gaps = pass.plan.gaps.iter().filter(|gap| is_of_cloud(pass, gap)).map(|gap| {
@@ -555,7 +554,7 @@ pub fn document(pass: &PassResult, all: &[InstanceRow], shown: Range<usize>) -> 
     })
 }
 
-fn is_of_cloud(pass: &PassResult, gap: &Gap) -> bool {
+fn is_of_cloud(pass: &PassView, gap: &Gap) -> bool {
     let clouds = pass.context.as_ref().map(|context| &context.site.clouds);
     let is_one = clouds.is_some_and(|clouds| clouds.values().any(|cloud| cloud.provider == gap.provider));
     is_one && gap.scope.resource().is_none()
@@ -565,7 +564,7 @@ fn is_of_cloud(pass: &PassResult, gap: &Gap) -> bool {
 ///
 /// # Errors
 /// The names that it could be, or that are near.
-pub fn find(pass: &PassResult, name: &str) -> Result<InstanceRow, String> {
+pub fn find(pass: &PassView, name: &str) -> Result<InstanceRow, String> {
     let rows = pass.instances();
     let mut called = rows.iter().filter(|row| row.name == name);
     match (called.next(), called.next()) {

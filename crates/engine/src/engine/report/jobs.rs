@@ -1,12 +1,12 @@
 //! Jobs as people see them: by their own name, not as one container among others. Pure.
 
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::{Address, Arg, Change, Kind, Text, Verb};
 use amarre_core::plan::render::lines;
 use amarre_core::text;
 
 /// The name in its manifest, of a job.
-pub fn job<'a>(pass: &'a PassResult, address: &Address) -> Option<&'a str> {
+pub fn job<'a>(pass: &'a PassView, address: &Address) -> Option<&'a str> {
     if address.kind != Kind::Container {
         return None;
     }
@@ -17,7 +17,7 @@ pub fn job<'a>(pass: &'a PassResult, address: &Address) -> Option<&'a str> {
 }
 
 /// `job backup`, `container cloud-app`, `record cloud.example.org`.
-pub fn resource_label(pass: &PassResult, address: &Address) -> Text {
+pub fn resource_label(pass: &PassView, address: &Address) -> Text {
     match job(pass, address) {
         Some(job) => text!("job {job}", job),
         None => text!("{kind} {name}", kind = address.kind, name = shown_name(address)),

@@ -1,7 +1,7 @@
 //! What is left of a service whose manifest is gone: its data, its server, or only a certificate.
 
 use super::status::{Health, ResourceStatus, ServiceStatus, Sync};
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::words::Words;
 use amarre_core::model::{Kind, Text};
 use amarre_core::text;
@@ -69,7 +69,7 @@ fn is_server(resource: &ResourceStatus) -> bool {
 }
 
 /// Whether only the data of a service is left, which it may have again, or its server with the records that lead to it.
-pub(super) fn is_deleted(pass: &PassResult, name: &str, resources: &[ResourceStatus]) -> bool {
+pub(super) fn is_deleted(pass: &PassView, name: &str, resources: &[ResourceStatus]) -> bool {
     let keeps_records = resources.iter().any(is_server);
     let is_data = |resource: &ResourceStatus| {
         let kind = resource.address.kind;

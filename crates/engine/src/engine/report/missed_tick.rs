@@ -1,7 +1,7 @@
 //! Ticks whose power was not reached in time: by a server that is busy, not seen, or refused by its vendor. Pure.
 
 use super::instances::{InstanceRow, InstanceState};
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::site::Mode;
 use amarre_core::model::timetable::Tick;
 use amarre_core::model::{Arg, Text};
@@ -16,7 +16,7 @@ pub struct MissedTick {
 }
 
 /// The tick that a server missed. One that is only reported on, or that a person set aside, misses none.
-pub(super) fn missed_tick(pass: &PassResult, row: &InstanceRow) -> Option<MissedTick> {
+pub(super) fn missed_tick(pass: &PassView, row: &InstanceRow) -> Option<MissedTick> {
     let managed = row.manifest.as_ref()?;
     let service = pass.services.get(&managed.service)?;
     let usual = pass.context.as_ref()?.site.mode;
@@ -27,7 +27,7 @@ pub(super) fn missed_tick(pass: &PassResult, row: &InstanceRow) -> Option<Missed
     Some(MissedTick { tick, why: why(pass, row) })
 }
 
-fn why(pass: &PassResult, row: &InstanceRow) -> Option<Text> {
+fn why(pass: &PassView, row: &InstanceRow) -> Option<Text> {
     if let Some(gap) = &row.gap {
         return Some(gap.message.clone());
     }
@@ -42,7 +42,7 @@ fn why(pass: &PassResult, row: &InstanceRow) -> Option<Text> {
 }
 
 /// What its vendor said to the last try, or why none is made.
-fn failure(pass: &PassResult, row: &InstanceRow) -> Option<Text> {
+fn failure(pass: &PassView, row: &InstanceRow) -> Option<Text> {
     let service = row.manifest.as_ref().map(|managed| &managed.service)?;
     let held = pass.change_of(&row.address).and_then(|change| change.refusal());
     let held = held.map(|refusal| refusal.message.clone());

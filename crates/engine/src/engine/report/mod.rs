@@ -23,7 +23,9 @@ pub(super) mod jobs;
 pub mod service_plan;
 pub mod subnets;
 pub mod certificates;
-pub(super) mod derived;
+pub mod failures;
+pub mod pass_view;
+pub mod settled;
 pub mod builds;
 pub mod deployments;
 pub mod read_scope;
@@ -41,7 +43,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
-use super::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::runs::Event;
 use crate::source::SourceError;
 use crate::words::{self, say};
@@ -63,11 +65,11 @@ pub use status_text::{service_text, status_text};
 use waits::PendingWait;
 
 /// The revision in a few words: `services @ 5e1c0aa`.
-pub fn revision(pass: &PassResult) -> String {
+pub fn revision(pass: &PassView) -> String {
     revision_text(pass).to_string()
 }
 
-fn revision_text(pass: &PassResult) -> Text {
+fn revision_text(pass: &PassView) -> Text {
     let id = short_revision(&pass.source.revision);
     if id.is_empty() { text!("no source yet") } else { format!("{} @ {id}", pass.source.label).into() }
 }
@@ -78,7 +80,7 @@ pub fn short_revision(revision: &str) -> String {
 }
 
 /// The same with its commit, if known: `main @ 3f2a9c1 "add gitea" (Alice Martin, 2 min ago)`.
-fn revision_and_commit(pass: &PassResult) -> String {
+fn revision_and_commit(pass: &PassView) -> String {
     match &pass.source.commit {
         Some(commit) => format!("{} {}", revision(pass), commit_text(commit, pass.at)),
         None => revision(pass),
@@ -92,7 +94,7 @@ fn commit_text(commit: &Commit, now: Timestamp) -> Text {
 }
 
 /// The state of the source.
-pub fn revision_json(pass: &PassResult) -> Json {
+pub fn revision_json(pass: &PassView) -> Json {
     let source = &pass.source;
     revision_document(&source.revision, &source.label, source.commit.as_ref(), source.is_branch)
 }
@@ -113,7 +115,7 @@ pub fn revision_document(id: &str, label: &str, commit: Option<&Commit>, is_bran
 }
 
 /// What is effective while the source cannot be used.
-fn effective_text(pass: &PassResult, error: &SourceError, now: Timestamp) -> Text {
+fn effective_text(pass: &PassView, error: &SourceError, now: Timestamp) -> Text {
     let Some(commit) = &pass.source.commit else {
         let is_bare = pass.services.is_empty() && pass.source.revision.is_empty();
         return if is_bare {
@@ -129,7 +131,7 @@ fn effective_text(pass: &PassResult, error: &SourceError, now: Timestamp) -> Tex
 }
 
 /// Problems beside the services, a line each with its hints.
-pub(super) fn problems_text(pass: &PassResult, now: Timestamp, style: Style, out: &mut String) {
+pub(super) fn problems_text(pass: &PassView, now: Timestamp, style: Style, out: &mut String) {
     let problems = problems(pass, now);
     for (index, SiteProblem { text, code, hints }) in problems.iter().enumerate() {
         let text = say(text, style.language);
@@ -154,7 +156,7 @@ pub struct SiteProblem {
 }
 
 /// Problems beside the services, each with its hints.
-pub fn problems(pass: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
+pub fn problems(pass: &PassView, now: Timestamp) -> Vec<SiteProblem> {
     let trouble = |text: Text, code: Code, hints: Vec<Hint>| SiteProblem { text, code, hints };
     let mut lines = Vec::new();
     if let Some(error) = &pass.ledger_error {
@@ -222,13 +224,13 @@ pub(super) fn hint_text(hint: &Hint, language: Language) -> String {
 }
 
 /// How long the state has lasted; empty when that is not known.
-pub fn since_text(pass: &PassResult, name: &str, now: Timestamp, language: Language) -> String {
+pub fn since_text(pass: &PassView, name: &str, now: Timestamp, language: Language) -> String {
     let known = pass.since.get(name).filter(|(_, at)| at.0 > 0);
     known.map(|(_, at)| say(&text!("{span}", span = now - *at), language)).unwrap_or_default()
 }
 
 /// Everything, `amarre.status/v1`.
-pub fn status_json(pass: &PassResult, next_run: Option<Timestamp>) -> Json {
+pub fn status_json(pass: &PassView, next_run: Option<Timestamp>) -> Json {
     let services = pass.statuses();
     let there = || services.values().filter(|row| !row.deleted);
     let count = |test: &dyn Fn(&ServiceStatus) -> bool| there().filter(|row| test(row)).count();
@@ -283,11 +285,11 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// The simulated providers by name: `["npm", "ovh"]`.
-pub fn test_mode(pass: &PassResult) -> Vec<&str> {
+pub fn test_mode(pass: &PassView) -> Vec<&str> {
     pass.simulated().map(ProviderId::as_str).collect()
 }
 
-fn providers_json(pass: &PassResult) -> Vec<Json> {
+fn providers_json(pass: &PassView) -> Vec<Json> {
     let Some(context) = &pass.context else { return Vec::new() };
     context
         .providers
@@ -333,7 +335,7 @@ fn providers_json(pass: &PassResult) -> Vec<Json> {
 }
 
 /// Why a provider is tried by one change at a time.
-fn open_error(open: &super::reconcile::breaker::OpenBreaker) -> Json {
+fn open_error(open: &super::pass_result::OpenBreaker) -> Json {
     let mut error = serde_json::Map::new();
     error.insert("code".to_owned(), json!(open.error.code));
     open.error.message.insert_into(&mut error, "message");
@@ -407,7 +409,7 @@ pub(crate) fn insert(document: &mut Json, text: &Text, key: &str) {
 }
 
 /// One service, as in the list.
-pub fn service_json(pass: &PassResult, row: &ServiceStatus) -> Json {
+pub fn service_json(pass: &PassView, row: &ServiceStatus) -> Json {
     let suspended = pass.facts.suspended.get(&row.name).map(
         |suspension| json!({"by": suspension.by, "why": suspension.why.to_string(), "since": suspension.at.rfc3339()}),
     );
@@ -449,7 +451,7 @@ pub fn service_json(pass: &PassResult, row: &ServiceStatus) -> Json {
 }
 
 /// Why a service cannot be destroyed; `purge`: only with its data it cannot.
-fn protected_json(pass: &PassResult, name: &str) -> Option<Json> {
+fn protected_json(pass: &PassView, name: &str) -> Option<Json> {
     let refused = |input: &Input<'_>| {
         let whole = protect::indestructible(input, name).map(|refusal| (refusal, false));
         whole.or_else(|| protect::unpurgeable(input, name).map(|refusal| (refusal, true)))
@@ -460,7 +462,7 @@ fn protected_json(pass: &PassResult, name: &str) -> Option<Json> {
     Some(document)
 }
 
-fn resource_json(pass: &PassResult, resource: &ResourceStatus) -> Json {
+fn resource_json(pass: &PassView, resource: &ResourceStatus) -> Json {
     let drift = resource.change.iter().filter(|change| status::is_drift(change)).flat_map(|change| &change.diff);
     let mut document = json!({
         "address": resource.address.to_string(),

@@ -3,13 +3,13 @@
 use super::countdown::{CountFrom, Then};
 use super::jobs;
 use super::status::{drift_word, is_drift, need_text};
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::plan::{Gate, Wait};
 use amarre_core::model::{Address, Change, Kind, Readiness, Text};
 use amarre_core::text;
 
 /// The next step and its time.
-pub fn next_step(pass: &PassResult, name: &str) -> (Text, Option<CountFrom>) {
+pub fn next_step(pass: &PassView, name: &str) -> (Text, Option<CountFrom>) {
     let mine: Vec<&Change> = pass.changes_of(name).collect();
     let is_due = |change: &&&Change| !matches!(change.gate, Gate::Until { .. });
     let drift = mine.iter().filter(|change| is_drift(change)).filter(is_due);

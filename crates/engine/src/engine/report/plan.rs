@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{apps, effective_text, hint_text, revision, revision_and_commit, revision_json};
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::words::say;
 use amarre_core::plan::forecast::Forecast;
 use amarre_core::plan::input::Input;
@@ -11,12 +11,12 @@ use amarre_core::plan::render::text::NextStep;
 use amarre_core::plan::render::{self, Sign, Style, Tone};
 
 /// The plan as text.
-pub fn plan_text(pass: &PassResult, style: Style) -> String {
+pub fn plan_text(pass: &PassView, style: Style) -> String {
     plan_text_before(pass, NextStep::Apply, style)
 }
 
 /// The same, without the next step.
-pub fn plan_text_before(pass: &PassResult, next: NextStep, style: Style) -> String {
+pub fn plan_text_before(pass: &PassView, next: NextStep, style: Style) -> String {
     let (short, long) = (revision(pass), revision_and_commit(pass));
     let text = with_forecast(pass, |input, forecast| render::text::plan_before(input, forecast, &long, next, style));
     let text = text.unwrap_or_else(|| "not looked yet\n".to_owned());
@@ -35,7 +35,7 @@ pub fn plan_text_before(pass: &PassResult, next: NextStep, style: Style) -> Stri
 }
 
 /// How many manifests cannot be read.
-fn broken_count(pass: &PassResult) -> Option<String> {
+fn broken_count(pass: &PassView) -> Option<String> {
     match pass.broken.len() {
         0 => None,
         1 => Some("1 manifest is broken".to_owned()),
@@ -43,13 +43,13 @@ fn broken_count(pass: &PassResult) -> Option<String> {
     }
 }
 
-fn with_forecast<T>(pass: &PassResult, use_it: impl FnOnce(&Input<'_>, &Forecast) -> T) -> Option<T> {
+fn with_forecast<T>(pass: &PassView, use_it: impl FnOnce(&Input<'_>, &Forecast) -> T) -> Option<T> {
     let forecast = pass.forecast()?;
     pass.with_input(|input| use_it(input, forecast))
 }
 
 /// The plan as the comment of a merge request.
-pub fn plan_markdown(pass: &PassResult) -> String {
+pub fn plan_markdown(pass: &PassView) -> String {
     let revision = revision_and_commit(pass);
     let text = with_forecast(pass, |input, forecast| render::markdown::plan(input, forecast, &revision))
         .unwrap_or_else(|| "not looked yet\n".to_owned());
@@ -59,7 +59,7 @@ pub fn plan_markdown(pass: &PassResult) -> String {
 }
 
 /// What a plan does not show: broken and suspended services, an unreachable source.
-fn beside_plan(pass: &PassResult, style: Style, text: &mut String) {
+fn beside_plan(pass: &PassView, style: Style, text: &mut String) {
     for (name, why) in &pass.broken {
         text.push_str(&format!("{} {name}: {why}; amarre validate shows it\n", style.sign(Sign::Refuse)));
     }
@@ -83,7 +83,7 @@ fn beside_plan(pass: &PassResult, style: Style, text: &mut String) {
 }
 
 /// The plan as a document, `amarre.plan/v1`.
-pub fn plan_json(pass: &PassResult) -> Json {
+pub fn plan_json(pass: &PassView) -> Json {
     let document = with_forecast(pass, |input, forecast| {
         render::json::plan(input, forecast, &revision_json(pass), &pass.diagnostics, pass.at)
     });
@@ -91,7 +91,7 @@ pub fn plan_json(pass: &PassResult) -> Json {
 }
 
 /// The part of a plan about one service; null when there is nothing to do.
-pub fn plan_of(pass: &PassResult, service: &str) -> Json {
+pub fn plan_of(pass: &PassView, service: &str) -> Json {
     let plan = plan_json(pass);
     let rows = plan["services"].as_array();
     rows.into_iter().flatten().find(|row| row["name"] == service).cloned().unwrap_or_default()

@@ -1,7 +1,7 @@
 //! Pools as the last pass found them: machines with their states, and reservations with their places in the queue.
 
 use super::exact_time;
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::words::say;
 use amarre_core::model::pool::{Machine, Pool, PoolFacts, account_address, machine_address, machine_of};
 use amarre_core::model::reservations::{Reservation, ReservationEnd, ReservationState, forecast};
@@ -128,17 +128,17 @@ impl PoolRow {
 }
 
 /// Every pool, by name.
-pub fn rows(pass: &PassResult) -> Vec<PoolRow> {
+pub fn rows(pass: &PassView) -> Vec<PoolRow> {
     let pools = pass.services.iter().filter_map(|(name, service)| Some((name, service.pool.as_ref()?)));
     pools.map(|(name, pool)| row(pass, name, pool)).collect()
 }
 
 /// The pool of a name.
-pub fn find(pass: &PassResult, name: &str) -> Option<PoolRow> {
+pub fn find(pass: &PassView, name: &str) -> Option<PoolRow> {
     Some(row(pass, name, pass.services.get(name)?.pool.as_ref()?))
 }
 
-fn row(pass: &PassResult, name: &str, pool: &Pool) -> PoolRow {
+fn row(pass: &PassView, name: &str, pool: &Pool) -> PoolRow {
     let nothing = PoolFacts::default();
     let facts = pass.facts.pools.get(name).unwrap_or(&nothing);
     let free = pass.with_input(|input| account::machines(input, name, pool)).unwrap_or_default();
@@ -158,13 +158,13 @@ fn row(pass: &PassResult, name: &str, pool: &Pool) -> PoolRow {
 }
 
 /// Whether the account of a reservation is as it should be on a machine.
-fn is_ready(pass: &PassResult, pool: &str, machine: &str, one: &Reservation) -> bool {
+fn is_ready(pass: &PassView, pool: &str, machine: &str, one: &Reservation) -> bool {
     let address = account_address(pool, machine, &one.user);
     let is_changing = pass.plan.changes.iter().any(|change| change.address == address);
     pass.world.seen.contains_key(&address) && !is_changing && pass.world.gap(&address).is_none()
 }
 
-fn machine_row(pass: &PassResult, pool: &str, facts: &PoolFacts, name: &str, machine: &Machine) -> MachineRow {
+fn machine_row(pass: &PassView, pool: &str, facts: &PoolFacts, name: &str, machine: &Machine) -> MachineRow {
     let address = machine_address(pool, name);
     let holder = facts.holder(name).cloned();
     let seen = pass.world.seen.get(&address);
@@ -234,7 +234,7 @@ fn machine_row(pass: &PassResult, pool: &str, facts: &PoolFacts, name: &str, mac
 }
 
 /// Whether an account was made there of which is not known that it is gone.
-fn has_rest(pass: &PassResult, pool: &str, machine: &str) -> bool {
+fn has_rest(pass: &PassView, pool: &str, machine: &str) -> bool {
     let mut applied = pass.facts.applied.keys().filter(|address| address.kind == Kind::Account);
     applied.any(|account| machine_of(account) == Some((pool, machine)))
 }

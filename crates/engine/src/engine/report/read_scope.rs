@@ -5,14 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::manifest::{self, SourceFile};
 use amarre_core::model::uses::{self, ContainerName, OF_CONTAINER, Use};
 use amarre_core::model::{Asset, Assets, Service, Site};
 
 /// What a text for the file of a service uses that belongs to none of `owners`. A text that is no good manifest uses
 /// nothing yet: its diagnostics are reported elsewhere.
-pub fn foreign_uses(pass: &PassResult, (file, text): (&str, &str), owners: &BTreeSet<String>) -> Vec<Use> {
+pub fn foreign_uses(pass: &PassView, (file, text): (&str, &str), owners: &BTreeSet<String>) -> Vec<Use> {
     let Some(site) = pass.context.as_ref().map(|context| &context.site) else { return Vec::new() };
     let assets = all_files(pass);
     let read = |text: &str| {
@@ -40,7 +40,7 @@ struct OthersNames {
 }
 
 impl OthersNames {
-    fn new(pass: &PassResult, owners: &BTreeSet<String>, site: &Site) -> Self {
+    fn new(pass: &PassView, owners: &BTreeSet<String>, site: &Site) -> Self {
         let mut taken = Self { names: BTreeSet::new(), containers: BTreeSet::new() };
         let others = pass.services.values().filter(|service: &&Service| !owners.contains(&service.name));
         for used in others.flat_map(|service| uses::of(service, site)) {
@@ -67,7 +67,7 @@ impl OthersNames {
 }
 
 /// Every file of the source. A Compose file looks like a manifest, so it may stand among the manifests.
-fn all_files(pass: &PassResult) -> Assets {
+fn all_files(pass: &PassView) -> Assets {
     let asset = |text: &String| Asset::of(text.as_bytes(), false);
     let source = &pass.source;
     let mut assets: Assets = source.files.iter().map(|(path, text)| (path.clone(), asset(text))).collect();

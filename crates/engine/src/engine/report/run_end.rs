@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::countdown::CountFrom;
 use super::status::{Health, ServiceStatus, Sync};
 use super::{apps, hint_line, problems_text, service_list, short_revision, wait_text, with_code};
-use crate::engine::PassResult;
 use crate::engine::ledger_trouble::LedgerTrouble;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::guards;
 use amarre_core::model::{Address, Change, Code, Hint, Kind, Language, Millis, Refusal, Timestamp, Verb};
@@ -32,7 +32,7 @@ pub struct RunEnd<'a> {
 
 /// How an `apply` ended: its text and its exit code.
 pub fn verdict(
-    pass: &PassResult,
+    pass: &PassView,
     RunEnd { only, settled, goes_on, took }: RunEnd<'_>,
     created: &RunTally,
     now: Timestamp,

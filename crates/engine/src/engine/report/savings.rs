@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::instances::{InstanceRow, amount};
-use crate::engine::reconcile::savings::Saved;
+use crate::engine::pass_result::Saved;
 use amarre_core::model::power::Power;
 
 /// What is said beside an amount.

@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::leftovers;
 use super::status::{Health, ResourceStatus};
-use crate::engine::{PassInput, PassResult};
+use crate::engine::pass_result::PassInput;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::{Address, Kind, Service, Verb};
 use amarre_core::plan;
 
 /// Of each service whose manifest is gone and that is not: what serves by its last text, without generations.
-pub(super) fn parts_of_gone(pass: &PassResult) -> BTreeMap<String, BTreeSet<Address>> {
+pub(super) fn parts_of_gone(pass: &PassView) -> BTreeMap<String, BTreeSet<Address>> {
     let is_left = |name: &&String| pass.owned_by(name).iter().any(|address| !address.kind.is_kept());
     let left: BTreeMap<String, Service> =
         pass.gone.iter().filter(|(name, _)| is_left(name)).map(|(name, known)| (name.clone(), known.clone())).collect();
@@ -32,7 +33,7 @@ pub(super) fn parts_of_gone(pass: &PassResult) -> BTreeMap<String, BTreeSet<Addr
 
 /// `parts`: of a service whose manifest is gone, and whose last text can be read.
 pub(super) fn health(
-    pass: &PassResult,
+    pass: &PassView,
     name: &str,
     resources: &[ResourceStatus],
     parts: Option<&BTreeSet<Address>>,
@@ -61,7 +62,7 @@ fn worst(resources: &[ResourceStatus]) -> Option<Health> {
 }
 
 /// What is there of it serves until it goes; what was never made, or is gone already, does not.
-fn worst_of_gone(pass: &PassResult, resources: &[ResourceStatus], parts: Option<&BTreeSet<Address>>) -> Option<Health> {
+fn worst_of_gone(pass: &PassView, resources: &[ResourceStatus], parts: Option<&BTreeSet<Address>>) -> Option<Health> {
     let of_resource = |resource: &ResourceStatus| {
         let is_absent = !pass.world.seen.contains_key(&resource.address);
         if is_absent && resource.health == Health::Healthy { Health::Missing } else { resource.health }
@@ -82,6 +83,6 @@ fn serves(kind: Kind) -> bool {
     kind == Kind::Container || kind.is_instance() || kind.is_proxied()
 }
 
-fn is_blocked(pass: &PassResult, name: &str) -> bool {
+fn is_blocked(pass: &PassView, name: &str) -> bool {
     pass.changes_of(name).all(|change| pass.blocked().contains(&change.address))
 }

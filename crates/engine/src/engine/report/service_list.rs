@@ -13,10 +13,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::status;
 use super::status::{Health, ServiceStatus, Sync};
-use super::{exposure, leftovers};
-use crate::engine::{PassResult, report};
+use super::{exposure, leftovers, status};
+use crate::engine::report;
+use crate::engine::report::pass_view::PassView;
 use crate::words::{Words, say};
 use amarre_core::model::service::Tls;
 use amarre_core::model::{Address, Change, Code, Kind, Language, Millis, Seen, Text, Timestamp, Value};
@@ -81,7 +81,7 @@ impl Only {
     }
 
     /// Whether a service matches.
-    pub fn matches(self, pass: &PassResult, row: &ServiceStatus) -> bool {
+    pub fn matches(self, pass: &PassView, row: &ServiceStatus) -> bool {
         match self {
             Only::Attention => row.attention,
             Only::Drift => drifted(pass).iter().any(|change| change.service == row.name),
@@ -108,13 +108,13 @@ impl Only {
 }
 
 /// The services that a filter lists, those that need a person first. What is counted anywhere is the length of this.
-pub fn matching(pass: &PassResult, only: Only) -> Vec<&ServiceStatus> {
+pub fn matching(pass: &PassView, only: Only) -> Vec<&ServiceStatus> {
     rows(pass, pass.statuses().values().filter(|row| !row.deleted), Some(only))
 }
 
 /// The matching rows, those that need a person first; and how many more are quiet.
 pub fn rows<'a>(
-    pass: &PassResult,
+    pass: &PassView,
     services: impl Iterator<Item = &'a ServiceStatus>,
     only: Option<Only>,
 ) -> Vec<&'a ServiceStatus> {
@@ -134,11 +134,11 @@ pub fn rows<'a>(
 /// | `kind:app` | the kind of its manifest |
 /// | `172.20.4.3`, `172.20.4` | an address of its containers or of its records, from the begin |
 /// | anything else | its name, its domains, its images |
-pub fn is_about(pass: &PassResult, row: &ServiceStatus, text: &str) -> bool {
+pub fn is_about(pass: &PassView, row: &ServiceStatus, text: &str) -> bool {
     text.to_lowercase().split_whitespace().all(|word| is_about_word(pass, row, word))
 }
 
-fn is_about_word(pass: &PassResult, row: &ServiceStatus, word: &str) -> bool {
+fn is_about_word(pass: &PassView, row: &ServiceStatus, word: &str) -> bool {
     let service = pass.services.get(&row.name);
     let has_image = |text: &str| {
         let containers = service.into_iter().flat_map(|service| service.containers.values());
@@ -164,7 +164,7 @@ fn is_about_word(pass: &PassResult, row: &ServiceStatus, word: &str) -> bool {
 }
 
 /// Whether an address of it begins with a text.
-fn has_address(pass: &PassResult, row: &ServiceStatus, text: &str) -> bool {
+fn has_address(pass: &PassView, row: &ServiceStatus, text: &str) -> bool {
     let is_address = text.chars().all(|char| char.is_ascii_hexdigit() || char == '.' || char == ':');
     let begins = |known: &str| known.split('/').next().is_some_and(|address| address.starts_with(text));
     let fields = row.resources.iter().filter_map(|resource| Some(&pass.world.seen.get(&resource.address)?.fields));
@@ -176,12 +176,12 @@ fn has_address(pass: &PassResult, row: &ServiceStatus, text: &str) -> bool {
 }
 
 /// The kind of its manifest; one that cannot be read counts as a service.
-pub fn kind_word(pass: &PassResult, row: &ServiceStatus) -> &'static str {
+pub fn kind_word(pass: &PassView, row: &ServiceStatus) -> &'static str {
     pass.services.get(&row.name).map_or("Service", |service| service.kind.word())
 }
 
 /// Whether it is counted among the services.
-pub fn is_listed(pass: &PassResult, row: &ServiceStatus) -> bool {
+pub fn is_listed(pass: &PassView, row: &ServiceStatus) -> bool {
     pass.services.get(&row.name).is_none_or(|service| service.kind.is_listed())
 }
 
@@ -191,7 +191,7 @@ pub fn is_quiet(row: &ServiceStatus) -> bool {
 }
 
 /// The table with its heading.
-pub fn table(pass: &PassResult, rows: &[&ServiceStatus], now: Timestamp, listing: ListQuery, style: Style) -> String {
+pub fn table(pass: &PassView, rows: &[&ServiceStatus], now: Timestamp, listing: ListQuery, style: Style) -> String {
     let words = Words(style.language);
     let width = |texts: &mut dyn Iterator<Item = usize>, least: usize| texts.max().unwrap_or_default().max(least) + 2;
     let heads = [text!("SERVICE"), text!("HOST"), text!("DOMAIN"), text!("REVISION")].map(|head| words.say(&head));
@@ -226,7 +226,7 @@ pub fn table(pass: &PassResult, rows: &[&ServiceStatus], now: Timestamp, listing
 
 /// The last column, cut where it has no room; the code at its end stays.
 fn status_line(
-    pass: &PassResult,
+    pass: &PassView,
     row: &ServiceStatus,
     only: Option<Only>,
     room: usize,
@@ -254,13 +254,13 @@ fn domain(row: &ServiceStatus) -> &str {
 }
 
 /// The effective revision of a service; nothing for one whose last good text comes from the ledger.
-fn revision(pass: &PassResult, name: &str) -> String {
+fn revision(pass: &PassView, name: &str) -> String {
     let is_current = pass.services.contains_key(name) && !pass.broken.contains_key(name);
     let id = if is_current && pass.source_error.is_none() { pass.source.revision.as_str() } else { "" };
     id.chars().take(REVISION_LETTERS).collect()
 }
 
-fn has_plain_route(pass: &PassResult, name: &str) -> bool {
+fn has_plain_route(pass: &PassView, name: &str) -> bool {
     let is_destroyed = pass.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
     let Some(manifest) = pass.services.get(name).filter(|_| !is_destroyed) else { return false };
     manifest.routes.iter().any(|route| route.tls == Tls::None)
@@ -268,7 +268,7 @@ fn has_plain_route(pass: &PassResult, name: &str) -> bool {
 }
 
 /// `certificate x ends in 12 d`, for the first that ends soon.
-fn expiring(pass: &PassResult, row: &ServiceStatus) -> Option<Text> {
+fn expiring(pass: &PassView, row: &ServiceStatus) -> Option<Text> {
     let own = row.resources.iter().map(|resource| resource.address.clone());
     let used = row.resources.iter().filter_map(|resource| {
         let name = pass.wants.map.get(&resource.address)?.fields.text("certificate")?.to_owned();
@@ -314,14 +314,14 @@ pub fn closing(rows: &[&ServiceStatus], only: Only) -> Text {
 }
 
 /// Every change that corrects drift, by service and address.
-pub fn drifted(pass: &PassResult) -> Vec<&Change> {
+pub fn drifted(pass: &PassView) -> Vec<&Change> {
     let mut drifted: Vec<&Change> = pass.plan.changes.iter().filter(|change| status::is_drift(change)).collect();
     drifted.sort_by_key(|change| (change.service.clone(), change.address.clone()));
     drifted
 }
 
 /// Fields that differ from what was last applied: the applied value on the left, the observed one on the right.
-pub fn drift_text(pass: &PassResult, style: Style) -> String {
+pub fn drift_text(pass: &PassView, style: Style) -> String {
     let drifted = drifted(pass);
     let mut names: Vec<&str> = drifted.iter().map(|change| change.service.as_str()).collect();
     names.dedup();
@@ -348,7 +348,7 @@ pub fn drift_text(pass: &PassResult, style: Style) -> String {
         out.push_str(&format!("\n{}   {}\n", style.paint(Tone::Bold, name), words.say(&what)));
         for change in drifted.iter().filter(|change| change.service == *name) {
             let sign = if change.diff.is_empty() { Sign::Create } else { Sign::Update };
-            let shown = lines::name(&change.address, crate::engine::reconcile::pass::written_fields(change));
+            let shown = lines::name(&change.address, crate::engine::pass_result::written_fields(change));
             let why = say(&change.because.text, style.language);
             let (kind, width) = (words.kind(&change.address.kind.label()), words.kind_width());
             let text = format!("  {} {kind:width$}{shown:<19} {why}", style.sign(sign));
@@ -377,14 +377,14 @@ pub fn drift_text(pass: &PassResult, style: Style) -> String {
 }
 
 /// Observed resources that are not ours. Of DNS only records at wanted names are observed.
-fn unmanaged(pass: &PassResult) -> Vec<(&Address, &Seen)> {
+fn unmanaged(pass: &PassView) -> Vec<(&Address, &Seen)> {
     let shown = |kind: Kind| matches!(kind, Kind::Container | Kind::Record) || kind.has_host_names();
     let seen = pass.world.seen.iter().filter(|(_, seen)| !seen.owner.is_ours());
     seen.filter(|(address, seen)| shown(address.kind) || is_left_over(pass, address, seen)).collect()
 }
 
 /// An unused certificate that NPM renews for ever: it may have been ordered with a ledger that was lost.
-fn is_left_over(pass: &PassResult, address: &Address, seen: &Seen) -> bool {
+fn is_left_over(pass: &PassView, address: &Address, seen: &Seen) -> bool {
     let is_renewed = address.kind == Kind::Certificate && certificate::is_renewed(&seen.fields);
     let names_it = |other: &Seen| other.fields.text("certificate") == Some(address.name.as_str());
     let is_used = || pass.world.seen.iter().any(|(user, other)| user.provider == address.provider && names_it(other));
@@ -392,12 +392,12 @@ fn is_left_over(pass: &PassResult, address: &Address, seen: &Seen) -> bool {
 }
 
 /// The number of resources that no manifest names.
-pub fn unmanaged_count(pass: &PassResult) -> usize {
+pub fn unmanaged_count(pass: &PassView) -> usize {
     unmanaged(pass).len()
 }
 
 /// A record's value, or how long a certificate that nothing uses is valid.
-fn what_is_seen(pass: &PassResult, address: &Address, seen: &Seen) -> Option<Text> {
+fn what_is_seen(pass: &PassView, address: &Address, seen: &Seen) -> Option<Text> {
     if address.kind == Kind::Record {
         return Some(lines::value_of_record(address, &seen.fields).into());
     }
@@ -406,7 +406,7 @@ fn what_is_seen(pass: &PassResult, address: &Address, seen: &Seen) -> Option<Tex
 }
 
 /// The resources that no manifest names, as text.
-pub fn unmanaged_text(pass: &PassResult, language: Language) -> String {
+pub fn unmanaged_text(pass: &PassView, language: Language) -> String {
     let (found, words) = (unmanaged(pass), Words(language));
     let n = found.len();
     if n == 0 {
@@ -439,7 +439,7 @@ pub fn unmanaged_text(pass: &PassResult, language: Language) -> String {
 }
 
 /// The resources that no manifest names, `amarre.unmanaged/v1`.
-pub fn unmanaged_json(pass: &PassResult) -> Json {
+pub fn unmanaged_json(pass: &PassView) -> Json {
     let item = |(address, seen): (&Address, &Seen)| {
         let instance = match &seen.owner {
             amarre_core::model::Owner::Other(instance) => Some(instance.clone()),
@@ -465,7 +465,7 @@ pub fn unmanaged_json(pass: &PassResult) -> Json {
 }
 
 /// The document of a list: `whole` is the document of everything.
-pub fn document(pass: &PassResult, mut whole: Json, only: Option<Only>) -> Json {
+pub fn document(pass: &PassView, mut whole: Json, only: Option<Only>) -> Json {
     match only {
         None => whole,
         Some(Only::Drift) => report::drift_json(pass),

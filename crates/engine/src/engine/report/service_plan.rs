@@ -2,14 +2,14 @@
 
 pub use amarre_core::plan::render::rows::{RowNote, ServicePlan, ServicePlanRow};
 
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::plan::forecast::Forecast;
 use amarre_core::plan::input::Input;
 use amarre_core::plan::render;
 use amarre_core::plan::render::rows::SharedFacts;
 
 /// The forecast for a service, to the end; `None`: nothing.
-pub fn of_service(pass: &PassResult, service: &str) -> Option<ServicePlan> {
+pub fn of_service(pass: &PassView, service: &str) -> Option<ServicePlan> {
     let forecast = pass.forecast()?;
     pass.with_input(|input| in_forecast(input, forecast, service)).flatten()
 }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::countdown::{self, CountFrom, Then};
-use super::exposure;
+use super::failures::would_fail_again;
 use super::leftovers::Leftover;
 use super::waits::{self, PendingWait};
-use super::{jobs, leftovers, next_step, service_health, wait_text};
-use crate::engine::reconcile::retry;
-use crate::engine::{PassResult, ServiceError};
+use super::{exposure, jobs, leftovers, next_step, service_health, wait_text};
+use crate::engine::pass_result::ServiceError;
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::LastFailure;
 use amarre_core::manifest::{Diagnostic, Severity};
 use amarre_core::model::failures;
@@ -161,14 +161,14 @@ impl ResourceStatus {
 }
 
 /// Adds what each service waits for, which depends on since when it is as it is.
-pub fn add_waits(pass: &PassResult, rows: &mut BTreeMap<String, ServiceStatus>) {
+pub fn add_waits(pass: &PassView, rows: &mut BTreeMap<String, ServiceStatus>) {
     for row in rows.values_mut() {
         row.waiting = waits::first_wait(pass, row);
     }
 }
 
-/// Every service, without what it waits for; [`PassResult::statuses`] has all of them ready.
-pub fn before_waits(pass: &PassResult) -> BTreeMap<String, ServiceStatus> {
+/// Every service, without what it waits for; [`PassView::statuses`] has all of them ready.
+pub fn before_waits(pass: &PassView) -> BTreeMap<String, ServiceStatus> {
     let known = pass.facts.applied.values().map(|applied| &applied.service);
     let names: BTreeSet<&String> =
         pass.services.keys().chain(pass.broken.keys()).chain(pass.facts.suspended.keys()).chain(known).collect();
@@ -189,7 +189,7 @@ pub fn before_waits(pass: &PassResult) -> BTreeMap<String, ServiceStatus> {
 
 /// The addresses of a route. A name that every browser resolves to its own machine opens at a simulated proxy there,
 /// which speaks no TLS; `visited`: its address.
-fn urls<'a>(pass: &'a PassResult, route: &'a Route, visited: Option<SocketAddr>) -> impl Iterator<Item = String> + 'a {
+fn urls<'a>(pass: &'a PassView, route: &'a Route, visited: Option<SocketAddr>) -> impl Iterator<Item = String> + 'a {
     let is_plain = route.tls == Tls::None || route.domains.iter().any(|name| pass.is_served_plain(name));
     let scheme = if is_plain { "http" } else { "https" };
     route.domains.iter().map(move |domain| match visited.filter(|_| domain.ends_with(".localhost")) {
@@ -198,7 +198,7 @@ fn urls<'a>(pass: &'a PassResult, route: &'a Route, visited: Option<SocketAddr>)
     })
 }
 
-fn service(pass: &PassResult, name: &str, parts: Option<&BTreeSet<Address>>) -> ServiceStatus {
+fn service(pass: &PassView, name: &str, parts: Option<&BTreeSet<Address>>) -> ServiceStatus {
     let manifest = pass.services.get(name);
     let resources = resources(pass, name);
     let sync = worst_sync(pass, name, &resources);
@@ -233,7 +233,7 @@ fn service(pass: &PassResult, name: &str, parts: Option<&BTreeSet<Address>>) -> 
     status
 }
 
-fn resources(pass: &PassResult, name: &str) -> Vec<ResourceStatus> {
+fn resources(pass: &PassView, name: &str) -> Vec<ResourceStatus> {
     let mut addresses: BTreeSet<Address> = pass.wanted_by(name).iter().cloned().collect();
     addresses.extend(pass.changes_of(name).map(|change| change.address.clone()));
     let owned = pass.owned_by(name).iter();
@@ -255,7 +255,7 @@ fn resources(pass: &PassResult, name: &str) -> Vec<ResourceStatus> {
     addresses.into_iter().map(|address| resource(pass, address)).collect()
 }
 
-fn resource(pass: &PassResult, address: Address) -> ResourceStatus {
+fn resource(pass: &PassView, address: Address) -> ResourceStatus {
     let change = pass.change_of(&address);
     let seen = pass.world.seen.get(&address);
     let is_hidden = pass.world.gap(&address).is_some();
@@ -328,7 +328,7 @@ fn resource(pass: &PassResult, address: Address) -> ResourceStatus {
 }
 
 /// Whether a change creates something new, and nothing blocks it.
-fn is_made_by_itself(pass: &PassResult, change: &Change) -> bool {
+fn is_made_by_itself(pass: &PassView, change: &Change) -> bool {
     let has_failed = pass.failing.contains_key(&change.address)
         || pass.past_failures.values().any(|(address, _)| *address == change.address);
     matches!(change.verb, Verb::Create(_)) && change.refusal().is_none() && !has_failed && !is_drift(change)
@@ -352,7 +352,7 @@ fn clock(address: &Address, seen: &Seen) -> Option<CountFrom> {
 
 /// The failure of a container that does not work: of this generation, and of this instance if it seems to be starting
 /// again.
-fn last_failure<'a>(pass: &'a PassResult, address: &Address, health: Health) -> Option<&'a LastFailure> {
+fn last_failure<'a>(pass: &'a PassView, address: &Address, health: Health) -> Option<&'a LastFailure> {
     let failure = pass.last_failures.get(&address.base())?;
     let seen = pass.world.seen.get(address);
     let is_it = address.generation.as_ref() == Some(&failure.generation);
@@ -369,7 +369,7 @@ fn last_failure<'a>(pass: &'a PassResult, address: &Address, health: Health) -> 
 }
 
 /// Whether a manifest wants it stopped, and it is.
-fn is_stopped_as_wanted(pass: &PassResult, address: &Address) -> bool {
+fn is_stopped_as_wanted(pass: &PassView, address: &Address) -> bool {
     let (want, seen) = (pass.wants.map.get(address), pass.world.seen.get(address));
     want.zip(seen).is_some_and(|(want, seen)| {
         ["running", "enabled"]
@@ -384,7 +384,7 @@ fn refused_create(change: Option<&Change>) -> Option<Text> {
     change.refusal().map(|refusal| refusal.message.clone())
 }
 
-fn ready_text(pass: &PassResult, address: &Address) -> Text {
+fn ready_text(pass: &PassView, address: &Address) -> Text {
     let Some(seen) = pass.world.seen.get(address) else { return Text::default() };
     if address.kind == Kind::Container {
         let has_ended = completion::has_ended(&seen.fields);
@@ -399,7 +399,7 @@ fn ready_text(pass: &PassResult, address: &Address) -> Text {
     amarre_core::plan::render::lines::detail(address, &seen.fields, None)
 }
 
-fn worst_sync(pass: &PassResult, name: &str, resources: &[ResourceStatus]) -> Sync {
+fn worst_sync(pass: &PassView, name: &str, resources: &[ResourceStatus]) -> Sync {
     if pass.broken.contains_key(name) {
         return Sync::OutOfSync;
     }
@@ -423,7 +423,7 @@ fn worst_sync(pass: &PassResult, name: &str, resources: &[ResourceStatus]) -> Sy
 }
 
 /// A wanted generation of a container that is there and was never ready: another one serves, or none yet.
-fn is_coming(pass: &PassResult, resource: &ResourceStatus) -> bool {
+fn is_coming(pass: &PassView, resource: &ResourceStatus) -> bool {
     let address = &resource.address;
     let is_wanted = pass.wants.map.get(address).is_some_and(|want| !want.keep_only);
     let good = pass.facts.last_good.get(&address.base()).map(|(generation, _)| generation);
@@ -436,7 +436,7 @@ fn is_coming(pass: &PassResult, resource: &ResourceStatus) -> bool {
 }
 
 /// An old generation of a container that only drains: the wanted one serves, and nothing is needed of anyone.
-pub fn is_leaving(pass: &PassResult, change: &Change) -> bool {
+pub fn is_leaving(pass: &PassView, change: &Change) -> bool {
     let goes = change.verb == Verb::Delete && matches!(change.because.code, ReasonCode::DependencyReplaced);
     let is_hindered = change.refusal().is_some() || pass.failing.contains_key(&change.address);
     let is_old = change.address.kind == Kind::Container && change.address.generation.is_some();
@@ -444,7 +444,7 @@ pub fn is_leaving(pass: &PassResult, change: &Change) -> bool {
 }
 
 /// The one line, by importance.
-fn explain(pass: &PassResult, status: &mut ServiceStatus) {
+fn explain(pass: &PassView, status: &mut ServiceStatus) {
     let name = status.name.clone();
     if let Some(why) = pass.broken.get(&name) {
         explain_broken(pass, status, why);
@@ -491,7 +491,7 @@ fn explain(pass: &PassResult, status: &mut ServiceStatus) {
     }
 }
 
-fn explain_broken(pass: &PassResult, status: &mut ServiceStatus, why: &String) {
+fn explain_broken(pass: &PassView, status: &mut ServiceStatus, why: &String) {
     let name = status.name.clone();
     let is_own = |known: &&Diagnostic| known.severity == Severity::Error && known.service.as_deref() == Some(&name);
     // A mistyped key explains the missing key.
@@ -509,7 +509,7 @@ fn explain_broken(pass: &PassResult, status: &mut ServiceStatus, why: &String) {
     status.attention = true;
 }
 
-fn explain_suspension(pass: &PassResult, status: &mut ServiceStatus, suspension: &Suspension) {
+fn explain_suspension(pass: &PassView, status: &mut ServiceStatus, suspension: &Suspension) {
     let is_open = |resource: &ResourceStatus| resource.change.is_some() || resource.sync == Sync::Unknown;
     let going = suspension.destroy && status.resources.iter().any(is_open);
     if suspension.destroy && !going {
@@ -528,7 +528,7 @@ fn explain_suspension(pass: &PassResult, status: &mut ServiceStatus, suspension:
 }
 
 /// What is destroyed stays so for as long as its file asks for it.
-fn explain_destroyed(pass: &PassResult, status: &mut ServiceStatus, by: &str) {
+fn explain_destroyed(pass: &PassView, status: &mut ServiceStatus, by: &str) {
     let name = &status.name;
     match pass.services.get(name).map(|manifest| &manifest.origin.file) {
         Some(file) => {
@@ -555,13 +555,13 @@ fn explain_left(status: &mut ServiceStatus) {
 }
 
 /// What the guard holds is reported once for all services; other refusals belong to this one.
-fn refusal<'a>(pass: &'a PassResult, name: &str) -> Option<&'a Refusal> {
+fn refusal<'a>(pass: &'a PassView, name: &str) -> Option<&'a Refusal> {
     let mine = || pass.changes_of(name);
     let own = mine().filter_map(Change::trouble).find(|refusal| !refusal.is_guard());
     own.or_else(|| mine().find_map(Change::trouble)).or_else(|| mine().find_map(Change::refusal))
 }
 
-fn explain_refusal(pass: &PassResult, status: &mut ServiceStatus, refusal: &Refusal) {
+fn explain_refusal(pass: &PassView, status: &mut ServiceStatus, refusal: &Refusal) {
     status.what_now = match refusal.is_guard() {
         true => text!("held by the guard"),
         false if refusal.is_failure() => refusal.message.clone(),
@@ -585,16 +585,16 @@ fn explain_refusal(pass: &PassResult, status: &mut ServiceStatus, refusal: &Refu
     }
 }
 
-fn explain_error(pass: &PassResult, status: &mut ServiceStatus, known: &ServiceError) {
+fn explain_error(pass: &PassView, status: &mut ServiceStatus, known: &ServiceError) {
     let next = waits::next_try(pass, known);
     status.what_now = known.error.message.clone();
-    status.what_now_clock = (!retry::would_fail_again(known)).then_some(CountFrom::Until(Then::NextTry, next));
+    status.what_now_clock = (!would_fail_again(known)).then_some(CountFrom::Until(Then::NextTry, next));
     status.code = Some(known.error.code);
     status.hints = known.error.hints();
     status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
 }
 
-fn explain_bad(pass: &PassResult, status: &mut ServiceStatus, bad: &ResourceStatus) {
+fn explain_bad(pass: &PassView, status: &mut ServiceStatus, bad: &ResourceStatus) {
     status.what_now = text!("{thing}: {why}", thing = bad.label(), why = bad.detail.clone());
     status.what_now_clock = bad.detail_clock;
     let is_dead_end = pass.dead_ends.contains_key(&bad.address);
@@ -606,7 +606,7 @@ fn explain_bad(pass: &PassResult, status: &mut ServiceStatus, bad: &ResourceStat
     status.attention = true;
 }
 
-fn explain_next_step(pass: &PassResult, status: &mut ServiceStatus) {
+fn explain_next_step(pass: &PassView, status: &mut ServiceStatus) {
     let name = status.name.clone();
     (status.what_now, status.what_now_clock) = next_step::next_step(pass, &name);
     if pass.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {
@@ -633,13 +633,13 @@ fn has_problem(resource: &ResourceStatus) -> bool {
     resource.health == Health::Degraded && !is_waited_for
 }
 
-fn hiding_gap<'a>(pass: &'a PassResult, status: &ServiceStatus) -> Option<&'a amarre_core::model::Gap> {
+fn hiding_gap<'a>(pass: &'a PassView, status: &ServiceStatus) -> Option<&'a amarre_core::model::Gap> {
     let hidden = status.resources.iter().find(|resource| resource.sync == Sync::Unknown)?;
     pass.world.gap(&hidden.address)
 }
 
 fn unpublished<'a>(
-    pass: &'a PassResult,
+    pass: &'a PassView,
     status: &ServiceStatus,
 ) -> Option<(&'a str, &'a crate::providers::ProviderError)> {
     let records: Vec<&str> = status
@@ -656,7 +656,7 @@ fn unpublished<'a>(
 }
 
 /// What is needed, as what is waited for.
-pub(crate) fn need_text(pass: &PassResult, need: &Need) -> Text {
+pub(crate) fn need_text(pass: &PassView, need: &Need) -> Text {
     let thing = jobs::resource_label(pass, &need.on);
     let why = match pass.world.seen.get(&need.on).map(|seen| &seen.ready) {
         Some(Readiness::NotYet { why, .. } | Readiness::Failed { why }) => Some(why.clone()),

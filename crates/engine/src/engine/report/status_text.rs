@@ -7,7 +7,7 @@ use super::service_list::{self, ListQuery, Only};
 use super::status::{self, Health, ResourceStatus, ServiceStatus, Sync};
 use super::{ago, builds, certificates, commit_text, hint_line, problems_text, revision_text, since_text};
 use super::{exact_time, short_revision, wait_text, with_code};
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::runs::Event;
 use crate::words::{Words, say};
 use amarre_core::model::{Hint, Text, Timestamp};
@@ -22,7 +22,7 @@ const NEEDY_SHOWN: usize = 3;
 
 /// All services as a table, those that need a person first. `next`: when the next pass is due, with a daemon.
 pub fn status_text(
-    pass: &PassResult,
+    pass: &PassView,
     listing: ListQuery,
     now: Timestamp,
     next: Option<Timestamp>,
@@ -71,7 +71,7 @@ pub fn status_text(
 }
 
 /// Services that may be open to everyone or not: their proxy cannot be seen.
-fn exposure_text(pass: &PassResult) -> Option<Text> {
+fn exposure_text(pass: &PassView) -> Option<Text> {
     let all = exposure::of_all(pass);
     let n = all.iter().filter(|(_, found)| found.observed == Observed::Unknown).count();
     let text = text!(
@@ -83,7 +83,7 @@ fn exposure_text(pass: &PassResult) -> Option<Text> {
 }
 
 /// What is looked at, when it was, and what comes next.
-fn head(pass: &PassResult, now: Timestamp, next: Option<Timestamp>) -> Text {
+fn head(pass: &PassView, now: Timestamp, next: Option<Timestamp>) -> Text {
     let seen = text!("{revision}, checked {ago}", revision = revision_text(pass), ago = ago(now - pass.at));
     match next {
         Some(next) if pass.acts => text!("{seen}, next run {when}", seen, when = countdown::within(next, now)),
@@ -93,7 +93,7 @@ fn head(pass: &PassResult, now: Timestamp, next: Option<Timestamp>) -> Text {
 }
 
 /// How many are well and have no line; manifests of other kinds than services are counted for themselves, as on the pages.
-fn hidden_text(pass: &PassResult, hidden: &[&ServiceStatus], are_all: bool) -> Option<Text> {
+fn hidden_text(pass: &PassView, hidden: &[&ServiceStatus], are_all: bool) -> Option<Text> {
     let (services, others): (Vec<&ServiceStatus>, Vec<&ServiceStatus>) =
         hidden.iter().partition(|row| service_list::is_listed(pass, row));
     let what = match (services.len(), others.len()) {
@@ -105,7 +105,7 @@ fn hidden_text(pass: &PassResult, hidden: &[&ServiceStatus], are_all: bool) -> O
 }
 
 /// What a person has to do, if anything.
-fn need_text(pass: &PassResult, rows: &[&ServiceStatus], only: Option<Only>, now: Timestamp) -> Text {
+fn need_text(pass: &PassView, rows: &[&ServiceStatus], only: Option<Only>, now: Timestamp) -> Text {
     let needy = attention::concerns(pass, now);
     let n = needy.len();
     let ways: Vec<String> = needy.iter().filter_map(Concern::command).collect();
@@ -135,7 +135,7 @@ fn need_text(pass: &PassResult, rows: &[&ServiceStatus], only: Option<Only>, now
 }
 
 /// One service with its resources and its last event.
-pub fn service_text(pass: &PassResult, name: &str, events: &[Event], now: Timestamp, style: Style) -> Option<String> {
+pub fn service_text(pass: &PassView, name: &str, events: &[Event], now: Timestamp, style: Style) -> Option<String> {
     let row = pass.statuses().get(name)?;
     let language = style.language;
     let mut out =
@@ -182,7 +182,7 @@ pub fn service_text(pass: &PassResult, name: &str, events: &[Event], now: Timest
 }
 
 /// `Synced, Healthy for 43 s`
-fn state_text(pass: &PassResult, row: &ServiceStatus, now: Timestamp, style: Style) -> Text {
+fn state_text(pass: &PassView, row: &ServiceStatus, now: Timestamp, style: Style) -> Text {
     let state = match row.state_words(Words(style.language)) {
         (sync, health) if health.is_empty() => sync,
         (sync, health) => format!("{sync}, {health}"),

@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde_json::{Value as Json, json};
 
-use crate::engine::{Context, PassResult};
+use crate::engine::pass_result::Context;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::address::of_provider;
 use amarre_core::model::site::HostSite;
 use amarre_core::model::{Address, Kind, Seen};
@@ -49,7 +50,7 @@ pub struct PoolRoom {
 }
 
 /// The content of `amarre subnets`.
-pub fn text(pass: &PassResult, style: Style) -> String {
+pub fn text(pass: &PassView, style: Style) -> String {
     let Some(context) = &pass.context else { return "not looked yet\n".to_owned() };
     let taken = taken(pass, context);
     let mut out = String::new();
@@ -99,7 +100,7 @@ fn holder(row: &TakenSubnet) -> String {
 }
 
 /// The same for machines, `amarre.subnets/v1`.
-pub fn document(pass: &PassResult) -> Json {
+pub fn document(pass: &PassView) -> Json {
     let Some(context) = &pass.context else {
         return json!({"schema": "amarre.subnets/v1", "pools": [], "subnets": []});
     };
@@ -128,7 +129,7 @@ pub fn document(pass: &PassResult) -> Json {
 }
 
 /// Our subnets, and those that overlap a pool; by subnet.
-fn taken(pass: &PassResult, context: &Context) -> Vec<TakenSubnet> {
+fn taken(pass: &PassView, context: &Context) -> Vec<TakenSubnet> {
     let mut rows: BTreeMap<(Ipv4Net, Option<String>), TakenSubnet> = BTreeMap::new();
     for (host, site) in &context.site.hosts {
         let mut ours = BTreeSet::new();
@@ -189,7 +190,7 @@ struct AddressesHeld<'a> {
 }
 
 impl<'a> AddressesHeld<'a> {
-    fn on(pass: &'a PassResult, host: &'a HostSite) -> Self {
+    fn on(pass: &'a PassView, host: &'a HostSite) -> Self {
         let address_of = |seen: &Seen| seen.fields.text("address")?.parse().ok();
         let npm_name = host.npm.as_ref().map_or("main", |npm| npm.provider.short_name());
         let mut npm: BTreeMap<&str, Vec<(Ipv4Addr, String)>> = BTreeMap::new();
@@ -284,13 +285,13 @@ pub struct SubnetRow {
 const CELLS_MAX: usize = 512;
 
 /// How much of each pool is taken.
-pub fn rooms(pass: &PassResult) -> Vec<PoolRoom> {
+pub fn rooms(pass: &PassView) -> Vec<PoolRoom> {
     let context = pass.context.as_ref();
     context.map(|context| free_room(context, &taken(pass, context))).unwrap_or_default()
 }
 
 /// Diagrams of all pools, and the taken subnets in them.
-pub fn diagrams(pass: &PassResult) -> (Vec<SubnetPool>, Vec<SubnetRow>) {
+pub fn diagrams(pass: &PassView) -> (Vec<SubnetPool>, Vec<SubnetRow>) {
     let Some(context) = &pass.context else { return (Vec::new(), Vec::new()) };
     let taken = taken(pass, context);
     let pools = free_room(context, &taken).into_iter().map(|room| pool(room, context.site.prefix, &taken)).collect();

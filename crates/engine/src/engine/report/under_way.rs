@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::{Address, Arg, Readiness, Seen, Text, Timestamp};
 use amarre_core::text;
 
@@ -18,7 +18,7 @@ pub struct InstanceWork {
 
 impl InstanceWork {
     /// Of an instance as it is seen; `None`: nothing goes on.
-    pub fn going_on(pass: &PassResult, address: &Address, seen: Option<&Seen>) -> Option<Self> {
+    pub fn going_on(pass: &PassView, address: &Address, seen: Option<&Seen>) -> Option<Self> {
         // What does not answer is not on its way.
         let seen = seen.filter(|seen| seen.fields.flag("answers") != Some(false))?;
         let Readiness::NotYet { since, why } = &seen.ready else { return None };

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::status::{ResourceStatus, ServiceStatus};
 use super::waits;
 use super::waits::{PendingWait, WaitEnd};
-use crate::engine::PassResult;
+use crate::engine::report::pass_view::PassView;
 use crate::ledger::LastFailure;
 use crate::words::say;
 use amarre_core::model::failures;
@@ -60,7 +60,7 @@ fn nothing_by_itself(why: Text) -> Text {
 }
 
 /// The failure of a container, below its line.
-pub fn failure(pass: &PassResult, resource: &ResourceStatus, now: Timestamp, language: Language) -> String {
+pub fn failure(pass: &PassView, resource: &ResourceStatus, now: Timestamp, language: Language) -> String {
     let Some(failure) = &resource.failure else { return String::new() };
     let mut lines: Vec<(Text, Text)> = vec![(text!("tried"), attempts_text(failure, now))];
     if let Some(code) = failure.exit_code {
@@ -78,7 +78,7 @@ pub fn failure(pass: &PassResult, resource: &ResourceStatus, now: Timestamp, lan
 }
 
 /// The same at the end of an `apply`, in short.
-pub fn verdict(pass: &PassResult, row: &ServiceStatus, now: Timestamp, language: Language) -> String {
+pub fn verdict(pass: &PassView, row: &ServiceStatus, now: Timestamp, language: Language) -> String {
     let Some(resource) = row.resources.iter().find(|resource| resource.failure.is_some()) else { return String::new() };
     let mut lines: Vec<(Text, Text)> = Vec::new();
     lines.extend(serving(pass, &resource.address, now).map(|serving| (text!("still serving"), serving)));
@@ -89,7 +89,7 @@ pub fn verdict(pass: &PassResult, row: &ServiceStatus, now: Timestamp, language:
 }
 
 /// The failure and what serves meanwhile, in one line: `immich:v1.120 not healthy after 2 min, immich:v1.119 serves`.
-pub fn serving_instead(pass: &PassResult, resource: &ResourceStatus) -> Option<Text> {
+pub fn serving_instead(pass: &PassView, resource: &ResourceStatus) -> Option<Text> {
     let failure = resource.failure.as_ref()?;
     let (_, seen) = standing(pass, &resource.address)?;
     let (failed, serves) = (&failure.image, seen.fields.text("image").unwrap_or_default());
@@ -124,7 +124,7 @@ fn exit(code: i64, restarts: i64) -> Text {
 }
 
 /// The current count of the engine, if the container still exists.
-fn restarts(pass: &PassResult, resource: &ResourceStatus, failure: &LastFailure) -> i64 {
+fn restarts(pass: &PassView, resource: &ResourceStatus, failure: &LastFailure) -> i64 {
     let seen = pass.world.seen.get(&resource.address);
     let restarts = seen.and_then(|seen| seen.fields.get("restarts")).and_then(Value::as_int);
     restarts.unwrap_or_default().max(failure.restarts)
@@ -136,7 +136,7 @@ fn last_line(failure: &LastFailure) -> Option<&str> {
 }
 
 /// The working instance, if another than the failed one: `web:1, up 21 d, healthy`.
-fn serving(pass: &PassResult, failed: &Address, now: Timestamp) -> Option<Text> {
+fn serving(pass: &PassView, failed: &Address, now: Timestamp) -> Option<Text> {
     let (_, seen) = standing(pass, failed)?;
     let image = seen.fields.text("image").unwrap_or_default();
     let started = seen.fields.get("started_at_ms").and_then(Value::as_int).map(Timestamp);
@@ -146,7 +146,7 @@ fn serving(pass: &PassResult, failed: &Address, now: Timestamp) -> Option<Text> 
     })
 }
 
-fn standing<'a>(pass: &'a PassResult, failed: &Address) -> Option<(&'a Address, &'a Seen)> {
+fn standing<'a>(pass: &'a PassView, failed: &Address) -> Option<(&'a Address, &'a Seen)> {
     pass.world.seen.iter().find(|(address, seen)| {
         let is_other = address.base() == failed.base() && *address != failed;
         is_other && seen.owner.is_ours() && matches!(seen.ready, Readiness::Ready)
@@ -199,7 +199,7 @@ pub fn failure_json(failure: &LastFailure) -> Json {
 }
 
 /// A service's error with the failed change, since when, and how often.
-pub fn with_failure(mut error: Json, pass: &PassResult, row: &ServiceStatus) -> Json {
+pub fn with_failure(mut error: Json, pass: &PassView, row: &ServiceStatus) -> Json {
     let failed = row.resources.iter().find_map(|resource| Some((resource, resource.failure.as_ref()?)));
     let (doing, first, count) = match (failed, pass.errors.get(&row.name)) {
         (Some((resource, failure)), _) => {

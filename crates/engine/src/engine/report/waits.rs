@@ -11,11 +11,10 @@
 //! | a vendor that does not answer | by itself, when it answers |
 
 use super::countdown::{CountFrom, Then};
-use super::jobs;
-use super::status;
 use super::status::{Health, ServiceStatus};
-use crate::engine::reconcile::retry;
-use crate::engine::{PassResult, ServiceError};
+use super::{failures, jobs, status};
+use crate::engine::pass_result::ServiceError;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::model::plan::Wait;
 use amarre_core::model::world::{LIMITED, NOT_ISSUED, Ordered};
 use amarre_core::model::{Address, Change, Code, Gate, Hint, Kind, Millis, Need, Readiness, Text, Timestamp};
@@ -84,7 +83,7 @@ pub fn overdue(limit: Option<Millis>, since: Timestamp, now: Timestamp) -> Optio
 }
 
 /// The same of a resource in a pass.
-pub fn is_overdue(pass: &PassResult, address: &Address) -> Option<Millis> {
+pub fn is_overdue(pass: &PassView, address: &Address) -> Option<Millis> {
     match pass.world.seen.get(address).map(|seen| &seen.ready)? {
         Readiness::NotYet { since, .. } => overdue(pass.wants.limits.get(address).copied(), *since, pass.at),
         Readiness::Ready | Readiness::Failed { .. } => None,
@@ -92,7 +91,7 @@ pub fn is_overdue(pass: &PassResult, address: &Address) -> Option<Millis> {
 }
 
 /// Whether a container takes longer than it may: not ready for too long, or failing over and over for as long.
-pub fn is_late(pass: &PassResult, address: &Address) -> bool {
+pub fn is_late(pass: &PassView, address: &Address) -> bool {
     if address.kind != Kind::Container && !address.kind.is_instance() {
         return false;
     }
@@ -110,7 +109,7 @@ pub fn is_late(pass: &PassResult, address: &Address) -> bool {
 }
 
 /// The first wait of a service; `None` when it is settled, or suspended.
-pub fn first_wait(pass: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
+pub fn first_wait(pass: &PassView, row: &ServiceStatus) -> Option<PendingWait> {
     let name = row.name.as_str();
     if pass.facts.suspended.get(name).is_some_and(|suspension| !suspension.destroy) {
         return None;
@@ -138,9 +137,9 @@ pub fn first_wait(pass: &PassResult, row: &ServiceStatus) -> Option<PendingWait>
         return Some(person(refusal.message.clone(), text!("what holds it has to be settled")));
     }
     if let Some(known) = pass.errors.get(name) {
-        let (is_refused, at) = (retry::is_refused(known) && !known.change.is_order(), next_try(pass, known));
+        let (is_refused, at) = (failures::is_refused(known) && !known.change.is_order(), next_try(pass, known));
         let next = match is_refused {
-            _ if retry::would_fail_again(known) => {
+            _ if failures::would_fail_again(known) => {
                 WaitEnd::Person(text!("a commit, or amarre retry, has to come first"))
             }
             true => WaitEnd::Again(at),
@@ -161,14 +160,14 @@ pub fn first_wait(pass: &PassResult, row: &ServiceStatus) -> Option<PendingWait>
 }
 
 /// When a failed change is retried: the time in the plan, if that is later than the engine's own backoff.
-pub fn next_try(pass: &PassResult, known: &ServiceError) -> Timestamp {
+pub fn next_try(pass: &PassView, known: &ServiceError) -> Timestamp {
     let planned = pass.change_of(&known.change.address);
     let at = planned.and_then(|change| if let Gate::Until { at, .. } = &change.gate { Some(*at) } else { None });
     known.next_try.max(at.unwrap_or(known.next_try))
 }
 
 /// A container that does not work, without a planned change that would repair it.
-fn is_failed(pass: &PassResult, resource: &status::ResourceStatus) -> bool {
+fn is_failed(pass: &PassView, resource: &status::ResourceStatus) -> bool {
     let gate = resource.change.as_deref().map(|change| &change.gate);
     let is_planned = gate.is_some_and(|gate| !matches!(gate, Gate::Held(_)));
     resource.health == Health::Degraded
@@ -189,13 +188,13 @@ pub fn why_failed(resource: &status::ResourceStatus) -> Text {
 }
 
 /// To the version that worked before, if there was one.
-pub fn way_back(pass: &PassResult, service: &str, bad: &status::ResourceStatus) -> Option<Hint> {
+pub fn way_back(pass: &PassView, service: &str, bad: &status::ResourceStatus) -> Option<Hint> {
     let (good, _) = pass.facts.last_good.get(&bad.address.base())?;
     let is_another = bad.address.generation.as_ref() != Some(good);
     is_another.then(|| Hint::command(text!("to go back to the version before"), format!("amarre rollback {service}")))
 }
 
-fn hidden(pass: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
+fn hidden(pass: &PassView, row: &ServiceStatus) -> Option<PendingWait> {
     let gap = row.resources.iter().find_map(|resource| pass.world.gap(&resource.address))?;
     Some(PendingWait {
         what: gap.message.clone(),
@@ -207,7 +206,7 @@ fn hidden(pass: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
     })
 }
 
-fn until_wait(pass: &PassResult, change: &Change) -> Option<PendingWait> {
+fn until_wait(pass: &PassView, change: &Change) -> Option<PendingWait> {
     let Gate::Until { at, what } = &change.gate else { return None };
     let (thing, provider) = (jobs::resource_label(pass, &change.address), &change.address.provider);
     let (reconcile, retry) =
@@ -242,7 +241,7 @@ fn until_wait(pass: &PassResult, change: &Change) -> Option<PendingWait> {
 }
 
 /// A certificate that is ordered later only, until when, and what it waits for. Another change that fails comes first.
-pub fn waiting_order<'a>(pass: &'a PassResult, name: &str) -> Option<(&'a Change, Timestamp, Wait)> {
+pub fn waiting_order<'a>(pass: &'a PassView, name: &str) -> Option<(&'a Change, Timestamp, Wait)> {
     let is_first = pass.errors.get(name).is_none_or(|known| known.change.is_order());
     pass.changes_of(name).filter(|change| is_first && change.is_order()).find_map(|change| match change.gate {
         Gate::Until { at, what } => Some((change, at, what)),
@@ -251,7 +250,7 @@ pub fn waiting_order<'a>(pass: &'a PassResult, name: &str) -> Option<(&'a Change
 }
 
 /// Whatever process placed the last order, its words, its code and the time of the next one are told.
-pub fn explain_order(pass: &PassResult, status: &mut ServiceStatus, (change, at, what): (&Change, Timestamp, Wait)) {
+pub fn explain_order(pass: &PassView, status: &mut ServiceStatus, (change, at, what): (&Change, Timestamp, Wait)) {
     let known = pass.failing.get(&change.address).map(|known| &known.error);
     let past = pass.past_failures.get(&status.name).filter(|(address, _)| *address == change.address);
     let words = known.map(|error| &error.message).or_else(|| past.map(|(_, why)| why));
@@ -276,7 +275,7 @@ pub fn explain_order(pass: &PassResult, status: &mut ServiceStatus, (change, at,
 }
 
 /// The code of the last order of a certificate, of which the ledger keeps how it ended.
-fn past_code(pass: &PassResult, certificate: &Address) -> Code {
+fn past_code(pass: &PassView, certificate: &Address) -> Code {
     let last = pass.facts.orders.iter().rev().find(|order| order.certificate == *certificate);
     match last.map(|order| (order.outcome, order.until)) {
         Some((Ordered::Failed, Some(_))) => LIMITED,
@@ -287,7 +286,7 @@ fn past_code(pass: &PassResult, certificate: &Address) -> Code {
 }
 
 /// A starting resource: of what changes need first, one that is not ready; else a present one that is not ready.
-fn readiness_wait(pass: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
+fn readiness_wait(pass: &PassView, row: &ServiceStatus) -> Option<PendingWait> {
     let mine = pass.changes_of(&row.name);
     let needs = mine.filter_map(|change| match &change.gate {
         Gate::After(needs) => Some(needs.as_slice()),
@@ -338,7 +337,7 @@ fn clock(span: Millis) -> String {
 }
 
 /// Why a build waits that would be one too many.
-pub(crate) fn builds_limit_text(pass: &PassResult) -> Text {
+pub(crate) fn builds_limit_text(pass: &PassView) -> Text {
     let n = pass.context.as_ref().map_or(0, |context| context.site.images.builds_per_hour);
     text!(n; "room for its build: an hour has 1, images.builds_per_hour", "room for its build: an hour has {n}, images.builds_per_hour")
 }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::builds::{BaseView, BuildView, FoundView, base_views};
 use super::{Head, find_row};
 use crate::accounts::Role;
-use crate::engine::PassResult;
+use crate::engine::PassView;
 use crate::engine::commands::Act;
 use crate::engine::commands::act::{ActArgs, VerbRow};
 use crate::engine::commands::builds::of_deployment;
@@ -41,7 +41,7 @@ struct DeploymentRow {
 }
 
 impl DeploymentRow {
-    fn new(pass: &PassResult, one: &Deployment, now: Timestamp, words: Words) -> Self {
+    fn new(pass: &PassView, one: &Deployment, now: Timestamp, words: Words) -> Self {
         let is_current = one.state == DeploymentState::Running || one.state.is_moving();
         Self {
             id: one.id,
@@ -166,7 +166,7 @@ struct DeploymentPage {
 async fn find<'p>(
     web: &Web,
     visitor: &RequestContext,
-    pass: &'p PassResult,
+    pass: &'p PassView,
     id: &str,
 ) -> Result<&'p Deployment, Response> {
     match deployments::find(pass, id) {
@@ -208,7 +208,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(id): Path<Str
     }))
 }
 
-fn facts(pass: &PassResult, one: &Deployment, now: Timestamp, words: Words) -> Vec<(String, String)> {
+fn facts(pass: &PassView, one: &Deployment, now: Timestamp, words: Words) -> Vec<(String, String)> {
     let mut rows = vec![(words.get("dep-began"), view_model::moment(one.began, now))];
     let built = if one.build_ended.is_some() { "dep-built-in" } else { "dep-building-for" };
     rows.extend(one.build_time(now).map(|time| (words.get(built), view_model::span(time))));

@@ -4,10 +4,10 @@ use super::{
     CURSOR, PAGE, ReadArg, ReadCall, ReadForm, ReadRow, ReadRun, ReadSchema, ReadShape, arg, command, page, read,
     reported, required, short, typed, usually,
 };
-use crate::engine::PassResult;
 use crate::engine::commands::CommandAnswer;
 use crate::engine::commands::instance_answers::{self as answers, LOG_LINES};
 use crate::engine::report::instances::{self, InstanceState, InstancesQuery};
+use crate::engine::report::pass_view::PassView;
 
 pub(super) const ROWS: &[&ReadRow] = &[&INSTANCES, &INSTANCE, &SCHEDULE, &INSTANCE_LOGS, &MANIFESTS];
 
@@ -92,7 +92,7 @@ static INSTANCES: ReadRow = ReadRow {
     )
 };
 
-fn list(call: &ReadCall<'_>, pass: &PassResult) -> CommandAnswer {
+fn list(call: &ReadCall<'_>, pass: &PassView) -> CommandAnswer {
     let of = query(call);
     if call.form == ReadForm::Text {
         return answers::list(pass, &of, call.args.flag("wide"), call.style);

@@ -17,8 +17,8 @@ pub use self::instances::INSTANCE;
 pub use self::services::{EVENTS, HISTORY, LOGS, PREVIEW, SERVICE, STATUS};
 use super::{CommandAnswer, CommandEnd};
 use crate::accounts::Role;
-use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::Handle;
+use crate::engine::report::pass_view::PassView;
 use amarre_core::plan::render::Style;
 
 /// Every read, in the order of the OpenAPI document.
@@ -127,7 +127,7 @@ pub enum ReadShape {
 #[derive(Debug, Clone, Copy)]
 pub enum ReadRun {
     /// Shows the last pass.
-    OfPass(fn(&ReadCall<'_>, &PassResult) -> CommandAnswer),
+    OfPass(fn(&ReadCall<'_>, &PassView) -> CommandAnswer),
     /// Asks the ledger, the loop or providers.
     Waits(for<'a> fn(&'a ReadCall<'a>) -> BoxFuture<'a, ReadResult>),
 }

@@ -7,13 +7,13 @@ use super::{
     arg, command, page, read, reported, reported_unless_stopping, required, typed,
 };
 use crate::accounts::Role;
-use crate::engine::PassResult;
 use crate::engine::commands::events::{self, EventsQuery};
 use crate::engine::commands::history::{self, HistoryQuery};
 use crate::engine::commands::logs::{self, LogsQuery};
 use crate::engine::commands::{self, CommandAnswer, PlanForm, explain, find_address, trace};
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report;
+use crate::engine::report::pass_view::PassView;
 use crate::engine::report::service_list::{self, ListQuery, Only};
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
 use crate::engine::report::subnets;
@@ -143,7 +143,7 @@ fn sort_words() -> Vec<String> {
     ["name", "since", "sync", "health"].into_iter().flat_map(|sort| [sort.to_owned(), format!("-{sort}")]).collect()
 }
 
-fn services(call: &ReadCall<'_>, pass: &PassResult) -> CommandAnswer {
+fn services(call: &ReadCall<'_>, pass: &PassView) -> CommandAnswer {
     let (only, args) = (only(call), &call.args);
     let is = |name: &str, is: &str| args.given(name).is_none_or(|asked| asked == is);
     let matches = |row: &ServiceStatus| {
@@ -200,7 +200,7 @@ async fn service(call: &ReadCall<'_>) -> ReadResult {
 }
 
 /// A program, and an account for some services, is not told which other services there are.
-fn no_service(call: &ReadCall<'_>, pass: &PassResult, name: &str) -> CommandAnswer {
+fn no_service(call: &ReadCall<'_>, pass: &PassView, name: &str) -> CommandAnswer {
     match call.form {
         ReadForm::Text if call.sees_all => find_address::no_service(pass, name),
         ReadForm::Text | ReadForm::Document => commands::no_such(&format!("there is no service {name}")),

@@ -1,31 +1,44 @@
 //! Values derived from a pass result, computed once, at first use. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
 use super::instances::{self, InstanceRow};
-use super::status;
 use super::status::ServiceStatus;
-use crate::engine::PassResult;
-use crate::engine::reconcile::settled;
+use super::{settled, status};
+use crate::engine::pass_result::PassResult;
 use amarre_core::model::{Address, Change, Kind};
 use amarre_core::plan::forecast::{self, Forecast};
 
-/// The values so far. A result is complete before anything is derived from it.
+/// A pass result with what reports derive from it. The result is complete before anything is derived.
 #[derive(Debug, Clone, Default)]
-pub struct Derived {
+pub struct PassView {
+    pass: PassResult,
     index: OnceLock<Index>,
     stuck: OnceLock<BTreeSet<Address>>,
-    services: OnceLock<BTreeMap<String, ServiceStatus>>,
+    statuses: OnceLock<BTreeMap<String, ServiceStatus>>,
     forecast: OnceLock<Option<Forecast>>,
     instances: OnceLock<Vec<InstanceRow>>,
 }
 
-impl Derived {
-    /// With the statuses, which the pass itself needed.
-    #[must_use]
-    pub fn with_statuses(self, services: BTreeMap<String, ServiceStatus>) -> Self {
-        Self { services: OnceLock::from(services), ..self }
+impl From<PassResult> for PassView {
+    fn from(pass: PassResult) -> Self {
+        Self { pass, ..Self::default() }
+    }
+}
+
+impl Deref for PassView {
+    type Target = PassResult;
+
+    fn deref(&self) -> &PassResult {
+        &self.pass
+    }
+}
+
+impl DerefMut for PassView {
+    fn deref_mut(&mut self) -> &mut PassResult {
+        &mut self.pass
     }
 }
 
@@ -62,7 +75,18 @@ impl Index {
     }
 }
 
-impl PassResult {
+impl PassView {
+    /// With the statuses, which the pass itself needed.
+    #[must_use]
+    pub fn with_statuses(self, statuses: BTreeMap<String, ServiceStatus>) -> Self {
+        Self { statuses: OnceLock::from(statuses), ..self }
+    }
+
+    /// Whether a change of the service is planned.
+    pub fn is_changing(&self, service: &str) -> bool {
+        self.changes_of(service).next().is_some()
+    }
+
     /// Whether a host of ours with this name is there and has no certificate.
     pub fn is_served_plain(&self, domain: &str) -> bool {
         self.index().plain.contains(domain)
@@ -103,12 +127,12 @@ impl PassResult {
 
     /// The blocked changes.
     pub fn blocked(&self) -> &BTreeSet<Address> {
-        self.derived.stuck.get_or_init(|| settled::blocked(self))
+        self.stuck.get_or_init(|| settled::blocked(self))
     }
 
     /// Every service, by name: the effective ones, and those that only the ledger knows.
     pub fn statuses(&self) -> &BTreeMap<String, ServiceStatus> {
-        self.derived.services.get_or_init(|| {
+        self.statuses.get_or_init(|| {
             let mut rows = status::before_waits(self);
             status::add_waits(self, &mut rows);
             rows
@@ -117,15 +141,15 @@ impl PassResult {
 
     /// The forecast of the plan; `None` before the first pass.
     pub fn forecast(&self) -> Option<&Forecast> {
-        self.derived.forecast.get_or_init(|| self.with_input(forecast::forecast)).as_ref()
+        self.forecast.get_or_init(|| self.with_input(forecast::forecast)).as_ref()
     }
 
     /// Every server at a cloud by name: those of manifests, and those that vendors list.
     pub fn instances(&self) -> &[InstanceRow] {
-        self.derived.instances.get_or_init(|| instances::rows(self))
+        self.instances.get_or_init(|| instances::rows(self))
     }
 
     fn index(&self) -> &Index {
-        self.derived.index.get_or_init(|| Index::new(self))
+        self.index.get_or_init(|| Index::new(self))
     }
 }
