@@ -11,7 +11,7 @@ use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation
 use amarre::providers::{ObserveQuery, Provider};
 use amarre::secret::{MarkKey, Secret};
 use amarre_core::model::{Address, Fields, Kind, ProviderId, Timestamp, Value};
-use amarre_core::plan::diff::compare;
+use amarre_core::plan::compare;
 use amarre_sim::npm::{Npm, NpmOptions, NpmVersion};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 use serde_json::{Value as Json, json};

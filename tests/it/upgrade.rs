@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amarre_core::model::{Facts, Kind, Timestamp, World};
-use amarre_core::plan::desired::expand::expand;
+use amarre_core::plan::expand::expand;
 
 use crate::corpus;
 use amarre_testkit::scene::Scene;

@@ -9,14 +9,24 @@
 //! | no  | yes | not ours| nothing |
 //! | –   | gap | –       | nothing at all: unknown is not missing |
 
-pub mod input;
-pub mod kept;
 pub mod look_time;
+pub mod input;
+pub mod left_alone;
+pub mod protection;
+pub mod compare;
+pub mod addressing;
+pub mod targets;
+pub mod exclusive;
+pub mod settling;
+pub mod indexes;
+pub mod expansion;
 pub mod desired;
 pub mod rollout;
 pub mod diff;
 pub mod safety;
+pub mod expand;
 pub mod forecast;
+pub mod kept;
 pub mod render;
 
 use crate::model::{Plan, Wants};
@@ -31,7 +41,7 @@ pub fn pass(input: &Input<'_>) -> (Wants, Plan) {
 
 /// Everything that the manifests want, and what else is kept for a while.
 pub fn wants(input: &Input<'_>) -> Wants {
-    let mut wants = desired::expand::expand(input);
+    let mut wants = expand::expand(input);
     wants.unused = safety::unused_certificates::kept_until(input, &wants);
     wants
 }
@@ -47,7 +57,7 @@ pub fn plan(input: &Input<'_>, wants: &Wants) -> Plan {
     safety::protect::hold_back(input, wants, &mut plan);
     safety::rights::hold_back(input, &mut plan);
     safety::builds::hold_back(input, &mut plan);
-    desired::certificate::limit_orders(input, &mut plan);
+    safety::order_limits::limit_orders(input, &mut plan);
     safety::signatures::hold_back(input, &mut plan);
     safety::mass_deletes::hold_back(input, &mut plan);
     plan

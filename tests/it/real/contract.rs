@@ -14,7 +14,7 @@ use amarre_core::model::{
     Address, Bundle, Change, Expect, Fields, Gate, Kind, ProviderId, Reason, ReasonCode, Rule, Seen, Text, Timestamp,
     Value, Verb,
 };
-use amarre_core::plan::diff::compare;
+use amarre_core::plan::compare;
 use amarre_core::resources::docker;
 use amarre_testkit::field_samples::samples_for;
 use futures_util::FutureExt;

@@ -11,7 +11,8 @@ use amarre_core::model::{
 use amarre_core::plan;
 use amarre_core::plan::input::Input;
 use amarre_core::plan::kept::{Digests, KeptPass};
-use amarre_core::plan::safety::{lint, mass_deletes, settling};
+use amarre_core::plan::safety::{lint, mass_deletes};
+use amarre_core::plan::settling;
 
 use crate::dangers;
 use crate::scene::{Scene, schemas};
@@ -246,10 +247,10 @@ pub fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
         let known = facts.applied.get(address);
         let same = known.is_some_and(|known| {
             let its = known.vendor_id == seen.vendor_id && known.service == want.service;
-            its && plan::diff::compare::is_applied(&want.fields, view, &known.fields)
+            its && plan::compare::is_applied(&want.fields, view, &known.fields)
         });
         if !same {
-            let fields = plan::diff::compare::learned(&want.fields, view, &seen.fields);
+            let fields = plan::compare::learned(&want.fields, view, &seen.fields);
             let row = Applied { service: want.service.clone(), vendor_id: seen.vendor_id.clone(), fields };
             if let Some(subnet) = row.fields.text("subnet").and_then(|subnet| subnet.parse().ok()) {
                 facts.leases.insert(address.clone(), subnet);

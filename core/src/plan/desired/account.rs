@@ -4,19 +4,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expand::Expansion;
 use crate::model::address::generations;
 use crate::model::pool::{
-    self, Between, Pool, PoolFacts, account_address, account_id, machine_address, machine_of, provider, sign_in_secret,
+    Between, Pool, PoolFacts, account_address, account_id, machine_address, machine_of, provider, sign_in_secret,
 };
-use crate::model::reservations::{self, PoolMachine, Reservation, ReservationState, number_of};
-use crate::model::{Address, Fields, Kind, Need, Timestamp, Value};
-use crate::plan::diff::decide::is_left_alone;
+use crate::model::reservations::{PoolMachine, Reservation, ReservationState, number_of};
+use crate::model::{Address, Fields, Kind, Need, Timestamp, Value, pool, reservations};
+use crate::plan::expansion::Expansion;
 use crate::plan::input::Input;
-use crate::plan::safety::protect;
+use crate::plan::left_alone::is_left_alone;
+use crate::plan::protection;
 
 /// Wants an account for each machine of each reservation.
-pub(super) fn expand(expansion: &mut Expansion<'_>, pool: &Pool) {
+pub fn expand(expansion: &mut Expansion<'_>, pool: &Pool) {
     let input = expansion.input;
     let name = &expansion.service.name;
     let Some(facts) = input.facts.pools.get(name) else { return };
@@ -91,7 +91,7 @@ pub fn after_look(input: &Input<'_>) -> Vec<(String, Reservation)> {
         let facts = input.facts.pools.get(name).cloned().unwrap_or_default();
         let mut all = facts.reservations.clone();
         // A pool that is left alone, or whose manifest is gone, ends what is over, and gives nothing out.
-        let is_left = is_left_alone(input, name) || protect::is_reported(input, name);
+        let is_left = is_left_alone(input, name) || protection::is_reported(input, name);
         let mut machines = Vec::new();
         if let Some(pool) = pools.get(name) {
             recover(input, name, pool, &facts, &mut all);

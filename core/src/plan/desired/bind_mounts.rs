@@ -11,23 +11,20 @@
 //! Containers that are there are never touched for it. But Docker follows links whenever it starts a container, also one that
 //! restarts by itself: where a container can put a link, no look before its creation says where it will lead.
 
-mod all_mounts;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use all_mounts::AllMounts;
-
-use super::expand::Expansion;
 use super::{foreign_use, mounts, reused_names};
 use crate::model::address::generations;
 use crate::model::folders::{Lead, Lost, TIME_ZONE, is_strictly_below, is_within, normal};
-use crate::model::service::{Container, Volume};
-use crate::model::{Address, Arg, Code, Fields, Hint, Kind, ProviderId, Refusal, Service, Text, Value};
+use crate::model::{Address, Arg, Code, Fields, Hint, Kind, ProviderId, Refusal, Service, Text};
+use crate::plan::expansion::Expansion;
+use crate::plan::indexes::all_mounts::{AllMounts, above};
+use crate::plan::indexes::host_folders;
+use crate::plan::indexes::host_folders::HostFolder;
 use crate::plan::input::Input;
 use crate::resources::docker;
-use crate::resources::docker::{MountKind, MountSpec, MountedData};
+use crate::resources::docker::MountKind;
 use crate::text;
-use all_mounts::above;
 
 /// What containers mount of every host and what tells nothing: time zones, names, certificates of authorities, the
 /// kernel's own folders. Docker's socket has a word of the policy.
@@ -48,27 +45,6 @@ const COMMON: [&str; 13] = [
 ];
 /// Where sockets of engines lie; a container that mounts one has the host.
 const SOCKET_FOLDERS: [&str; 2] = ["/run", "/var/run"];
-
-/// A folder or file of the host that a container mounts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HostFolder {
-    /// As it is asked for.
-    pub path: String,
-    /// The volume that is made of it.
-    pub volume: Option<String>,
-    /// The container may write there.
-    pub is_written: bool,
-}
-
-impl HostFolder {
-    fn shown(&self) -> Text {
-        let path = &self.path;
-        match &self.volume {
-            Some(volume) => text!("volume {volume}, which is {path},", volume, path),
-            None => text!("the bind of {path}", path),
-        }
-    }
-}
 
 /// All that must be known of one container to judge what it mounts, but where the folders lead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,11 +67,11 @@ impl Check {
     pub fn of(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Self> {
         let input = all_mounts.input;
         let host = input.site.host_of(service)?;
-        let folders = folders(input, service, &base.provider, fields);
+        let folders = host_folders::folders(input, service, &base.provider, fields);
         if folders.is_empty() {
             return None;
         }
-        let mut roots = roots(input, &host.data, service);
+        let mut roots = host_folders::roots(input, &host.data, service);
         // A container that writes above a root can put a link in its place.
         roots.retain(|root| !all_mounts.has_root_above(&base.provider, root));
         Some(Self {
@@ -271,16 +247,10 @@ pub fn is_any_barred(all_mounts: &AllMounts<'_>, service: &Service) -> bool {
     let Some(host) = all_mounts.input.site.host_of(service) else { return false };
     service.containers.iter().any(|(key, container)| {
         let base = Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
-        let fields = of_manifest(service, container);
+        let fields = host_folders::of_manifest(service, container);
         let is_new_risk = || unproven(all_mounts, service, &base, &fields).is_some_and(|above| !above.is_known);
         of_service(all_mounts, service, &base, &fields).is_some() || is_new_risk()
     })
-}
-
-/// The mounts of a container as its manifest says them.
-pub fn of_manifest(service: &Service, container: &Container) -> Fields {
-    let mounts = container.mounts.iter().filter_map(|mount| mounts::mount_text(service, mount));
-    Fields::default().with("mounts", Value::texts(mounts))
 }
 
 fn of_service(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
@@ -352,43 +322,6 @@ pub(crate) fn is_common(path: &str) -> bool {
     is_socket || path == "/" || COMMON.iter().any(|common| is_within(path, common))
 }
 
-/// Folders below which a service may mount.
-fn roots(input: &Input<'_>, data: &str, service: &Service) -> BTreeSet<String> {
-    let of = |name: &str| input.site.policy.host_roots(data, name);
-    of(&service.name).into_iter().chain(of(service.data_name())).map(|root| normal(&root)).collect()
-}
-
-/// The folders of the host among a container's mounts, those of volumes that are made of one too.
-pub fn folders(input: &Input<'_>, service: &Service, provider: &ProviderId, fields: &Fields) -> Vec<HostFolder> {
-    let folder = |mount: MountSpec<'_>| {
-        let (path, volume) = match mount.data()? {
-            MountedData::Path(path) => (normal(path), None),
-            MountedData::Volume(name) => (device(input, service, provider, name)?, Some(name.to_owned())),
-        };
-        Some(HostFolder { path, volume, is_written: !mount.is_read_only })
-    };
-    let folders: BTreeSet<HostFolder> = docker::mounts(fields).filter_map(folder).collect();
-    folders.into_iter().collect()
-}
-
-/// The folder of which a volume is made, as it is there or as the manifest says. One that is not ours is the operator's.
-pub(crate) fn device(input: &Input<'_>, service: &Service, provider: &ProviderId, name: &str) -> Option<String> {
-    let address = Address::new(provider.clone(), Kind::Volume, name);
-    let option = |options: &BTreeMap<String, String>| {
-        let of = |key: &str| options.get(key).map_or("", String::as_str);
-        let is_bind = of("o").split(',').any(|word| matches!(word.trim(), "bind" | "rbind"));
-        let is_plain = matches!(of("type"), "none" | "bind");
-        (of("device").starts_with('/') && (is_bind || is_plain)).then(|| normal(of("device")))
-    };
-    if let Some(seen) = input.world.seen.get(&address) {
-        let entries = seen.fields.get("options").and_then(Value::entries).into_iter().flatten();
-        let texts = entries.filter_map(|(key, value)| Some((key.clone(), value.as_text()?.to_owned()))).collect();
-        return option(&texts).filter(|_| seen.owner.is_ours());
-    }
-    let is_it = |(key, said): &(&String, &Volume)| !said.is_external && service.volume_name(key) == name;
-    service.volumes.iter().find(is_it).and_then(|(_, said)| option(&said.options))
-}
-
 /// A folder that a container could put a link in the way of.
 struct Above {
     folder: HostFolder,
@@ -427,7 +360,7 @@ impl Above {
 /// A mount below a folder that any container of ours could ever write to, and a mount to write above another one.
 fn unproven(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Above> {
     let (input, provider) = (all_mounts.input, &base.provider);
-    let own = folders(input, service, provider, fields);
+    let own = host_folders::folders(input, service, provider, fields);
     if input.site.policy.follow_links || own.is_empty() {
         return None;
     }
@@ -441,7 +374,7 @@ fn unproven(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, field
         let own = own.iter().map(|folder| folder.path.as_str()).filter(|path| is_strictly_below(path, folder));
         all_mounts.first_below(provider, folder).into_iter().chain(own).min().map(str::to_owned)
     };
-    let before = before(input, base).flat_map(|fields| folders(input, service, provider, fields));
+    let before = before(input, base).flat_map(|fields| host_folders::folders(input, service, provider, fields));
     let before: BTreeSet<String> = before.map(|folder| folder.path).collect();
     let found = own.iter().filter_map(|folder| {
         let written = above(&folder.path).find(is_written).map(str::to_owned);
@@ -461,12 +394,6 @@ pub(crate) fn before<'a>(input: &'a Input<'_>, base: &'a Address) -> impl Iterat
     seen.chain(applied).chain(good)
 }
 
-/// The binds of a container.
-fn binds(fields: &Fields) -> impl Iterator<Item = HostFolder> {
-    let binds = docker::mounts(fields).filter(|mount| mount.kind == MountKind::Bind);
-    binds.map(|mount| HostFolder { path: normal(mount.source), volume: None, is_written: !mount.is_read_only })
-}
-
 /// The folders that containers of ours on an engine can write to now, each with whether anything is seen in it: what is
 /// remembered for good.
 pub fn written(input: &Input<'_>) -> BTreeMap<(ProviderId, String), bool> {
@@ -481,8 +408,8 @@ pub fn written(input: &Input<'_>) -> BTreeMap<(ProviderId, String), bool> {
     for (address, service, fields) in seen.chain(applied).filter(|(address, _, _)| address.kind == Kind::Container) {
         let service = service.and_then(|name| input.services.get(name));
         let folders = match service {
-            Some(service) => folders(input, service, &address.provider, fields),
-            None => binds(fields).collect(),
+            Some(service) => host_folders::folders(input, service, &address.provider, fields),
+            None => host_folders::binds(fields).collect(),
         };
         let provider = &address.provider;
         for HostFolder { path, .. } in folders.into_iter().filter(|folder| folder.is_written) {

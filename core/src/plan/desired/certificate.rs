@@ -1,4 +1,4 @@
-//! Which certificate a host has whose manifest asks for one by Let's Encrypt, and when one may be asked for. Pure.
+//! Which certificate a host has whose manifest asks for one by Let's Encrypt. Pure.
 //!
 //! | there is, in its NPM | the host has |
 //! |---|---|
@@ -11,51 +11,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expand::Expansion;
-use crate::model::plan::{Impact, LOADED, RENEWED, Wait};
+use super::certificate_orders;
+use super::certificate_orders::Orders;
+use crate::model::plan::{Impact, LOADED, RENEWED};
 use crate::model::service::LetsEncrypt;
 use crate::model::site::{Challenge, is_below};
-use crate::model::world::{Order, Ordered, Port80};
+use crate::model::world::{Order, Ordered};
 use crate::model::{
-    Address, Arg, Change, Code, Expect, Fields, Gate, Hint, Kind, Millis, Need, Origin, Plan, ProviderId, Reason,
-    ReasonCode, Refusal, Seen, Text, Timestamp, Value, Verb, Want, Wants,
+    Address, Arg, Change, Code, Expect, Fields, Gate, Hint, Kind, Millis, Need, Origin, ProviderId, Reason, ReasonCode,
+    Refusal, Seen, Text, Timestamp, Value, Verb, Want, Wants,
 };
-use crate::plan::diff::decide::is_left_alone;
+use crate::plan::expansion::Expansion;
 use crate::plan::input::Input;
+use crate::plan::left_alone::is_left_alone;
 use crate::text;
 
-/// Of a certificate by Let's Encrypt (its default profile; NPM renews 30 days before).
-const LIFETIME: Millis = Millis::minutes(90 * 24 * 60);
 /// One that nobody renews is not taken for a new host in its last days.
 const LASTS: Millis = Millis::minutes(14 * 24 * 60);
 /// An order that takes longer does not come: NPM's own proxy waits for a quarter of an hour.
 const ORDER_TAKES: Millis = Millis::minutes(16);
 /// NPM renews from then on, every hour.
 const RENEWED_BEFORE: Millis = Millis::minutes(30 * 24 * 60);
-/// After a first failure, and after one more for each; then it is a day. In no 24 hours more than three fail: Let's Encrypt
-/// counts them, and each takes hosts off line for a moment.
-const PAUSES: [Millis; 2] = [Millis::minutes(15), Millis::minutes(4 * 60)];
-/// After an order that did not reach Let's Encrypt, doubled for each more.
-const SOON: Millis = Millis::minutes(1);
-const HOUR: Millis = Millis::minutes(60);
-const DAY: Millis = Millis::minutes(24 * 60);
-const WEEK: Millis = Millis::minutes(7 * 24 * 60);
-
-/// Let's Encrypt's limits (letsencrypt.org/docs/rate-limits), of which Amarre leaves one try to people.
-#[derive(Debug, Clone, Copy)]
-struct Limit {
-    most: usize,
-    within: Millis,
-}
-
-/// Failed validations of a name.
-const FAILURES: Limit = Limit { most: 5, within: Millis::minutes(60) };
-/// Certificates for the very same names.
-const DUPLICATES: Limit = Limit { most: 5, within: WEEK };
-/// Certificates below one registered domain.
-const BELOW_DOMAIN: Limit = Limit { most: 50, within: WEEK };
-/// Orders of an account.
-const ORDERS: Limit = Limit { most: 300, within: Millis::minutes(3 * 60) };
 
 /// The front of a host: for which names a certificate is looked for.
 pub struct CertificateNames<'a> {
@@ -149,36 +125,14 @@ pub fn in_words(certificate: &Fields, now: Timestamp) -> Text {
 fn asked_for(input: &Input<'_>, front: &CertificateNames<'_>, asked: LetsEncrypt) -> Address {
     let name = |name: &'_ String| if asked.wildcard { wildcard_for(input, name) } else { name.clone() };
     let names: Vec<String> = front.domains.iter().map(name).collect();
-    of_names(front.npm, names.iter().map(String::as_str).collect())
+    certificate_orders::of_names(front.npm, names.iter().map(String::as_str).collect())
 }
 
 /// `*` and what lies above a name; a zone's own name stays itself.
 fn wildcard_for(input: &Input<'_>, name: &str) -> String {
-    let zone = registered(input, name);
+    let zone = certificate_orders::registered(input, name);
     let above = name.split_once('.').map(|(_, above)| above).filter(|above| is_below(above, &zone));
     above.map_or_else(|| name.to_owned(), |above| format!("*.{above}"))
-}
-
-/// The registered domain of a name: its zone, as far as that is known; else its last two labels, which may be more than
-/// one registered and so allows less.
-fn registered(input: &Input<'_>, name: &str) -> String {
-    let name = name.trim_start_matches("*.");
-    let zone = input.site.dns_provider(name).and_then(|provider| input.world.zone_of(provider, name));
-    let last_two = || {
-        let labels: Vec<&str> = name.rsplit('.').take(2).collect();
-        labels.into_iter().rev().collect::<Vec<_>>().join(".")
-    };
-    zone.map_or_else(last_two, str::to_owned)
-}
-
-fn of_names(npm: &ProviderId, names: Vec<&str>) -> Address {
-    let names: BTreeSet<&str> = names.into_iter().collect();
-    Address::new(npm.clone(), Kind::Certificate, &names.into_iter().collect::<Vec<_>>().join(", "))
-}
-
-/// The names in a certificate's address.
-fn names(certificate: &Address) -> Vec<&str> {
-    certificate.name.split(", ").collect()
 }
 
 /// Whether a record in the DNS is to show that the names are ours.
@@ -196,7 +150,7 @@ fn ask_for(expansion: &mut Expansion<'_>, front: &CertificateNames<'_>, asked: L
     let first = needs.iter().filter(|need| !is_record(need)).cloned();
     let first = first.chain(records.cloned().map(Need::ready)).collect();
     let fields = Fields::default()
-        .with("domains", Value::texts(names(&address)))
+        .with("domains", Value::texts(certificate_orders::names(&address)))
         .with("provider", Value::text("letsencrypt"))
         .with("challenge", Value::text(if by_record { "dns" } else { "http" }));
     if is_being_issued(expansion.input, &address) {
@@ -289,7 +243,9 @@ pub fn overdue(input: &Input<'_>, wants: &Wants) -> Vec<Change> {
     // What was issued a moment ago may not be shown yet. Most looks find none due, and count no orders.
     let is_fresh = |address: &Address| {
         let orders = Orders::known(input);
-        orders.of(address).any(|order| orders.may_be_issued(order) && input.now.is_before(order.at + DAY))
+        orders
+            .of(address)
+            .any(|order| orders.may_be_issued(order) && input.now.is_before(order.at + certificate_orders::DAY))
     };
     let renewal = |(address, want): (&Address, &Want)| {
         let seen = input.world.seen.get(address)?;
@@ -317,7 +273,7 @@ pub fn overdue(input: &Input<'_>, wants: &Wants) -> Vec<Change> {
 
 /// `1 day left`.
 fn days_left(left: Millis) -> Text {
-    match left.0.div_euclid(DAY.0) {
+    match left.0.div_euclid(certificate_orders::DAY.0) {
         ..=-1 => text!("has ended"),
         n => text!(n; "1 day left", "{n} days left"),
     }
@@ -325,7 +281,7 @@ fn days_left(left: Millis) -> Text {
 
 /// Our hosts that have one of a certificate's names and are on: NPM takes these off line while it asks.
 pub fn hosts_of<'a>(input: &Input<'a>, certificate: &Address) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
-    let names: BTreeSet<String> = names(certificate).into_iter().map(str::to_owned).collect();
+    let names: BTreeSet<String> = certificate_orders::names(certificate).into_iter().map(str::to_owned).collect();
     let npm = certificate.provider.clone();
     input.world.seen.iter().filter(move |(address, seen)| {
         address.provider == npm
@@ -334,262 +290,6 @@ pub fn hosts_of<'a>(input: &Input<'a>, certificate: &Address) -> impl Iterator<I
             && seen.fields.flag("enabled") != Some(false)
             && seen.fields.strings("domains").iter().any(|domain| names.contains(*domain))
     })
-}
-
-/// Lets no more be asked for than Let's Encrypt would give, and nothing that could not be used.
-pub fn limit_orders(input: &Input<'_>, plan: &mut Plan) {
-    // Most plans ask for none.
-    if !plan.changes.iter().any(Change::is_order) {
-        return;
-    }
-    let idle = without_use(plan);
-    let is_new = |change: &&mut Change| change.is_order() && matches!(change.verb, Verb::Create(_));
-    for change in plan.changes.iter_mut().filter(is_new).filter(|change| change.refusal().is_none()) {
-        if let Some(refusal) = account(input, change).or_else(|| idle.get(&change.address).cloned()) {
-            change.gate = Gate::Held(refusal);
-        }
-    }
-    let is_asked = |change: &Change| change.is_now() && change.is_order();
-    let mut orders = Orders::known(input);
-    for change in plan.changes.iter_mut().filter(|change| is_asked(change)) {
-        let door = port_80(input, change);
-        if let Some(refusal) = port_80_is_not_npm(change, door) {
-            change.gate = Gate::Held(refusal);
-            continue;
-        }
-        let behind = door.and_then(|_| orders.hourly(&change.address)).map(|at| (at, Wait::Order));
-        match last_of([orders.wait(&change.address), behind]) {
-            Some((at, what)) => {
-                change.gate = Gate::Until { at, what };
-                plan.next_look = Some(plan.next_look.map_or(at, |known| known.min(at)));
-            }
-            None => orders.spend(&change.address),
-        }
-    }
-}
-
-/// The wait that ends last.
-fn last_of<const N: usize>(waits: [Option<(Timestamp, Wait)>; N]) -> Option<(Timestamp, Wait)> {
-    waits.into_iter().flatten().max_by_key(|(at, _)| *at)
-}
-
-/// Why Let's Encrypt would not take the account with which an NPM asks.
-fn account(input: &Input<'_>, change: &Change) -> Option<Refusal> {
-    let name = change.address.provider.short_name();
-    // A simulated authority takes everybody.
-    let is_real = |_: &&String| !input.site.simulated.contains(&change.address.provider);
-    let identity = input.world.mail_refused.get(&change.address.provider).filter(is_real)?;
-    let why = text!("Let's Encrypt refuses the e-mail address {identity} of NPM {name}'s account", identity, name);
-    let key = format!("`npm.{name}.identity`");
-    let way = text!("in NPM, Users, {identity}, set an address that receives mail, then {key}", identity, key);
-    Some(not_asked_for(&change.address.name, Code::A0252, why, vec![Hint::text(way)]))
-}
-
-/// Certificates of which every host is refused: whatever they were asked for, nothing would have them.
-fn without_use(plan: &Plan) -> BTreeMap<Address, Refusal> {
-    let mut refused: BTreeMap<Address, Option<Refusal>> = BTreeMap::new();
-    for host in &plan.changes {
-        let (Verb::Create(fields) | Verb::Update(fields)) = &host.verb else { continue };
-        let Some(name) = fields.text("certificate") else { continue };
-        let certificate = Address::new(host.address.provider.clone(), Kind::Certificate, name);
-        let why = || text!("{kind} {name} is refused", kind = host.address.kind, name = &host.address.name);
-        let refusal = host.refusal().map(|refusal| not_asked_for(name, refusal.code, why(), Vec::new()));
-        refused.entry(certificate).and_modify(|known| *known = known.take().and(refusal.clone())).or_insert(refusal);
-    }
-    refused.into_iter().filter_map(|(certificate, refusal)| Some((certificate, refusal?))).collect()
-}
-
-/// Who answers on port 80 by the names of a certificate, where that is not NPM.
-fn port_80<'a>(input: &Input<'a>, change: &Change) -> Option<&'a Port80> {
-    let is_by_http = matches!(&change.verb, Verb::Create(fields) if fields.text("challenge") == Some("http"));
-    let doors = names(&change.address).into_iter().filter_map(|name| input.world.port80.get(name));
-    doors.filter(|door| is_by_http && **door != Port80::Npm).max()
-}
-
-/// Whom Let's Encrypt would not find by a name, or who would answer in NPM's place.
-fn port_80_is_not_npm(change: &Change, door: Option<&Port80>) -> Option<Refusal> {
-    let (code, why, first) = match door? {
-        Port80::Npm | Port80::Silent(_) => return None,
-        Port80::Other(what) => (
-            Code::A0806,
-            text!("on port 80, {what}, not NPM", what),
-            text!("port 80 of this address must lead to NPM: Let's Encrypt asks there"),
-        ),
-        Port80::Elsewhere(what) => (
-            Code::A0809,
-            Text::from(what),
-            text!("each name of a certificate must lead to this host: Let's Encrypt looks it up and asks there"),
-        ),
-    };
-    let way = text!("if it does, seen from the Internet, set `certificates.port80: assume`; or use `challenge: dns`");
-    Some(not_asked_for(&change.address.name, code, why, vec![Hint::text(first), Hint::text(way)]))
-}
-
-/// Why no certificate of this name is asked for.
-fn not_asked_for(name: &str, code: Code, why: Text, hints: Vec<Hint>) -> Refusal {
-    let message = text!("certificate {name} is not asked for: {why}", name, why);
-    Refusal { code, message, found: Vec::new(), hints }
-}
-
-/// When a certificate may be asked for, where that is not now, and why.
-pub fn waits(input: &Input<'_>, certificate: &Address) -> Option<(Timestamp, Wait)> {
-    Orders::known(input).wait(certificate)
-}
-
-/// What Let's Encrypt would still give below one registered domain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderBudget {
-    /// `example.org`.
-    pub domain: String,
-    /// Certificates that may still be asked for within the week.
-    pub left: usize,
-    /// Of so many.
-    pub of: usize,
-}
-
-/// Of each domain below which there are certificates by Let's Encrypt, or some were asked for within the week.
-pub fn budgets(input: &Input<'_>) -> Vec<OrderBudget> {
-    let orders = Orders::known(input);
-    let seen =
-        input.world.seen.iter().filter(|(address, seen)| address.kind == Kind::Certificate && is_renewed(&seen.fields));
-    let of_seen = seen.flat_map(|(_, seen)| seen.fields.strings("domains"));
-    let of_orders = orders.all.iter().flat_map(|order| names(&order.certificate));
-    let domains: BTreeSet<String> = of_seen.chain(of_orders).map(|name| registered(input, name)).collect();
-    let budget = |domain: String| OrderBudget { left: orders.left(&domain), domain, of: BELOW_DOMAIN.most };
-    domains.into_iter().map(budget).collect()
-}
-
-/// How many certificates may be asked for this week below the registered domain of one.
-pub fn orders_left(input: &Input<'_>, certificate: &Address) -> usize {
-    let orders = Orders::known(input);
-    names(certificate).into_iter().map(|name| orders.left(&registered(input, name))).min().unwrap_or(BELOW_DOMAIN.most)
-}
-
-/// What was asked for of late.
-struct Orders<'a> {
-    input: &'a Input<'a>,
-    all: Vec<Order>,
-}
-
-impl<'a> Orders<'a> {
-    /// What the ledger knows, and what is seen of others and of a ledger that was lost.
-    fn known(input: &'a Input<'a>) -> Self {
-        let mut all: Vec<Order> = input.facts.orders.clone();
-        for (address, seen) in input.world.seen.iter().filter(|(address, _)| address.kind == Kind::Certificate) {
-            let Some(ends) = ends(&seen.fields).filter(|_| is_renewed(&seen.fields)) else { continue };
-            let (at, outcome) = (Timestamp(ends.0 - LIFETIME.0), Ordered::Issued);
-            let certificate = of_names(&address.provider, seen.fields.strings("domains"));
-            let is_it = |order: &Order| order.certificate == certificate && order.outcome == Ordered::Issued;
-            if !all.iter().any(is_it) && input.now.is_before(at + WEEK) {
-                all.push(Order { certificate, at, outcome, code: None, until: None, forgiven: false });
-            }
-        }
-        Self { input, all }
-    }
-
-    /// When this one may be asked for, and why not now; `None`: now.
-    fn wait(&self, certificate: &Address) -> Option<(Timestamp, Wait)> {
-        let each = names(certificate).into_iter().flat_map(|name| {
-            let is_of = move |order: &&Order| names(&order.certificate).contains(&name);
-            let failed = self.all.iter().filter(|order| may_have_failed(order)).filter(is_of);
-            [
-                self.over(FAILURES, failed),
-                self.over(BELOW_DOMAIN, self.below(&registered(self.input, name)).into_iter()),
-            ]
-        });
-        let is_same = |order: &&Order| self.may_be_issued(order);
-        // Never two orders for one set: a list may be older than the certificate.
-        let settling = Kind::Certificate.traits().settling;
-        let left = self.of(certificate).filter(is_same).map(|order| self.input.now.not_later(order.at));
-        let last = left.map(|left| settling.until(left)).max();
-        let last = last.filter(|shows| self.input.now.is_before(*shows));
-        let same = self.over(DUPLICATES, self.of(certificate).filter(is_same));
-        let slot = self.all.iter().filter(|order| order.outcome != Ordered::NotPlaced);
-        // What Let's Encrypt said holds whoever asks.
-        let said = self.of(certificate).filter_map(|order| Some(order.until?.min(order.at + WEEK))).max();
-        let said = said.filter(|until| self.input.now.is_before(*until));
-        let budget = each.chain([same, self.over(ORDERS, slot), said]).flatten().max();
-        last_of([
-            budget.map(|at| (at, Wait::Budget)),
-            last.map(|at| (at, Wait::Settle)),
-            self.pause(certificate).map(|at| (at, Wait::Order)),
-        ])
-    }
-
-    /// The next try of one of which nobody here can tell whether it will succeed.
-    fn hourly(&self, certificate: &Address) -> Option<Timestamp> {
-        let failed = self.of(certificate).filter(|order| may_have_failed(order) && !order.forgiven);
-        let next = failed.map(|order| self.input.now.not_later(order.at) + FAILURES.within).max();
-        next.filter(|next| self.input.now.is_before(*next))
-    }
-
-    /// One of unknown end was not issued where none is seen after a while: NPM has a row of each.
-    fn may_be_issued(&self, order: &Order) -> bool {
-        match order.outcome {
-            Ordered::Issued => true,
-            Ordered::Unknown => self.input.now.is_before(order.at + FAILURES.within),
-            Ordered::Failed | Ordered::NotPlaced => false,
-        }
-    }
-
-    /// One that fails again and again is asked for ever more seldom, whichever command asks: until a person has had it
-    /// tried again.
-    fn pause(&self, certificate: &Address) -> Option<Timestamp> {
-        let own = self.all.iter().rev().filter(|order| order.certificate == *certificate);
-        let failed: Vec<&Order> = own.take_while(|order| order.outcome != Ordered::Issued && !order.forgiven).collect();
-        let last = failed.first()?;
-        let is_placed = |order: &&&Order| order.outcome != Ordered::NotPlaced;
-        let alike = failed.iter().take_while(|order| is_placed(order) == is_placed(&last)).count();
-        let pause = if is_placed(&last) {
-            PAUSES.get(alike - 1).copied().unwrap_or(DAY)
-        } else {
-            let doubled = u32::try_from(alike - 1).unwrap_or(u32::MAX).min(10);
-            Millis(SOON.0.saturating_mul(1 << doubled).min(HOUR.0))
-        };
-        let until = self.input.now.not_later(last.at) + pause;
-        self.input.now.is_before(until).then_some(until)
-    }
-
-    fn of(&self, certificate: &Address) -> impl Iterator<Item = &Order> {
-        self.all.iter().filter(move |order| order.certificate == *certificate)
-    }
-
-    fn spend(&mut self, certificate: &Address) {
-        let (certificate, at) = (certificate.clone(), self.input.now.exact());
-        self.all.push(Order { certificate, at, outcome: Ordered::Unknown, code: None, until: None, forgiven: false });
-    }
-
-    /// What counts below a registered domain.
-    fn below(&self, domain: &str) -> Vec<&Order> {
-        let counts = |order: &&Order| {
-            let is_below = || names(&order.certificate).into_iter().any(|name| registered(self.input, name) == domain);
-            self.may_be_issued(order) && self.input.now.is_before(order.at + WEEK) && is_below()
-        };
-        self.all.iter().filter(counts).collect()
-    }
-
-    /// What is left of that.
-    fn left(&self, domain: &str) -> usize {
-        BELOW_DOMAIN.most.saturating_sub(self.below(domain).len())
-    }
-
-    /// When a limit lets one more pass, one try left to people.
-    fn over<'o>(&self, limit: Limit, orders: impl Iterator<Item = &'o Order>) -> Option<Timestamp> {
-        // What a clock that was put back left in the future was asked for now, at the latest.
-        let mut times: Vec<Timestamp> = orders.map(|order| self.input.now.not_later(order.at)).collect();
-        times.sort();
-        let oldest = times.len().checked_sub(limit.most - 1).and_then(|at| times.get(at))?;
-        let free = *oldest + limit.within;
-        self.input.now.is_before(free).then_some(free)
-    }
-}
-
-/// Whether Let's Encrypt counts a failed try.
-fn may_have_failed(order: &Order) -> bool {
-    match order.outcome {
-        Ordered::Failed | Ordered::Unknown => true,
-        Ordered::Issued | Ordered::NotPlaced => false,
-    }
 }
 
 #[cfg(test)]

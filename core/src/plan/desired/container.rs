@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expand::{Expansion, Home};
-use super::joined_network;
-use super::mounts;
+use super::{joined_network, mounts};
 use crate::model::pool::{Between, TURN, turn};
 use crate::model::service::{Container, ContainerNetwork, EnvValue, Port};
 use crate::model::{Address, Code, Fields, Hint, Kind, Refusal, Value};
-use crate::plan::rollout::Rollout;
+use crate::plan::expansion::{Expansion, Home};
 use crate::resources::docker::{ContainerPort, HealthcheckSpec, PortSpec};
 use crate::text;
 
@@ -31,7 +29,12 @@ pub struct ContainerSlot<'a> {
     pub home: &'a Home,
 }
 
-pub fn fields(expansion: &Expansion<'_>, slot: ContainerSlot<'_>, others: &BTreeMap<String, Rollout>) -> Fields {
+/// Every field; `in_force` answers which instance of a sibling is in force.
+pub fn fields(
+    expansion: &Expansion<'_>,
+    slot: ContainerSlot<'_>,
+    in_force: impl Fn(&str) -> Option<Address>,
+) -> Fields {
     let ContainerSlot { container, home, .. } = slot;
     let image = image_reference(&container.image);
     let image_address = Address::new(expansion.host.docker.clone(), Kind::Image, &image);
@@ -43,7 +46,7 @@ pub fn fields(expansion: &Expansion<'_>, slot: ContainerSlot<'_>, others: &BTree
         .with("restart", Value::text(&container.restart))
         .with("running", Value::Bool(true));
     set_network(expansion, slot, &mut fields);
-    set_siblings(container, others, &mut fields);
+    set_siblings(container, in_force, &mut fields);
     fields.extend(container.settings.iter().map(|(name, value)| (name.clone().into(), fill_value(value, home))));
     let texts = |list: &Vec<String>| Value::texts(list.iter().map(|text| fill(text, home)));
     if let Some(command) = &container.command {
@@ -134,8 +137,8 @@ fn aliases(expansion: &Expansion<'_>, key: &str, container: &Container) -> Value
 }
 
 /// For which instances of its siblings it is made: those whose namespaces it shares, and those that it follows.
-fn set_siblings(container: &Container, others: &BTreeMap<String, Rollout>, fields: &mut Fields) {
-    let instance_of = |other: &String| Some(Value::output(others.get(other)?.effective.clone(), "id"));
+fn set_siblings(container: &Container, in_force: impl Fn(&str) -> Option<Address>, fields: &mut Fields) {
+    let instance_of = |other: &String| Some(Value::output(in_force(other)?, "id"));
     if let ContainerNetwork::Of(other) = &container.network_mode {
         fields.extend(instance_of(other).map(|instance| ("network_of".into(), instance)));
     }

@@ -15,12 +15,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::bind_mounts::{AllMounts, is_common, others};
-use super::{bind_mounts, mounts};
+use super::bind_mounts;
+use super::bind_mounts::{is_common, others};
 use crate::model::folders::{is_within, normal};
 use crate::model::suggestion::matches;
 use crate::model::{Address, Arg, Code, Fields, Hint, Kind, Refusal, Seen, Service};
-use crate::plan::diff::ordering;
+use crate::plan::exclusive;
+use crate::plan::indexes::all_mounts::AllMounts;
+use crate::plan::indexes::host_folders;
 use crate::plan::input::Input;
 use crate::resources::docker;
 use crate::resources::docker::{MountKind, MountSpec, MountedData, WantedPort};
@@ -74,7 +76,7 @@ fn volume(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields:
 fn folder(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
     let input = all_mounts.input;
     let host = input.site.host_of(service)?;
-    let asked = bind_mounts::folders(input, service, &base.provider, fields);
+    let asked = host_folders::folders(input, service, &base.provider, fields);
     if asked.is_empty() {
         return None;
     }
@@ -83,7 +85,7 @@ fn folder(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields:
     let roots: Vec<String> =
         written_out.map(|root| normal(&root.replace("<data>", host.data.trim_end_matches('/')))).collect();
     let before: BTreeSet<String> = bind_mounts::before(input, base)
-        .flat_map(|fields| bind_mounts::folders(input, service, &base.provider, fields))
+        .flat_map(|fields| host_folders::folders(input, service, &base.provider, fields))
         .map(|folder| folder.path)
         .collect();
     let is_open = |path: &String| before.contains(path) || roots.iter().any(|root| is_within(path, root));
@@ -118,8 +120,8 @@ fn written(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields
         return None;
     }
     let input = all_mounts.input;
-    let before: BTreeSet<MountedData<'_>> = bind_mounts::before(input, base).flat_map(mounts::written).collect();
-    let asked: Vec<MountedData<'_>> = mounts::written(fields).filter(|data| is_data(*data)).collect();
+    let before: BTreeSet<MountedData<'_>> = bind_mounts::before(input, base).flat_map(exclusive::written).collect();
+    let asked: Vec<MountedData<'_>> = exclusive::written(fields).filter(|data| is_data(*data)).collect();
     let is_there = !input.world.instances(base).is_empty();
     // Beside a helper that writes there too, it comes back. In its absence, its twin does its work.
     let is_twin = |seen: &Seen| is_like(&seen.fields, fields) || is_of_project(service, base, &seen.fields);
@@ -127,7 +129,7 @@ fn written(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields
     let (data, user) = all_mounts.foreign(&base.provider).filter(runs).find_map(|(user, seen)| {
         let is_held = |data: &&MountedData<'_>| !before.contains(data) || !is_there && is_twin(seen);
         let mut asked = asked.iter().filter(is_held);
-        let data = asked.find(|data| mounts::written(&seen.fields).any(|its| is_same_data(**data, its)))?;
+        let data = asked.find(|data| exclusive::written(&seen.fields).any(|its| is_same_data(**data, its)))?;
         Some((*data, user))
     })?;
     Some(Refusal {
@@ -172,11 +174,11 @@ pub fn second_writers(input: &Input<'_>) -> BTreeMap<String, Refusal> {
 }
 
 fn beside(service: &Service, base: &Address, own: &Seen, foreign: &[(&Address, &Seen)]) -> Option<Refusal> {
-    let written: Vec<MountedData<'_>> = mounts::written(&own.fields).filter(|data| is_data(*data)).collect();
+    let written: Vec<MountedData<'_>> = exclusive::written(&own.fields).filter(|data| is_data(*data)).collect();
     let (data, user) = foreign.iter().find_map(|(user, seen)| {
         let is_twin = is_like(&seen.fields, &own.fields) || is_of_project(service, base, &seen.fields);
         let mut own = written.iter().filter(|_| is_twin);
-        let data = own.find(|data| mounts::written(&seen.fields).any(|its| is_same_data(**data, its)))?;
+        let data = own.find(|data| exclusive::written(&seen.fields).any(|its| is_same_data(**data, its)))?;
         Some((*data, *user))
     })?;
     Some(Refusal {
@@ -238,7 +240,7 @@ fn is_same_data(one: MountedData<'_>, other: MountedData<'_>) -> bool {
 fn published(all_mounts: &AllMounts<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
     let (port, user) = all_mounts.foreign(&base.provider).find_map(|(user, seen)| {
         let port =
-            ordering::bindings(fields).find(|own| ordering::bindings(&seen.fields).any(|its| own.collides(&its)))?;
+            exclusive::bindings(fields).find(|own| exclusive::bindings(&seen.fields).any(|its| own.collides(&its)))?;
         Some((port.name(), user))
     })?;
     Some(Refusal {
@@ -264,7 +266,7 @@ fn stop_other(user: &Address) -> Hint {
 fn address_on_other_network(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
     let own = input.world.addresses.get(&base.provider)?;
     let has = |at: &IpAddr| own.contains(at) || at.is_unspecified() || at.is_loopback();
-    let own_ports = ordering::bindings(fields).map(|binding| (binding.address(), "ports"));
+    let own_ports = exclusive::bindings(fields).map(|binding| (binding.address(), "ports"));
     let given = fields.strings("publish").into_iter().filter_map(WantedPort::parse).map(|port| (port.ip, "private"));
     let asked = own_ports.chain(given).filter_map(|(address, by)| Some((address.parse::<IpAddr>().ok()?, by)));
     let (address, by) = { asked }.find(|(address, _)| !has(address))?;
@@ -288,7 +290,7 @@ fn address_on_other_network(input: &Input<'_>, service: &Service, base: &Address
 
 /// While NPM's container is made again, its name and its ports are free for a moment.
 fn reserved(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let asked: BTreeSet<String> = ordering::ports(fields).collect();
+    let asked: BTreeSet<String> = exclusive::ports(fields).collect();
     let key = service.containers.keys().find(|key| service.address_name(key) == base.name);
     let name = key.map(|key| service.container_name(key));
     others(input, service, &base.provider).find_map(|(reserved, whose)| {

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::expand::Expansion;
 use super::npm_reach;
 use crate::model::service::{Hsts, Location, Route, Target};
 use crate::model::{Address, Code, Fields, Hint, Need, Refusal, Seen, State, Value};
-use crate::plan::diff::{compare, upstreams};
-use crate::plan::rollout::RouteTarget as Serving;
+use crate::plan::expansion::{Expansion, RouteTarget as Serving};
+use crate::plan::{compare, targets};
 use crate::text;
 
 /// An address and a port, each as it is known.
@@ -69,7 +68,7 @@ fn listening(expansion: &Expansion<'_>, instance: &Address, at: &Upstream, place
     let world = expansion.input.world;
     let port = at.1.as_int()?;
     let to = compare::resolve_value(&at.0, world);
-    let mut there = place.host.into_iter().flat_map(|host| upstreams::all(&host.fields));
+    let mut there = place.host.into_iter().flat_map(|host| targets::all(&host.fields));
     let is_there =
         there.any(|there| there.path == place.path && there.port == Some(port) && Some(there.host) == to.as_text());
     let port = u16::try_from(port).ok().filter(|_| !is_there && world.seen.contains_key(instance))?;
@@ -135,15 +134,15 @@ fn meanwhile(
     let (input, engine) = (expansion.input, &expansion.host.docker);
     let instance = input.world.seen.get(&target.address)?;
     if let Some(host) = place.host {
-        let mut all = upstreams::all(&host.fields).filter(|pointer| pointer.path == place.path);
-        if let Some(there) = all.find(|there| upstreams::leads_to(input, host, *there, engine, instance)) {
+        let mut all = targets::all(&host.fields).filter(|pointer| pointer.path == place.path);
+        if let Some(there) = all.find(|there| targets::leads_to(input, host, *there, engine, instance)) {
             return Some((target.address.clone(), (Value::text(there.host), Value::Int(there.port?))));
         }
     }
     let hosts = input.world.seen.iter().filter(|(host, seen)| host.kind.traits().forwards && seen.owner.is_ours());
-    let mut known = hosts.flat_map(|(_, host)| upstreams::all(&host.fields).map(move |pointer| (host, pointer)));
+    let mut known = hosts.flat_map(|(_, host)| targets::all(&host.fields).map(move |pointer| (host, pointer)));
     let is_known = known.any(|(host, pointer)| {
-        pointer.port == Some(i64::from(port)) && upstreams::leads_to(input, host, pointer, engine, instance)
+        pointer.port == Some(i64::from(port)) && targets::leads_to(input, host, pointer, engine, instance)
     });
     // Whatever it leads to now: it goes back to what is put back, once something listens there.
     let has_failed = input.facts.failed.contains_key(&interim.successor.address);

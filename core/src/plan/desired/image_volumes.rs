@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expand::Expansion;
 use crate::model::folders::as_word;
 use crate::model::service::Container;
 use crate::model::{Address, Fields, Kind, Seen, Value};
+use crate::plan::expansion::Expansion;
 use crate::resources::docker::{MountKind, MountSpec};
 
 /// Field of a container: `volume:NAME:/path:rw` for each declared path.

@@ -4,7 +4,6 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::container::untagged;
-use super::expand::Expansion;
 use crate::model::app::{AppSource, Build};
 use crate::model::plan::{Impact, Wait};
 use crate::model::service::{Container, PullPolicy};
@@ -13,8 +12,9 @@ use crate::model::{
     Address, Arg, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, Plan, ProviderId, Reason, ReasonCode, Refusal,
     Value, Verb, Want, Wants, platform,
 };
-use crate::plan::diff::decide::is_left_alone;
+use crate::plan::expansion::Expansion;
 use crate::plan::input::Input;
+use crate::plan::left_alone::is_left_alone;
 use crate::text;
 
 /// Wants the image of a container; answers what the container needs of it.

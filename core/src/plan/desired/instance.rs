@@ -9,18 +9,19 @@
 
 use std::collections::BTreeMap;
 
-use super::dns_names::WantedRecords;
-use super::expand::Expansion;
+use super::dns_records::WantedRecords;
 use crate::model::instance::{Instance, POWER_WITHIN, PowerFacts, is_listed, not_shelved};
-use crate::model::power::{self, Cause, Power, PowerRule, Wanted};
+use crate::model::power::{Cause, Power, PowerRule, Wanted};
 use crate::model::{
     Address, Code, FieldDiff, Hint, Millis, Need, Refusal, Rule, Seen, Service, Text, Timestamp, Value, Want, World,
+    power,
 };
+use crate::plan::expansion::Expansion;
 use crate::plan::input::Input;
 use crate::text;
 
 /// Wants the server, with its power where that may be changed now.
-pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
+pub fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
     let input = expansion.input;
     let address = &instance.address;
     let seen = input.world.seen.get(address);

@@ -6,60 +6,18 @@
 //! | another service's | its name in Docker, on the same host | those that share its network are, after it; its service comes first, as with `needs` |
 //! | nobody's | the same | the next look finds another id: they are made anew |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::expand::Expansion;
-use crate::model::service::{Container, Needed};
-use crate::model::{Address, Code, Hint, Kind, Need, Refusal, Service};
-use crate::plan::input::Input;
+use crate::model::service::Container;
+use crate::model::{Address, Code, Hint, Kind, Need, Refusal};
+use crate::plan::expansion::Expansion;
+use crate::plan::indexes::shared_networks;
 use crate::text;
-
-/// Whose networks are shared, by host and name, and a container that does.
-pub struct SharedNetworks<'a>(BTreeMap<&'a str, BTreeMap<&'a str, String>>);
-
-impl<'a> SharedNetworks<'a> {
-    /// By all manifests.
-    pub fn by(input: &Input<'a>) -> Self {
-        let mut shared: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();
-        for service in input.services.values() {
-            for (key, container) in &service.containers {
-                let Some(name) = container.network_of_other() else { continue };
-                shared.entry(&service.host).or_default().insert(name, service.container_name(key));
-            }
-        }
-        Self(shared)
-    }
-
-    /// Who is on the network of a container, if anybody.
-    pub fn user(&self, host: &str, name: &str) -> Option<&str> {
-        self.0.get(host)?.get(name).map(String::as_str)
-    }
-}
-
-/// The service that has the container of a name, with the container's key.
-fn of_service<'a>(input: &Input<'a>, user: &Service, name: &str) -> Option<(&'a Service, &'a String)> {
-    let mut others = input.services.values().filter(|other| other.host == user.host && other.name != user.name);
-    others.find_map(|other| Some((other, other.key_of(name)?)))
-}
-
-/// The services that come first: those that a manifest names, and those whose network its containers share.
-pub fn needed(input: &Input<'_>, service: &Service) -> Vec<Needed> {
-    let mut all = service.needs.clone();
-    for container in service.containers.values() {
-        let Some((other, _)) = container.network_of_other().and_then(|name| of_service(input, service, name)) else {
-            continue;
-        };
-        if all.iter().all(|known| known.service != other.name) {
-            all.push(Needed { service: other.name.clone(), origin: container.origin.clone() });
-        }
-    }
-    all
-}
 
 /// The container of that name: the one that serves, and the one in force, which may yet be made.
 pub fn shared(expansion: &Expansion<'_>, name: &str) -> (Address, Address) {
     let (input, docker) = (expansion.input, &expansion.host.docker);
-    let Some((other, key)) = of_service(input, expansion.service, name) else {
+    let Some((other, key)) = shared_networks::of_service(input, expansion.service, name) else {
         let foreign = Address::new(docker.clone(), Kind::Container, name);
         return (foreign.clone(), foreign);
     };
@@ -82,7 +40,7 @@ pub fn need(expansion: &Expansion<'_>, container: &Container) -> Option<Need> {
 pub fn missing(expansion: &Expansion<'_>, container: &Container) -> Option<Refusal> {
     let name = container.network_of_other()?;
     let world = expansion.input.world;
-    if of_service(expansion.input, expansion.service, name).is_some() {
+    if shared_networks::of_service(expansion.input, expansion.service, name).is_some() {
         return None;
     }
     let (address, _) = shared(expansion, name);

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expand::Expansion;
 use super::{image_volumes, images};
 use crate::model::service::{Container, Delivery, DeliveryContent, Mount, MountSource, Volume};
-use crate::model::{Address, Code, Fields, Hint, Kind, Need, Refusal, Service, Value};
-use crate::resources::docker;
-use crate::resources::docker::{MountKind, MountSpec, MountedData};
+use crate::model::{Address, Code, Fields, Hint, Kind, Need, Refusal, Value};
+use crate::plan::expansion::Expansion;
+use crate::plan::indexes::host_folders;
 use crate::text;
 
 /// The field with the folders of the host that are created where they are missing.
@@ -61,7 +60,7 @@ pub fn missing_volume(expansion: &Expansion<'_>, container: &Container) -> Optio
 /// The fields `mounts` and `files` of a container.
 pub fn set(expansion: &Expansion<'_>, container: &Container, fields: &mut Fields) {
     let mut mounts: Vec<String> =
-        container.mounts.iter().filter_map(|mount| mount_text(expansion.service, mount)).collect();
+        container.mounts.iter().filter_map(|mount| host_folders::mount_text(expansion.service, mount)).collect();
     mounts.sort();
     fields.set("mounts", Value::texts(mounts));
     let created: BTreeSet<&String> = container.mounts.iter().filter_map(Mount::created_folder).collect();
@@ -73,24 +72,6 @@ pub fn set(expansion: &Expansion<'_>, container: &Container, fields: &mut Fields
     if !files.is_empty() {
         fields.set("files", Value::Map(files));
     }
-}
-
-/// The text of a mount of a manifest; what is copied in is no mount to Docker.
-pub fn mount_text(service: &Service, mount: &Mount) -> Option<String> {
-    let (kind, source) = match &mount.source {
-        MountSource::Volume(volume) => (MountKind::Volume, service.volume_name(volume)),
-        MountSource::Bind(path) => (MountKind::Bind, path.clone()),
-        MountSource::Tmpfs => (MountKind::Tmpfs, String::new()),
-        MountSource::Copied(_) => return None,
-    };
-    let options = mount.options.iter().map(|(name, value)| (name.as_str(), value.into())).collect();
-    let spec = MountSpec { is_read_only: mount.read_only, options, ..MountSpec::new(kind, &source, &mount.target) };
-    Some(spec.to_string())
-}
-
-/// The data that a container writes to. A folder in memory is each one's own.
-pub fn written(fields: &Fields) -> impl Iterator<Item = MountedData<'_>> {
-    docker::mounts(fields).filter(|mount| !mount.is_read_only).filter_map(|mount| mount.data())
 }
 
 /// What a plan says of files: by digest, a secret by its name and mark.

@@ -9,17 +9,18 @@
 //!
 //! A container on the host's own network has no address of its own: a host leads to where NPM finds that host.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::expand::Expansion;
 use super::subnets;
 use crate::model::site::{HostSite, Reach};
 use crate::model::world::Probe;
-use crate::model::{Address, Code, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service, Value, World};
-use crate::plan::diff::upstreams;
+use crate::model::{Address, Code, Fields, Hint, Kind, Refusal, Seen, Service, Value, World};
+use crate::plan::expansion::{Expansion, RouteTarget};
+use crate::plan::indexes::occupied;
+use crate::plan::indexes::occupied::OccupiedPorts;
 use crate::plan::input::Input;
-use crate::plan::rollout;
-use crate::resources::docker::{ContainerPort, PortSpec, WantedPort};
+use crate::plan::{addressing, targets};
+use crate::resources::docker::{ContainerPort, WantedPort};
 use crate::text;
 
 /// The network that NPM and the routed containers of a host share is called as that of a service of this name.
@@ -47,7 +48,7 @@ pub fn reach_in(world: &World, host: &HostSite) -> Option<Reach> {
 /// The ports of a container that routes and streams lead to.
 fn reached_ports(expansion: &Expansion<'_>, key: &str) -> BTreeSet<u16> {
     let service = expansion.service;
-    let all = upstreams::routed(service).chain(expansion.stream_targets.of(service));
+    let all = targets::routed(service).chain(expansion.stream_targets.of(service));
     all.filter(|(target, _)| *target == key).map(|(_, port)| port).collect()
 }
 
@@ -59,7 +60,7 @@ pub fn edge_network(host: &HostSite) -> Address {
 /// What a container needs to be reached: fields that are part of its generation.
 pub fn declare(expansion: &Expansion<'_>, key: &str, fields: &mut Fields) {
     let ports = reached_ports(expansion, key);
-    if ports.is_empty() || is_on_host(fields) {
+    if ports.is_empty() || targets::is_on_host(fields) {
         return;
     }
     match reach(expansion.input, expansion.host) {
@@ -76,7 +77,7 @@ pub fn declare(expansion: &Expansion<'_>, key: &str, fields: &mut Fields) {
 
 /// Where a host points that leads to `port` of an instance. What is not known yet, or not of this instance, is an
 /// output of it.
-pub fn point(expansion: &Expansion<'_>, target: &rollout::RouteTarget, port: u16) -> (Value, Value) {
+pub fn point(expansion: &Expansion<'_>, target: &RouteTarget, port: u16) -> (Value, Value) {
     let instance = &target.address;
     let later = |field: &str| Value::output(instance.clone(), field);
     let number = |port: u16| Value::Int(i64::from(port));
@@ -96,11 +97,6 @@ pub fn point(expansion: &Expansion<'_>, target: &rollout::RouteTarget, port: u16
     }
 }
 
-/// Whether a container is on the host's own network.
-pub fn is_on_host(fields: &Fields) -> bool {
-    fields.text("network") == Some("host")
-}
-
 /// Where NPM finds the host itself: by the gateway of a network that it is on, if it is on one.
 fn host_address(expansion: &Expansion<'_>) -> Value {
     let (world, host) = (expansion.input.world, expansion.host);
@@ -115,31 +111,17 @@ fn host_address(expansion: &Expansion<'_>) -> Value {
                 .filter_map(|name| world.seen.get(&Address::new(host.docker.clone(), Kind::Network, name)));
             // NPM's own come first: ours come and go.
             let (ours, own): (Vec<&Seen>, Vec<&Seen>) = networks.partition(|network| network.owner.is_ours());
-            let gateway = own.into_iter().chain(ours).find_map(gateway);
+            let gateway = own.into_iter().chain(ours).find_map(targets::gateway);
             gateway.map_or(Value::output(npm, "gateway"), Value::text)
         }
         (Some(_), _, _) | (None, _, _) => Value::text("127.0.0.1"),
     }
 }
 
-/// Whether an address is that of the machine on which an engine runs, as NPM finds it.
-pub fn is_machine(input: &Input<'_>, engine: &ProviderId, address: &str) -> bool {
-    let mut hosts = input.site.hosts.values().filter(|host| host.docker == *engine);
-    let is_private = hosts.any(|host| host.private_address.is_some_and(|own| own.to_string() == address));
-    let mut networks = input.world.of_kind(engine, Kind::Network);
-    address == "127.0.0.1" || is_private || networks.any(|(_, seen)| gateway(seen).as_deref() == Some(address))
-}
-
-/// The gateway that a network says it has, else the first address of its subnet, as Docker chooses it.
-fn gateway(network: &Seen) -> Option<String> {
-    let said = network.fields.text("gateway").map(str::to_owned);
-    said.or_else(|| Some(subnets::gateway(network.fields.text("subnet")?.parse().ok()?).to_string()))
-}
-
 /// Where `port` of an instance is asked whether it works: where NPM asks.
 pub fn probe(expansion: &Expansion<'_>, instance: &Address, port: u16) -> Probe {
     let fields = expansion.input.world.seen.get(instance).map(|seen| &seen.fields);
-    if fields.is_some_and(is_on_host) {
+    if fields.is_some_and(targets::is_on_host) {
         return Probe { port, at: host_address(expansion).as_text().map(str::to_owned) };
     }
     let elsewhere = fields.and_then(|fields| match reach(expansion.input, expansion.host)? {
@@ -157,40 +139,23 @@ pub fn probe(expansion: &Expansion<'_>, instance: &Address, port: u16) -> Probe 
 pub fn is_reachable(expansion: &Expansion<'_>, key: &str, fields: &Fields) -> bool {
     let ports = reached_ports(expansion, key);
     match reach(expansion.input, expansion.host) {
-        _ if is_on_host(fields) => true,
+        _ if targets::is_on_host(fields) => true,
         Some(Reach::Published) => ports.iter().all(|port| published_at(fields, *port).is_some()),
         Some(Reach::Edge) => ports.is_empty() || fields.text("edge_address").is_some(),
         Some(Reach::Auto | Reach::Network | Reach::Host) | None => true,
     }
 }
 
-/// Whether `host` and `port` are a place at which a container is reached.
-pub fn is_at(host: &str, port: Option<i64>, container: &Fields) -> bool {
-    let is_it = |at: PortSpec<'_>| at.ip == host && port == Some(i64::from(at.published));
-    ["address", "edge_address"].iter().any(|field| container.text(field) == Some(host))
-        || ports_of(container, "published").any(is_it)
-}
-
 /// Where the host publishes `port` of a container for NPM.
 fn published_at(fields: &Fields, port: u16) -> Option<(String, u16)> {
-    let found = ports_of(fields, "published").find(|at| at.target == ContainerPort::tcp(port))?;
+    let found = targets::ports_of(fields, "published").find(|at| at.target == ContainerPort::tcp(port))?;
     Some((found.ip.to_owned(), found.published))
-}
-
-/// The ports of a field: `published` or `ports`.
-fn ports_of<'a>(fields: &'a Fields, field: &str) -> impl Iterator<Item = PortSpec<'a>> {
-    fields.strings(field).into_iter().filter_map(PortSpec::parse)
-}
-
-/// The ports of the host that a container has: published for NPM, or by its manifest.
-pub fn host_ports(fields: &Fields) -> impl Iterator<Item = u16> {
-    ports_of(fields, "published").chain(ports_of(fields, "ports")).map(|port| port.published)
 }
 
 /// Whether an instance could not start because somebody has a port that it was to publish.
 pub fn is_refused(input: &Input<'_>, instance: &Address, seen: &Seen) -> bool {
     let refused = input.facts.refused_ports.get(&instance.provider);
-    let ports = || ports_of(&seen.fields, "published").map(|port| port.published);
+    let ports = || targets::ports_of(&seen.fields, "published").map(|port| port.published);
     seen.fields.flag("running") == Some(false)
         && refused.is_some_and(|refused| ports().any(|port| refused.contains(&port)))
 }
@@ -229,41 +194,6 @@ pub fn give_ports(
     Ok(())
 }
 
-/// The ports of an engine's host that are not free.
-#[derive(Debug, Default)]
-pub struct OccupiedPorts {
-    /// Those that somebody has, that a manifest asks for, or that were given out in this expansion.
-    taken: BTreeSet<u16>,
-    /// Who had a port before, or is to have it.
-    leases: BTreeMap<u16, Vec<Address>>,
-}
-
-impl OccupiedPorts {
-    fn of(input: &Input<'_>, base: &Address) -> Self {
-        let mut leases: BTreeMap<u16, Vec<Address>> = BTreeMap::new();
-        for (of, ports) in input.facts.ports.iter().filter(|(of, _)| of.provider == base.provider) {
-            for port in ports {
-                leases.entry(*port).or_default().push(of.clone());
-            }
-        }
-        Self { taken: taken(input, base), leases }
-    }
-}
-
-/// Ports of a host that somebody has, or that a manifest asks for.
-fn taken(input: &Input<'_>, base: &Address) -> BTreeSet<u16> {
-    let provider = &base.provider;
-    let containers = input.world.of_kind(provider, Kind::Container);
-    let mut taken: BTreeSet<u16> = containers.flat_map(|(_, seen)| host_ports(&seen.fields)).collect();
-    let reserved = subnets::reserved(input, base, "published");
-    taken.extend(reserved.filter_map(PortSpec::parse).map(|port| port.published));
-    taken.extend(input.facts.refused_ports.get(provider).into_iter().flatten());
-    let is_here = |service: &&Service| input.site.host_of(service).is_some_and(|host| host.docker == *provider);
-    let containers = input.services.values().filter(is_here).flat_map(|service| service.containers.values());
-    taken.extend(containers.flat_map(|container| container.ports.iter().map(|port| port.published)));
-    taken
-}
-
 fn no_port(service: &Service, address: &str, first: u16, last: u16) -> Refusal {
     Refusal {
         code: Code::A0411,
@@ -290,9 +220,9 @@ pub fn give_edge_address(expansion: &mut Expansion<'_>, base: &Address, fields: 
     let taken = expansion.taken.entry(network).or_insert_with(|| {
         let containers = input.world.of_kind(&base.provider, Kind::Container);
         let there = containers.filter_map(|(_, seen)| seen.fields.text("edge_address"));
-        there.chain(subnets::reserved(input, base, "edge_address")).filter_map(|text| text.parse().ok()).collect()
+        there.chain(occupied::reserved(input, base, "edge_address")).filter_map(|text| text.parse().ok()).collect()
     });
-    if let Some(address) = subnets::free_address(subnet, |address| {
+    if let Some(address) = addressing::free_address(subnet, |address| {
         taken.contains(address) || host_targets.is_meant_for_others(address, own)
     }) {
         taken.insert(address);

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bind_mounts;
 use crate::model::folders::{is_within, normal};
 use crate::model::service::MountSource;
 use crate::model::world::Retired;
 use crate::model::{Address, Code, Facts, Hint, Kind, Refusal, Service, Text, Timestamp, World};
+use crate::plan::indexes::host_folders;
 use crate::plan::input::Input;
 use crate::text;
 
@@ -50,8 +50,9 @@ fn leftovers(input: &Input<'_>, service: &Service, base: &Address, name: &str) -
     let Some(host) = input.site.host_of(service) else { return Vec::new() };
     let folder = normal(&format!("{}/{name}", host.data));
     for container in service.all_containers() {
-        let fields = bind_mounts::of_manifest(service, container);
-        let paths = bind_mounts::folders(input, service, &base.provider, &fields).into_iter().map(|folder| folder.path);
+        let fields = host_folders::of_manifest(service, container);
+        let paths =
+            host_folders::folders(input, service, &base.provider, &fields).into_iter().map(|folder| folder.path);
         found.extend(paths.filter(|path| is_within(path, &folder)).map(|path| (text!("folder"), path.into())));
         for mount in &container.mounts {
             let MountSource::Volume(volume) = &mount.source else { continue };

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expand::{Author, ServiceEndpoints, want};
 use super::npm_reach;
 use crate::model::service::{ContainerNetwork, Service, Stream, StreamTarget};
 use crate::model::site::{HostSite, Reach};
 use crate::model::{Address, Arg, Code, Fields, Hint, Kind, Need, Note, Refusal, Seen, Text, Value, Wants};
-use crate::plan::diff::upstreams;
+use crate::plan::expansion::{Author, ServiceEndpoints, want};
 use crate::plan::input::Input;
-use crate::plan::rollout::network_recreate;
+use crate::plan::targets;
 use crate::resources::docker::PortSpec;
 use crate::text;
 
@@ -98,7 +97,7 @@ fn stream(
     let want = want(input, wants, author, address, fields, needs);
     want.refusal = refusal.map(Box::new).or(want.refusal.take());
     if let Some(seen) = seen.filter(|_| moves) {
-        network_recreate::keep_pointing(want, &seen.fields);
+        targets::keep_pointing(want, &seen.fields);
     }
 }
 
@@ -110,7 +109,7 @@ fn stands_still(input: &Input<'_>, to: &StreamTarget, seen: &Seen) -> bool {
     let is_stopped = input.services.get(name).is_some_and(|service| service.stopped);
     is_stopped
         && (seen.fields.flag("enabled") == Some(false)
-            || own.any(|(of, container)| upstreams::lead_to(input, seen, &of.provider, container)))
+            || own.any(|(of, container)| targets::lead_to(input, seen, &of.provider, container)))
 }
 
 /// Where a stream leads now.

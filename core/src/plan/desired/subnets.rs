@@ -1,59 +1,21 @@
-//! Which subnet each network gets, and which addresses in it. Pure: the same world, the same answer.
-//!
-//! In a subnet: `.1` gateway, `.2` NPM, `.3`–`.126` ours, the upper half for whatever Docker hands out by itself. Where a
-//! manifest promises `.2` to a container, NPM is at `.127`.
+//! Which subnet each network gets. Pure: the same world, the same answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::ops::Range;
 
 use ipnet::Ipv4Net;
 
 use super::container::ContainerSlot;
-use super::expand::Expansion;
 use super::npm_reach;
 pub use crate::model::address::{network_name, service_of_network};
 use crate::model::service::NetworkMode;
 use crate::model::site::Reach;
 use crate::model::{Address, Arg, Code, Fields, Hint, Kind, ProviderId, Refusal, Service};
-use crate::plan::diff::upstreams;
-use crate::plan::diff::upstreams::StreamTargets;
+use crate::plan::expansion::Expansion;
 use crate::plan::input::Input;
-use crate::plan::rollout::handover;
+use crate::plan::targets::StreamTargets;
+use crate::plan::{addressing, targets};
 use crate::text;
-
-/// The gateway of a subnet.
-pub fn gateway(subnet: Ipv4Net) -> Ipv4Addr {
-    nth(subnet, 1)
-}
-
-/// NPM's address in a subnet: the second, unless a container of this service is promised that one; then the last of the lower
-/// half, which no other container is given.
-pub fn npm_address(subnet: Ipv4Net, service: &Service) -> Ipv4Addr {
-    let reserved: BTreeSet<Ipv4Addr> =
-        service.all_containers().filter_map(|container| container.ipv4_address).collect();
-    let half = ip_range(subnet).map_or_else(|| subnet.broadcast(), |range| range.network());
-    let behind = (u32::from(subnet.network()) + 3..u32::from(half)).rev().map(Ipv4Addr::from);
-    let mut all = std::iter::once(nth(subnet, 2)).chain(behind);
-    all.find(|address| !reserved.contains(address)).unwrap_or(nth(subnet, 2))
-}
-
-/// What Docker may hand out by itself: the upper half.
-pub fn ip_range(subnet: Ipv4Net) -> Option<Ipv4Net> {
-    let prefix = subnet.prefix_len().checked_add(1).filter(|prefix| *prefix <= 30)?;
-    subnet.subnets(prefix).ok()?.nth(1)
-}
-
-/// The first free one of our addresses.
-pub fn free_address(subnet: Ipv4Net, is_taken: impl Fn(&Ipv4Addr) -> bool) -> Option<Ipv4Addr> {
-    ours(subnet).map(Ipv4Addr::from).find(|address| !is_taken(address))
-}
-
-/// Behind the gateway and NPM, and before what Docker hands out.
-fn ours(subnet: Ipv4Net) -> Range<u32> {
-    let last = ip_range(subnet).map_or_else(|| subnet.broadcast(), |range| range.network());
-    (u32::from(subnet.network()) + 3)..u32::from(last).saturating_sub(1)
-}
 
 /// Why a container cannot have the address that its manifest asks for, if so: NPM has it, or a network that others define
 /// has no such address.
@@ -73,7 +35,7 @@ pub fn address_refusal(expansion: &Expansion<'_>, slot: ContainerSlot<'_>, field
         seen.into_iter().flat_map(|seen| seen.fields.strings("subnets")).filter_map(|net| net.parse().ok()).collect();
     let (is_there, found) = match home.subnet {
         Some(subnet) => {
-            let ours = ours(subnet);
+            let ours = addressing::ours(subnet);
             let found = format!("{} to {}", Ipv4Addr::from(ours.start), Ipv4Addr::from(ours.end.saturating_sub(1)));
             (ours.contains(&u32::from(address)), found)
         }
@@ -218,7 +180,7 @@ pub fn is_on_edge(stream_targets: &StreamTargets<'_>, service: &Service) -> bool
 
 /// The containers of a service that a route or stream leads to, and that are reached by a network.
 pub fn on_edge<'a>(stream_targets: &'a StreamTargets<'_>, service: &'a Service) -> impl Iterator<Item = &'a str> {
-    let host_targets = upstreams::routed(service).chain(stream_targets.of(service)).map(|(key, _)| key);
+    let host_targets = targets::routed(service).chain(stream_targets.of(service)).map(|(key, _)| key);
     host_targets.filter(|key| !service.is_on_host(key))
 }
 
@@ -352,54 +314,6 @@ fn subnet_of(fields: &Fields) -> Option<Ipv4Net> {
     fields.text("subnet")?.parse().ok()
 }
 
-/// The texts that a field has in containers that are being made, of others than this one.
-pub fn reserved<'a>(input: &Input<'a>, base: &Address, field: &'a str) -> impl Iterator<Item = &'a str> {
-    let base = base.clone();
-    let others = input.facts.in_progress.iter();
-    let others = others.filter(move |(other, _)| other.provider == base.provider && !other.is_same(&base));
-    others
-        .filter(|(other, _)| other.kind == Kind::Container)
-        .flat_map(move |(_, fields)| fields.text(field).into_iter().chain(fields.strings(field)))
-}
-
-/// Where the containers of an engine are, come back to, or are being made: found once for all networks.
-#[derive(Debug, Default)]
-pub struct Places {
-    there: BTreeSet<Ipv4Addr>,
-    reserved: BTreeMap<Ipv4Addr, Vec<Address>>,
-}
-
-impl Places {
-    /// Those of one engine.
-    pub fn of(input: &Input<'_>, engine: &ProviderId) -> Self {
-        let containers = input.world.of_kind(engine, Kind::Container);
-        let there = containers.filter_map(|(other, seen)| handover::place(input, other, seen)).collect();
-        let made = input.facts.in_progress.iter();
-        let made = made.filter(|(other, _)| other.kind == Kind::Container && other.provider == *engine);
-        let mut reserved: BTreeMap<Ipv4Addr, Vec<Address>> = BTreeMap::new();
-        for (other, fields) in made {
-            let texts = fields.text("address").into_iter().chain(fields.strings("address"));
-            for at in texts.filter_map(|text| text.parse().ok()) {
-                reserved.entry(at).or_default().push(other.clone());
-            }
-        }
-        Self { there, reserved }
-    }
-
-    /// Those in a subnet.
-    pub fn within(&self, subnet: Ipv4Net) -> BTreeSet<Ipv4Addr> {
-        let range = subnet.network()..=subnet.broadcast();
-        let reserved = self.reserved.range(range.clone()).map(|(at, _)| at);
-        self.there.range(range).chain(reserved).copied().collect()
-    }
-
-    /// Whether nobody but one container has an address, or is being made there.
-    pub fn is_only_for(&self, at: &Ipv4Addr, base: &Address) -> bool {
-        let is_its = |to: &Vec<Address>| to.iter().all(|other| other.is_same(base));
-        !self.there.contains(at) && self.reserved.get(at).is_some_and(is_its)
-    }
-}
-
 fn foreign<'a>(
     input: &'a Input<'_>,
     engine: &'a ProviderId,
@@ -434,10 +348,6 @@ fn next_free(input: &Input<'_>, prefix: u8, taken: [&TakenAddresses; 2]) -> Opti
 
 fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
     one.contains(&other.network()) || other.contains(&one.network())
-}
-
-fn nth(subnet: Ipv4Net, n: u32) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(subnet.network()).saturating_add(n))
 }
 
 fn full(input: &Input<'_>, prefix: u8) -> Refusal {

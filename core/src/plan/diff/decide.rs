@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::exposure;
 use super::exposure::OpenNames;
 use super::refusals::{cannot_change, conflict, nobody_makes};
-use super::{compare, ordering, reason, upstreams};
+use super::{exposure, ordering, reason};
 use crate::model::address::generations;
 use crate::model::kinds::Removal;
 use crate::model::plan::{Downtime, Impact, Wait};
@@ -14,10 +13,11 @@ use crate::model::{
     Address, Change, Code, Expect, FieldDiff, Fields, Gate, Hint, Kind, Millis, Need, Note, Owner, Plan, Reason,
     ReasonCode, Refusal, Rule, Seen, State, Timestamp, Value, Verb, Want, Wants,
 };
-use crate::plan::desired::{account, certificate, images, instance, restart_policy, subnets};
+use crate::plan::desired::{account, certificate, images, instance, subnets};
 use crate::plan::input::Input;
-use crate::plan::rollout::{completion, network_recreate, start_conditions, stopped};
-use crate::plan::safety::{protect, settling, signatures};
+use crate::plan::left_alone::{is_left_alone, is_released};
+use crate::plan::rollout::{completion, restart_policy, start_conditions, stopped};
+use crate::plan::{compare, exclusive, protection, settling, targets};
 use crate::text;
 
 /// An engine that starts has dealt with what it ran within this time.
@@ -77,12 +77,6 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     plan
 }
 
-/// Suspended, or broken without a last good manifest: nothing of it is touched.
-pub fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
-    let suspended = input.facts.suspended.get(service).is_some_and(|suspension| !suspension.destroy);
-    suspended || input.facts.frozen.contains(service)
-}
-
 fn create(input: &Input<'_>, wants: &Wants, open: &OpenNames<'_>, address: &Address, want: &Want) -> Change {
     let fields = compare::resolve(&want.fields, input.world);
     let settling = settling::gate(input, address, &want.service);
@@ -135,7 +129,7 @@ fn update(
     let unmarked = marked.map(|_| seen.fields.clone().with("mark", Value::Bool(false)));
     let seen_fields = unmarked.as_ref().unwrap_or(&seen.fields);
     let mut diffs = compare::compare_in(input.world, schema, &want.fields, seen_fields, applied);
-    diffs.retain(|(_, diff)| !protect::ignores(input, &want.service, address.kind, &diff.field));
+    diffs.retain(|(_, diff)| !protection::ignores(input, &want.service, address.kind, &diff.field));
     if input.requests.adopting.as_ref() == Some(address) {
         diffs.retain(|(_, diff)| diff.field == "mark");
     }
@@ -214,7 +208,7 @@ fn written(address: &Address, fields: &Fields, diffs: &[(Rule, FieldDiff)], seen
 
 /// A mark that changes is shown by whose it is, or by its signature.
 fn with_mark_shown(diff: FieldDiff, want: &Want, marked: Option<&String>, seen: &Seen) -> FieldDiff {
-    match (marked, signatures::signature(seen)) {
+    match (marked, super::reason::signature(seen)) {
         (Some(other), _) if diff.field == "mark" => {
             FieldDiff { from: Some(Value::text(other)), to: Some(Value::text(&want.service)), ..diff }
         }
@@ -280,7 +274,7 @@ fn needs_of(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields)
         let is_to_come = |need: &&Need| need.on.kind == Kind::Container && is_unseen(&need.on);
         return want.needs.iter().filter(is_to_come).cloned().collect();
     }
-    let leads = upstreams::moves(changed) || changed.flag("enabled") == Some(true);
+    let leads = targets::moves(changed) || changed.flag("enabled") == Some(true);
     // What a field of a host can name, and whether the change names it.
     let named = [
         (Kind::Container, leads),
@@ -320,13 +314,6 @@ fn fell_with_its_engine(input: &Input<'_>, address: &Address, seen: &Seen, finis
     let Some(came_up) = input.world.started.get(&address.provider) else { return false };
     let ran_before = completion::time(&seen.fields, "started_at_ms").is_none_or(|began| began < *came_up);
     ran_before && (finished - *came_up).0.abs() <= ENGINE_COMES_UP.0
-}
-
-/// Whether something carries our mark that was given out of hand.
-pub fn is_released(input: &Input<'_>, address: &Address, seen: &Seen) -> bool {
-    // Rows of a record come and go; what it is called stays.
-    let is_it = |vendor_id: &String| address.kind == Kind::Record || *vendor_id == seen.vendor_id;
-    seen.owner.is_ours() && input.facts.released.get(address).is_some_and(is_it)
 }
 
 /// Takes the mark off what was given out of hand.
@@ -442,7 +429,7 @@ fn downtime_of_delete(input: &Input<'_>, wants: &Wants, address: &Address, seen:
     let is_on_it = wants
         .moving
         .iter()
-        .any(|network| network.provider == address.provider && network_recreate::is_on(&seen.fields, network));
+        .any(|network| network.provider == address.provider && exclusive::is_on(&seen.fields, network));
     let own = input.services.get(service).map(|service| subnets::networks_of(input, service));
     let has_none = own.into_iter().flatten().any(|own| wants.moving.contains(&own.address));
     let heir = wants.heir(address);
@@ -593,7 +580,7 @@ fn delete_gate(
                 let is_own = owner == service && !is_moving;
                 (is_own || is_named(other)) && other.kind.traits().down_rank < address.kind.traits().down_rank
             });
-            let users = ordering::users(input, address, seen);
+            let users = exclusive::users(input, address, seen);
             let users = before.map(|(other, _)| other.clone()).chain(users).map(Need::absent);
             users.chain(start_conditions::go_first(input, wants, address, service, gone)).collect()
         }

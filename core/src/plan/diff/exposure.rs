@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::model::site::HostSite;
 use crate::model::{Address, FieldDiff, Fields, Kind, ProviderId, Text, Value, Want};
-use crate::plan::desired::npm_reach;
 use crate::plan::input::Input;
+use crate::plan::targets;
 use crate::resources::docker::PortSpec;
 use crate::resources::npm::own_block;
 use crate::text;
@@ -80,7 +80,7 @@ pub fn by_create(input: &Input<'_>, open: &OpenNames<'_>, address: &Address, fie
             text!("port {port} of NPM becomes reachable", port)
         }));
     }
-    if address.kind == Kind::Container && npm_reach::is_on_host(fields) {
+    if address.kind == Kind::Container && targets::is_on_host(fields) {
         lines
             .push(text!("{name} is on the host's own network: what it listens on is open there", name = &address.name));
     }

@@ -1,10 +1,8 @@
 //! From wanted and observed resources to changes: the verdict for each address, the fields that differ, and why.
 
 pub mod decide;
-pub mod compare;
 pub mod engine_spelling;
 pub mod reason;
-pub mod upstreams;
 pub mod provenance;
 pub mod exposure;
 pub mod ordering;

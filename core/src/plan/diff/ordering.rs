@@ -1,20 +1,15 @@
 //! What cannot be there at the same time: whoever uses something goes before it, whoever takes a place comes after.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
-use ipnet::Ipv4Net;
-
-use super::upstreams;
 use super::ways_out::{Rival, ways_out};
 use crate::model::plan::Downtime;
 use crate::model::{
     Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, ProviderId, Refusal, Seen, State, Value, Verb, Wants,
 };
-use crate::plan::desired::{mounts, npm_reach, subnets};
+use crate::plan::desired::subnets;
 use crate::plan::input::Input;
-use crate::plan::rollout::network_recreate;
-use crate::resources::docker::PortSpec;
+use crate::plan::{exclusive, targets};
 use crate::text;
 
 /// Orders changes that are in one another's way.
@@ -27,74 +22,6 @@ pub fn order(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [
     wait_for_names(input, ups);
     starts_again(input, wants, ups, downs);
     still_used(input, wants, ups, downs);
-}
-
-/// What of ours must be gone, or must have let go, before `address` may go.
-pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> {
-    let find = FIND_USERS.iter().find(|(kind, _)| *kind == address.kind);
-    find.map(|(_, find)| find(input, address, seen)).unwrap_or_default()
-}
-
-type FindUsers = fn(&Input<'_>, &Address, &Seen) -> Vec<Address>;
-
-/// The kinds that others use.
-const FIND_USERS: [(Kind, FindUsers); 4] = [
-    (Kind::AccessList, users_of_list),
-    (Kind::Container, users_of_container),
-    (Kind::Attachment, users_of_attachment),
-    (Kind::Network, users_of_network),
-];
-
-fn users_of_list(input: &Input<'_>, list: &Address, _: &Seen) -> Vec<Address> {
-    let hosts = input.world.of_kind(&list.provider, Kind::ProxyHost);
-    let users = hosts.filter(|(_, host)| host.fields.text("access_list") == Some(list.name.as_str()));
-    users.map(|(host, _)| host.clone()).collect()
-}
-
-fn users_of_container(input: &Input<'_>, container: &Address, seen: &Seen) -> Vec<Address> {
-    let users = our_hosts(input).filter(|(_, host)| upstreams::lead_to(input, host, &container.provider, seen));
-    let leads = |fields: &Fields| upstreams::all(fields).any(|to| npm_reach::is_at(to.host, to.port, &seen.fields));
-    let coming = coming_hosts(input).filter(|(_, fields)| leads(fields)).map(|(host, _)| host);
-    users.map(|(host, _)| host).chain(coming).cloned().collect()
-}
-
-fn users_of_attachment(input: &Input<'_>, attachment: &Address, _: &Seen) -> Vec<Address> {
-    let network = attachment.name.rsplit_once('/').map_or("", |(network, _)| network);
-    let network = Address::new(attachment.provider.clone(), Kind::Network, network);
-    let subnet = input.world.seen.get(&network).and_then(|seen| seen.fields.text("subnet"));
-    let Some(subnet) = subnet.and_then(|text| text.parse::<Ipv4Net>().ok()) else { return Vec::new() };
-    let lies_in = |at: &str| at.parse::<Ipv4Addr>().is_ok_and(|at| subnet.contains(&at));
-    let goes_through = |fields: &Fields| upstreams::all(fields).any(|pointer| lies_in(pointer.host));
-    let users = our_hosts(input).filter(|(_, host)| goes_through(&host.fields)).map(|(host, _)| host);
-    let coming = coming_hosts(input).filter(|(_, fields)| goes_through(fields)).map(|(host, _)| host);
-    users.chain(coming).cloned().collect()
-}
-
-fn users_of_network(input: &Input<'_>, network: &Address, _: &Seen) -> Vec<Address> {
-    let ours = input.world.seen.iter().filter(|(_, seen)| seen.owner.is_ours());
-    let is_attached = |user: &Address| user.name.rsplit_once('/').is_some_and(|(on, _)| on == network.name);
-    let on_it = ours.filter(|(user, seen)| {
-        let is_on = user.kind == Kind::Container && network_recreate::is_on(&seen.fields, network);
-        user.provider == network.provider && (is_on || user.kind == Kind::Attachment && is_attached(user))
-    });
-    on_it.map(|(user, _)| user.clone()).collect()
-}
-
-/// Hosts of ours that lead to an address.
-fn our_hosts<'a>(input: &Input<'a>) -> impl Iterator<Item = (&'a Address, &'a Seen)> + 'a {
-    let all = input.world.seen.iter().filter(|(host, _)| host.kind.traits().forwards);
-    all.filter(|(_, host)| host.owner.is_ours())
-}
-
-/// Hosts that a call on its way may still make, or lead to an address, with all their fields.
-fn coming_hosts<'a>(input: &Input<'a>) -> impl Iterator<Item = (&'a Address, Fields)> + 'a {
-    let world = input.world;
-    let in_progress = input.facts.in_progress.iter().filter(|(host, _)| host.kind.traits().forwards);
-    in_progress.map(|(host, fields)| {
-        let mut all = world.seen.get(host).map(|seen| seen.fields.clone()).unwrap_or_default();
-        all.extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
-        (host, all)
-    })
 }
 
 /// What is there and not ours is not what was asked for: nothing is built on it.
@@ -281,7 +208,7 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
         downs.iter().enumerate().map(|(place, down)| (down.address.clone(), place)).collect();
     for change in ups.iter_mut().filter(is_create) {
         let Verb::Create(fields) = &change.verb else { continue };
-        let (wanted, published) = (exclusive(fields), ports(fields).collect());
+        let (wanted, published) = (exclusive::exclusive(fields), exclusive::ports(fields).collect());
         let first: Vec<Need> = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent).collect();
         // As with `containers: {app: …}` that becomes the short form.
         let rivals = own_containers
@@ -405,7 +332,7 @@ impl<'a> OwnContainers<'a> {
         let mut own_containers = Self { exclusive: BTreeMap::new(), called: BTreeMap::new() };
         let containers = input.world.seen.iter().filter(|(address, _)| address.kind == Kind::Container);
         for (address, seen) in containers.filter(|(_, seen)| seen.owner.is_ours()) {
-            for what in exclusive(&seen.fields) {
+            for what in exclusive::exclusive(&seen.fields) {
                 own_containers.exclusive.entry((&address.provider, what)).or_default().push(address);
             }
             own_containers.called.entry((&address.provider, seen.fields.text("name"))).or_default().push(address);
@@ -473,7 +400,7 @@ fn wait_for_names(input: &Input<'_>, ups: &mut [Change]) {
 /// One that stood still may find its port taken: it starts once whoever had the port meanwhile is gone.
 fn starts_again(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
     let starts = |fields: &Fields| fields.flag("running") == Some(true);
-    let ports = |seen: &Seen| -> BTreeSet<String> { ports(&seen.fields).collect() };
+    let ports = |seen: &Seen| -> BTreeSet<String> { exclusive::ports(&seen.fields).collect() };
     let mut order = Precedence::of(ups, downs);
     for change in ups.iter_mut().filter(|change| matches!(&change.verb, Verb::Update(fields) if starts(fields))) {
         let Some(own) = input.world.seen.get(&change.address).map(ports) else { continue };
@@ -503,21 +430,6 @@ fn needs(gate: &Gate) -> Vec<Need> {
         Gate::After(needs) => needs.clone(),
         Gate::Now | Gate::Until { .. } | Gate::Held(_) => Vec::new(),
     }
-}
-
-/// What only one container may have: data that it writes to, and ports of the host.
-pub fn exclusive(fields: &Fields) -> BTreeSet<String> {
-    mounts::written(fields).map(|data| data.to_string()).chain(ports(fields)).collect()
-}
-
-/// The ports of the host that a container publishes: `port 80/tcp`.
-pub fn ports(fields: &Fields) -> impl Iterator<Item = String> {
-    bindings(fields).map(|binding| binding.name())
-}
-
-/// What a container publishes for its manifest.
-pub fn bindings(fields: &Fields) -> impl Iterator<Item = PortSpec<'_>> {
-    fields.strings("ports").into_iter().filter_map(PortSpec::parse)
 }
 
 /// What something of ours goes on using is not waited for: it is held, and says by whom it is used. What is held so may be
@@ -579,7 +491,7 @@ fn hold_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Chan
 /// Whether something is of a service whose network is made anew, or is to lead to it: it changes when that is there again.
 fn moves_home(input: &Input<'_>, wants: &Wants, stays: &BTreeSet<Address>, of: &Address) -> bool {
     let owner = wants.map.get(of).map(|want| want.service.as_str());
-    let meant = input.world.seen.get(of).and_then(|seen| upstreams::meant_service(input, of, seen));
+    let meant = input.world.seen.get(of).and_then(|seen| targets::meant_service(input, of, seen));
     let services = owner.into_iter().chain(meant).filter_map(|name| input.services.get(name));
     let mut own = services.flat_map(|service| subnets::networks_of(input, service));
     own.any(|own| wants.moving.contains(&own.address) && !stays.contains(&own.address))

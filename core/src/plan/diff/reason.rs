@@ -1,18 +1,17 @@
 //! Why a change is in the plan: what the ledger and the manifests can prove, never a guess.
 
-use super::compare;
 use super::provenance;
 use super::provenance::FieldSource;
 use crate::model::address::generations;
-use crate::model::failures;
 use crate::model::plan::{Reason, ReasonCode};
 use crate::model::power::Cause;
 use crate::model::world::Failure;
-use crate::model::{Address, FieldDiff, Kind, Origin, Plan, Readiness, Seen, Text, Value, Want, Wants};
+use crate::model::{Address, FieldDiff, Kind, Origin, Plan, Readiness, Seen, Text, Value, Want, Wants, failures};
 use crate::plan::desired::container::{FOLLOWS, JOINED};
-use crate::plan::desired::{instance, job};
+use crate::plan::desired::instance;
 use crate::plan::input::Input;
-use crate::plan::rollout::network_recreate;
+use crate::plan::rollout::job;
+use crate::plan::{compare, exclusive};
 use crate::text;
 
 /// In the ledger's row of what was taken over and is not yet as its manifest says.
@@ -261,7 +260,7 @@ fn is_adopted(input: &Input<'_>, address: &Address) -> bool {
 /// What is said of a mark that is there and only gets a signature.
 fn unsigned<'a>(input: &'a Input<'_>, address: &Address, diffs: &[FieldDiff]) -> Option<&'a str> {
     let is_only_mark = diffs.iter().all(|diff| diff.field == "mark");
-    input.world.seen.get(address).filter(|_| is_only_mark).and_then(crate::plan::safety::signatures::signature)
+    input.world.seen.get(address).filter(|_| is_only_mark).and_then(self::signature)
 }
 
 /// What changes of a container because another generation comes or goes beside it.
@@ -373,8 +372,7 @@ fn moves_with(input: &Input<'_>, wants: &Wants, address: &Address) -> Option<Tex
     let fields = input.world.seen.get(address).map(|seen| &seen.fields);
     let attached_to = address.name.rsplit_once('/').filter(|_| address.kind == Kind::Attachment).map(|(on, _)| on);
     let is_on = |network: &Address| {
-        attached_to == Some(network.name.as_str())
-            || fields.is_some_and(|fields| network_recreate::is_on(fields, network))
+        attached_to == Some(network.name.as_str()) || fields.is_some_and(|fields| exclusive::is_on(fields, network))
     };
     let mut moving = wants.moving.iter().filter(|network| network.provider == address.provider);
     if wants.moving.contains(address) {
@@ -434,4 +432,9 @@ fn removed(input: &Input<'_>, service: &str) -> Option<(Text, String)> {
 
 fn target(diffs: &[FieldDiff]) -> Option<Value> {
     diffs.iter().find(|diff| diff.field == "forward_host").and_then(|diff| diff.to.clone())
+}
+
+/// What is to be said of a record's mark that is not signed as it would be now.
+pub fn signature(seen: &Seen) -> Option<&str> {
+    seen.fields.text("signature")
 }

@@ -7,8 +7,7 @@ use super::ways_out::{Rival, ways_out};
 use crate::model::{Address, Code, FieldDiff, Hint, Kind, Need, Refusal, Seen, State, Text, Value, Want, Wants};
 use crate::plan::desired::subnets;
 use crate::plan::input::Input;
-use crate::plan::rollout::network_recreate;
-use crate::plan::safety::protect;
+use crate::plan::{exclusive, protection};
 use crate::text;
 
 /// A manifest that refers to what is neither there nor made by any manifest waits for a person.
@@ -75,10 +74,10 @@ pub fn cannot_change(input: &Input<'_>, address: &Address, want: &Want, diffs: &
 /// may need no command.
 fn down_and_up(input: &Input<'_>, address: &Address, want: &Want) -> Vec<Hint> {
     let containers = input.world.of_kind(&address.provider, Kind::Container);
-    let on_it = containers.filter(|(_, seen)| seen.owner.is_ours() && network_recreate::is_on(&seen.fields, address));
+    let on_it = containers.filter(|(_, seen)| seen.owner.is_ours() && exclusive::is_on(&seen.fields, address));
     let mut services: BTreeSet<&String> = on_it.filter_map(|(_, seen)| seen.service.as_ref()).collect();
     services.insert(&want.service);
-    let protections = services.iter().filter_map(|service| protect::indestructible(input, service));
+    let protections = services.iter().filter_map(|service| protection::indestructible(input, service));
     let lifted: Vec<Hint> = protections.flat_map(|refusal| refusal.hints).collect();
     if !lifted.is_empty() {
         return lifted;

@@ -5,7 +5,7 @@ pub mod downtime;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::input::Input;
-use super::pass;
+use super::{pass, targets};
 use crate::model::address::generations;
 use crate::model::world::{Applied, Pulled};
 use crate::model::{
@@ -219,7 +219,7 @@ fn observed(address: &Address, fields: &crate::model::Fields) -> crate::model::F
     if kind == Kind::Image {
         fields.set("id", crate::model::Value::text("(new)"));
     }
-    if kind == Kind::Container && fields.get("address").is_none() && !super::desired::npm_reach::is_on_host(&fields) {
+    if kind == Kind::Container && fields.get("address").is_none() && !targets::is_on_host(&fields) {
         fields.set("address", crate::model::Value::text("(given by Docker)"));
     }
     fields

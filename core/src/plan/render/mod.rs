@@ -10,10 +10,10 @@ pub mod handover_lines;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::desired::job;
+use super::compare;
 use super::forecast::Forecast;
 use super::input::Input;
-use super::rollout::handover;
+use super::rollout::{handover, job};
 use crate::model::{
     Address, Change, FieldDiff, Fields, Gap, Gate, Kind, Language, ReasonCode, Refusal, State, Text, Value, Verb,
 };
@@ -293,7 +293,7 @@ fn recreation_diff(input: &Input<'_>, new: &Change, old: &Change) -> Vec<FieldDi
     if !handover::has_names(&wanted) {
         wanted.remove("aliases");
     }
-    let diffs = super::diff::compare::compare(schema, &wanted, &seen.fields, None);
+    let diffs = compare::compare(schema, &wanted, &seen.fields, None);
     let mut diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| diff).collect();
     if diffs.iter().any(|diff| diff.field == "image") {
         diffs.retain(|diff| diff.field != "image_id");

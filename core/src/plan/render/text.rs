@@ -5,7 +5,7 @@ use super::{PlanLine, Sign, Style, Summary, Tone, counted, downtime_lines, lines
 use crate::model::plan::{Refusal, Wait};
 use crate::model::service::Target;
 use crate::model::{Address, Change, Gate, Kind, Plan, ReasonCode, Service, Text, Timestamp, Verb};
-use crate::plan::desired::certificate;
+use crate::plan::desired::{certificate, certificate_orders};
 use crate::plan::forecast::Forecast;
 use crate::plan::input::Input;
 use crate::text;
@@ -193,7 +193,8 @@ pub fn columns(input: &Input<'_>, line: &PlanLine<'_>, is_held: bool) -> Columns
             message.strip_prefix(&said).or_else(|| message.strip_prefix(&short)).unwrap_or(&message).into()
         }
         (Verb::Create(_), None) if line.is_job => job(manifest, address),
-        (Verb::Create(_), None) if address.kind == Kind::Certificate => match certificate::waits(input, address) {
+        (Verb::Create(_), None) if address.kind == Kind::Certificate => match certificate_orders::waits(input, address)
+        {
             Some((at, Wait::Budget)) => {
                 text!("Let's Encrypt, none for another {left}, A0805", left = at - input.now.exact())
             }
@@ -207,7 +208,7 @@ pub fn columns(input: &Input<'_>, line: &PlanLine<'_>, is_held: bool) -> Columns
                 )
             }
             None => {
-                let left = certificate::orders_left(input, address);
+                let left = certificate_orders::orders_left(input, address);
                 if certificate::is_by_record(&line.change.verb) {
                     text!("Let's Encrypt by a record in the DNS, {left} left this week", left)
                 } else {

@@ -5,18 +5,17 @@
 //! | job | not yet | ready; failed when it took longer than it may | failed |
 //! | its end is waited for | not yet | ready | failed |
 //! | its policy lets it end, no route leads to it | as any other | ready | failed |
-//! | it ended with its engine, and [starts again](crate::plan::desired::restart_policy) | as any other | failed | failed |
+//! | it ended with its engine, and [starts again](super::restart_policy) | as any other | failed | failed |
 //!
 //! What we stopped has not ended by itself. Docker cannot tell any of this, so it is worked into what was observed.
 
 use std::collections::BTreeMap;
 
-use super::stopped;
+use super::{restart_policy, stopped};
 use crate::model::address::generations_mut;
 use crate::model::service::{Container, Service, may_end};
 use crate::model::{Address, Facts, Fields, Kind, Millis, Readiness, Seen, Site, Timestamp, Value, World};
-use crate::plan::desired::restart_policy;
-use crate::plan::diff::upstreams;
+use crate::plan::targets;
 use crate::text;
 
 /// Tells of every container that may end whether it has, and well.
@@ -27,7 +26,7 @@ pub fn judge(services: &BTreeMap<String, Service>, site: &Site, facts: &Facts, w
         let came_up = world.started.get(&host.docker).copied();
         for (key, container) in &service.containers {
             let is_task = service.is_task(key);
-            let is_routed = upstreams::routed(service).any(|(target, _)| target == key);
+            let is_routed = targets::routed(service).any(|(target, _)| target == key);
             each_generation(world, &base(key), &mut |address, seen| {
                 let may_end = may_end(restart_policy::policy(container, &seen.fields)) && !is_routed;
                 let is_due = restart_policy::is_due(container, facts.applied.get(address), came_up, &seen.fields);

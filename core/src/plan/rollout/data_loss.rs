@@ -1,41 +1,20 @@
 //! Whether a container would start on nothing where its service had data: a volume that was renamed, another path on the
 //! host, another host, a service or a container under another name, data that is gone, or that an unmanaged container has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::model::folders::{Lead, normal};
 use crate::model::service::{Container, MountSource};
 use crate::model::{Address, Code, Fields, Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Text, Value};
-use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::foreign_use::{is_like, is_of_project};
-use crate::plan::desired::{bind_mounts, mounts};
+use crate::plan::desired::mounts;
+use crate::plan::expansion::Expansion;
+use crate::plan::indexes::known_containers::KnownContainers;
+use crate::plan::indexes::{host_folders, known_containers};
 use crate::plan::input::Input;
 use crate::resources::docker;
 use crate::resources::docker::MountedData;
 use crate::text;
-
-/// Every container of ours.
-#[derive(Debug, Default)]
-pub struct KnownContainers<'a> {
-    /// By service: those that are there, then those that the ledger knows.
-    of: BTreeMap<&'a str, Vec<(&'a Address, &'a Fields)>>,
-    /// Services whose manifest is gone.
-    gone: Vec<&'a str>,
-}
-
-/// Gathers them.
-pub fn known<'a>(input: &Input<'a>) -> KnownContainers<'a> {
-    let mut known = KnownContainers::default();
-    let seen = input.world.seen.iter().filter(|(_, seen)| seen.owner.is_ours());
-    let seen = seen.filter_map(|(address, seen)| Some((address, seen.service.as_ref()?, &seen.fields)));
-    let applied = input.facts.applied.iter().map(|(address, row)| (address, &row.service, &row.fields));
-    for (address, service, fields) in seen.chain(applied).filter(|(address, _, _)| address.kind == Kind::Container) {
-        known.of.entry(service).or_default().push((address, fields));
-    }
-    let is_gone = |name: &&str| !input.services.contains_key(*name) && !input.facts.frozen.contains(*name);
-    known.gone = known.of.keys().copied().filter(is_gone).collect();
-    known
-}
 
 /// Why a container that is yet to be made is held, if it would find a place empty where data were. Until a person has
 /// said what is meant, who has the data goes on.
@@ -48,10 +27,10 @@ pub fn would_be_empty(expansion: &mut Expansion<'_>, base: &Address, fields: &Fi
 /// Whether any container of a manifest would, for all that its manifest says of mounts.
 pub fn any_would_be_empty(input: &Input<'_>, service: &Service) -> bool {
     let Some(host) = input.site.host_of(service) else { return false };
-    let known = known(input);
+    let known = known_containers::known(input);
     service.containers.iter().any(|(key, container)| {
         let base = Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
-        let mounts = container.mounts.iter().filter_map(|mount| mounts::mount_text(service, mount));
+        let mounts = container.mounts.iter().filter_map(|mount| host_folders::mount_text(service, mount));
         let fields =
             Fields::default().with("image", Value::text(&container.image)).with("mounts", Value::texts(mounts));
         held(input, &known, service, &base, &fields).is_some()
@@ -153,7 +132,7 @@ fn is_gone(input: &Input<'_>, service: &Service, engine: &ProviderId, data: Moun
         MountedData::Volume(name) => {
             let volume = Address::new(engine.clone(), Kind::Volume, name);
             let is_away = !has_volume(input, engine, name) && input.world.gap(&volume).is_none();
-            is_away || bind_mounts::device(input, service, engine, name).is_some_and(|path| is_lost(&path, false))
+            is_away || host_folders::device(input, service, engine, name).is_some_and(|path| is_lost(&path, false))
         }
         MountedData::Path(path) => is_lost(&normal(path), true),
     }

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::{completion, stopped};
-use crate::model::failures;
 use crate::model::service::{Container, Rollback, Update};
 use crate::model::world::{Failure, Good};
-use crate::model::{Address, Code, Fields, Hint, KindSchema, Millis, Readiness, Refusal, Rule, Seen, Value, World};
-use crate::plan::desired::expand::Expansion;
-use crate::plan::desired::{image_volumes, mounts, npm_reach};
-use crate::plan::diff::compare;
-use crate::plan::safety::protect;
+use crate::model::{
+    Address, Code, Fields, Hint, KindSchema, Millis, Readiness, Refusal, Rule, Seen, Value, World, failures,
+};
+use crate::plan::desired::{image_volumes, npm_reach};
+use crate::plan::expansion::Expansion;
+use crate::plan::{compare, exclusive, protection};
 use crate::text;
 
 /// A generation may be tried again under another number when its own cannot be used; more than a few is a loop.
@@ -41,7 +41,7 @@ pub fn pick(
 ) -> Address {
     let Some(schema) = expansion.input.schema(base) else { return base.clone() };
     // What is left to others makes no other generation.
-    let wanted = protect::without_ignored(expansion.service, wanted);
+    let wanted = protection::without_ignored(expansion.service, wanted);
     choose(base, &digest(schema, &wanted), instances, |address, seen| {
         !npm_reach::is_refused(expansion.input, address, seen)
             && matches(schema, &wanted, expansion.input.world, &seen.fields)
@@ -134,7 +134,7 @@ pub fn after_failure(
         Rollback::Never => start_first && instances.len() > usize::from(seen.is_some()),
         // What is gone may have lost its data to a newer one that failed on it.
         Rollback::Auto => {
-            let is_sound = is_there || never_ran || mounts::written(good_fields).next().is_none();
+            let is_sound = is_there || never_ran || exclusive::written(good_fields).next().is_none();
             (start_first || exited && (never_ran || !writes)) && is_sound
         }
         Rollback::Always => start_first || exited,

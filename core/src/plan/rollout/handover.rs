@@ -17,10 +17,9 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use crate::model::{Address, Fields, Kind, Readiness, Seen, Timestamp, Value};
-use crate::plan::desired::expand::{Expansion, Home};
-use crate::plan::desired::{npm_reach, subnets};
-use crate::plan::diff::upstreams;
-use crate::plan::input::Input;
+use crate::plan::expansion::{Expansion, Home};
+use crate::plan::indexes::occupied;
+use crate::plan::{addressing, targets};
 
 /// The names of a container on its network.
 const NAMES: &str = "aliases";
@@ -73,7 +72,7 @@ pub fn still_to_take(
     }
     let names = no_names(&seen.fields);
     let is_home = seen.fields.text("network") == Some(home.address.name.as_str()) && home.subnet.is_some();
-    let publishes = npm_reach::host_ports(&seen.fields).next().is_some();
+    let publishes = targets::host_ports(&seen.fields).next().is_some();
     let is_left = is_home && !publishes && seen.fields.get(NAMES) != Some(&names);
     is_left.then(|| Fields::default().with(NAMES, names))
 }
@@ -113,9 +112,9 @@ pub fn until(expansion: &Expansion<'_>, old: &Address) -> Timestamp {
 /// Whether NPM serves every host that leads to an instance: what it could not switch over is served as before.
 pub fn is_on_line(expansion: &Expansion<'_>, instance: &Seen) -> bool {
     let Some(npm) = expansion.host.npm.as_ref() else { return true };
-    let hosts = upstreams::hosts(expansion.input.world, &npm.provider).filter(|(_, seen)| seen.owner.is_ours());
+    let hosts = targets::hosts(expansion.input.world, &npm.provider).filter(|(_, seen)| seen.owner.is_ours());
     let mut off = hosts.filter(|(_, seen)| seen.fields.flag("online") == Some(false));
-    !off.any(|(_, host)| upstreams::lead_to(expansion.input, host, &expansion.host.docker, instance))
+    !off.any(|(_, host)| targets::lead_to(expansion.input, host, &expansion.host.docker, instance))
 }
 
 /// Where an instance is on its network, or was before it was taken off it.
@@ -126,18 +125,10 @@ pub fn address(expansion: &Expansion<'_>, home: &Home, instance: &Address, seen:
     let (input, subnet) = (expansion.input, home.subnet?);
     let free = || {
         let containers = input.world.of_kind(&instance.provider, Kind::Container);
-        let taken: BTreeSet<Ipv4Addr> = containers.filter_map(|(other, seen)| place(input, other, seen)).collect();
-        subnets::free_address(subnet, |address| taken.contains(address))
+        let taken: BTreeSet<Ipv4Addr> =
+            containers.filter_map(|(other, seen)| occupied::place(input, other, seen)).collect();
+        addressing::free_address(subnet, |address| taken.contains(address))
     };
-    let known = place(input, instance, seen).filter(|address| subnet.contains(address));
+    let known = occupied::place(input, instance, seen).filter(|address| subnet.contains(address));
     known.or_else(free).map(|address| Value::text(address.to_string()))
-}
-
-/// The address that an instance has on its network, or comes back to while it is on none.
-pub fn place(input: &Input<'_>, instance: &Address, seen: &Seen) -> Option<Ipv4Addr> {
-    if let Some(address) = seen.fields.text("address") {
-        return address.parse().ok();
-    }
-    let applied = &input.facts.applied.get(instance)?.fields;
-    applied.text("address").or(applied.text("ipv4_address"))?.parse().ok()
 }

@@ -20,59 +20,23 @@ pub mod data_loss;
 pub mod completion;
 pub mod network_recreate;
 pub mod start_conditions;
+pub mod job;
+pub mod restart_policy;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::desired::expand::{Expansion, Home};
-use super::desired::{
-    bind_mounts, container, image_volumes, job, joined_network, mounts, npm_reach, restart_policy, subnets,
-};
-use super::diff::upstreams;
-use super::safety::protect;
+use container::ContainerSlot;
+
+use super::desired::{bind_mounts, container, image_volumes, joined_network, mounts, npm_reach, subnets};
+use super::expansion::{Expansion, Home, Interim, RouteTarget};
+use super::indexes::occupied;
+use super::rollout::generation::Generation;
+use super::rollout::start_conditions::ContainerWaits;
+use super::{addressing, protection, targets};
 use crate::model::service::{Container, ContainerNetwork, may_end};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
-use container::ContainerSlot;
-use generation::Generation;
-use start_conditions::ContainerWaits;
-
-/// Where routes to a container point, and what records wait for.
-#[derive(Debug, Clone)]
-pub struct RouteTarget {
-    /// The instance that serves, or will.
-    pub address: Address,
-    /// The generation in force, which may not serve yet.
-    pub coming: Address,
-    /// The generation that the manifest wants; another one than that in force after it has failed.
-    pub wanted: Address,
-    /// It is on the host's own network: what it listens on, the host listens on.
-    pub on_host: bool,
-    /// It is not what the manifest describes: an old one until the new one is ready, or the last good one.
-    pub interim: Option<Interim>,
-}
-
-/// What serves for the time being.
-#[derive(Debug, Clone)]
-pub struct Interim {
-    /// It is on another network than its successor: only what leads to it already can lead to it.
-    pub is_abroad: bool,
-    /// What the manifest describes.
-    pub successor: Box<RouteTarget>,
-}
-
-impl RouteTarget {
-    /// An instance with these fields.
-    pub fn of(address: &Address, fields: &Fields) -> Self {
-        let (coming, wanted) = (address.clone(), address.clone());
-        Self { address: address.clone(), coming, wanted, on_host: npm_reach::is_on_host(fields), interim: None }
-    }
-
-    /// The same without what is yet to come.
-    pub fn as_it_serves(&self) -> Self {
-        Self { coming: self.address.clone(), wanted: self.address.clone(), ..self.clone() }
-    }
-}
 
 /// Wants every container of a manifest; answers where routes to each point, by key.
 pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, RouteTarget> {
@@ -111,7 +75,8 @@ fn held(expansion: &mut Expansion<'_>, rollouts: &BTreeMap<String, Rollout>) -> 
     for rollout in due {
         let empty = data_loss::would_be_empty(expansion, &rollout.base, &rollout.fields);
         let empty = empty.or_else(|| bind_mounts::refusal(expansion, &rollout.base, &rollout.fields));
-        let protected = || (!rollout.olds.is_empty()).then(|| protect::protected(input, name, &rollout.base)).flatten();
+        let protected =
+            || (!rollout.olds.is_empty()).then(|| protection::protected(input, name, &rollout.base)).flatten();
         if let Some(refusal) = empty.or_else(protected) {
             return Some(refusal);
         }
@@ -156,6 +121,11 @@ fn joined_first(service: &Service) -> Vec<&String> {
     order
 }
 
+/// Which instance of each container is in force, by its key.
+pub fn in_force(rollouts: &BTreeMap<String, Rollout>) -> impl Fn(&str) -> Option<Address> {
+    |key| Some(rollouts.get(key)?.effective.clone())
+}
+
 /// One container's way from what is there to what is wanted.
 pub struct Rollout {
     pub(super) base: Address,
@@ -180,7 +150,7 @@ impl Rollout {
         let docker = expansion.host.docker.clone();
         let base = Address::new(docker, Kind::Container, &service.address_name(key));
         let instances = instances(expansion, key, &base);
-        let mut wanted = container::fields(expansion, slot, others);
+        let mut wanted = container::fields(expansion, slot, in_force(others));
         declare(expansion, key, container, &instances, &mut wanted);
         npm_reach::declare(expansion, key, &mut wanted);
         let reason = strategy::reason_to_stop_first(expansion, slot, &wanted, &instances);
@@ -350,7 +320,7 @@ impl Rollout {
 
     /// Says how it is told whether each instance is well, and how long that may take.
     fn ask_after(&self, expansion: &mut Expansion<'_>, key: &str, container: &Container) {
-        let port = upstreams::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
+        let port = targets::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
         let probe = |instance| port.map(|port| npm_reach::probe(expansion, instance, port));
         let own = probe(&self.effective);
         let of_old: Vec<(Address, Option<Probe>)> = self.olds.iter().map(|old| (old.clone(), probe(old))).collect();
@@ -391,14 +361,14 @@ impl Rollout {
         let full = npm_reach::give_ports(expansion, &self.base, &mut self.fields, own).err();
         let Some(subnet) = home.subnet else { return full };
         let (input, engine) = (expansion.input, &self.base.provider);
-        let places = expansion.places.entry(engine.clone()).or_insert_with(|| subnets::Places::of(input, engine));
+        let places = expansion.places.entry(engine.clone()).or_insert_with(|| occupied::Places::of(input, engine));
         let taken = expansion.taken.entry(home.address.clone()).or_insert_with(|| places.within(subnet));
         let (asked_for, host_targets) = (expansion.asked_for, expansion.host_targets);
         let is_taken = |address: &Ipv4Addr| {
             let is_others = taken.contains(address) && !places.is_only_for(address, &self.base);
             is_others || asked_for.contains(address) || host_targets.is_meant_for_others(address, own)
         };
-        if let Some(address) = subnets::free_address(subnet, is_taken) {
+        if let Some(address) = addressing::free_address(subnet, is_taken) {
             taken.insert(address);
             self.fields.set("address", Value::text(address.to_string()));
         }
@@ -568,8 +538,8 @@ fn is_due(expansion: &Expansion<'_>, address: &Address, container: &Container, s
 /// Whether a host of ours points at a container. NPM is not on every network that a container may have been on.
 pub fn is_pointed_at(expansion: &Expansion<'_>, seen: &Seen) -> bool {
     let Some(npm) = expansion.host.npm.as_ref() else { return false };
-    let mut all = upstreams::hosts(expansion.input.world, &npm.provider).filter(|(_, to)| to.owner.is_ours());
-    all.any(|(_, to)| upstreams::lead_to(expansion.input, to, &expansion.host.docker, seen))
+    let mut all = targets::hosts(expansion.input.world, &npm.provider).filter(|(_, to)| to.owner.is_ours());
+    all.any(|(_, to)| targets::lead_to(expansion.input, to, &expansion.host.docker, seen))
 }
 
 /// Sets what the image declares, as far as that is known.

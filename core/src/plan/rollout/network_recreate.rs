@@ -6,21 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::RouteTarget;
 use super::data_loss;
 use crate::model::address::service_of_network;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Want};
-use crate::plan::desired::container;
-use crate::plan::desired::expand::Expansion;
-use crate::plan::desired::{bind_mounts, subnets};
-use crate::plan::diff::{decide, ordering, upstreams};
-use crate::plan::rollout;
-use crate::plan::safety::protect;
+use crate::plan::desired::{bind_mounts, container, subnets};
+use crate::plan::expansion::{Expansion, RouteTarget};
+use crate::plan::indexes::all_mounts::AllMounts;
+use crate::plan::{exclusive, left_alone, protection, rollout, targets};
 use crate::text;
 
 /// Networks that are there, are ours, and are to be otherwise.
 pub fn networks(
-    all_mounts: &bind_mounts::AllMounts<'_>,
+    all_mounts: &AllMounts<'_>,
     subnets: &BTreeMap<Address, Result<ipnet::Ipv4Net, Box<Refusal>>>,
 ) -> BTreeSet<Address> {
     let input = all_mounts.input;
@@ -43,15 +40,15 @@ pub fn networks(
 }
 
 /// Whether a service's containers would not go.
-fn is_held(all_mounts: &bind_mounts::AllMounts<'_>, name: &str) -> bool {
+fn is_held(all_mounts: &AllMounts<'_>, name: &str) -> bool {
     let input = all_mounts.input;
     let Some(service) = input.services.get(name) else { return true };
     let npm = input.site.host_of(service).and_then(|host| host.npm.as_ref());
     let is_hidden = npm.is_some_and(|npm| input.world.is_dark(&npm.provider)) && !service.routes.is_empty();
     // It would be another way past what the jobs are for.
     let has_jobs = !service.jobs.is_empty();
-    let is_kept = protect::is_reported(input, name) || service.reconcile.protect == Some(true);
-    let is_left = is_kept || decide::is_left_alone(input, name);
+    let is_kept = protection::is_reported(input, name) || service.reconcile.protect == Some(true);
+    let is_left = is_kept || left_alone::is_left_alone(input, name);
     service.stopped
         || is_hidden
         || has_jobs
@@ -61,7 +58,7 @@ fn is_held(all_mounts: &bind_mounts::AllMounts<'_>, name: &str) -> bool {
 }
 
 /// Whether a member of a network leaves it for the network to be made anew: a container of a service in force, or NPM.
-fn goes_along(all_mounts: &bind_mounts::AllMounts<'_>, network: &Address, member: &str) -> bool {
+fn goes_along(all_mounts: &AllMounts<'_>, network: &Address, member: &str) -> bool {
     let input = all_mounts.input;
     let hosts = input.site.hosts.values().filter(|host| host.docker == network.provider);
     let mut npms = hosts.filter_map(|host| host.npm.as_ref()?.container.as_deref());
@@ -104,7 +101,7 @@ pub fn keep_hosts(expansion: &mut Expansion<'_>) {
     expansion.wants.map.retain(|address, want| !is_host(address, want) || world.seen.contains_key(address));
     for (address, want) in expansion.wants.map.iter_mut().filter(|(address, want)| is_host(address, want)) {
         if let Some(seen) = world.seen.get(address) {
-            keep_pointing(want, &seen.fields);
+            targets::keep_pointing(want, &seen.fields);
         }
     }
     siblings_go_too(expansion);
@@ -116,44 +113,25 @@ fn siblings_go_too(expansion: &mut Expansion<'_>) {
     let (input, service) = (expansion.input, expansion.service);
     let containers = input.world.of_kind(&expansion.host.docker, Kind::Container);
     let own = containers.filter(|(_, seen)| seen.owner.is_ours() && seen.service.as_ref() == Some(&service.name));
-    let moving = own.filter(|(_, seen)| expansion.wants.moving.iter().any(|network| is_on(&seen.fields, network)));
+    let moving =
+        own.filter(|(_, seen)| expansion.wants.moving.iter().any(|network| exclusive::is_on(&seen.fields, network)));
     let mut first: Vec<(Address, Vec<Need>)> = Vec::new();
     for (address, seen) in moving.filter(|(address, _)| !expansion.wants.before_delete.contains_key(*address)) {
         let is_own = |host: &Address| {
             let is_wanted = expansion.wants.map.get(host).is_some_and(|want| want.service == service.name);
             let seen = input.world.seen.get(host);
-            is_wanted
-                || seen.and_then(|seen| upstreams::meant_service(input, host, seen)) == Some(service.name.as_str())
+            is_wanted || seen.and_then(|seen| targets::meant_service(input, host, seen)) == Some(service.name.as_str())
         };
-        let users = ordering::users(input, address, seen).into_iter().filter(|host| !is_own(host));
+        let users = exclusive::users(input, address, seen).into_iter().filter(|host| !is_own(host));
         first.push((address.clone(), users.map(Need::absent).collect()));
     }
     expansion.wants.before_delete.extend(first);
 }
 
-/// A host or stream that is there leads where it does now. What is switched off is switched on where it leads to something
-/// again.
-pub fn keep_pointing(want: &mut Want, seen: &Fields) {
-    for name in upstreams::FIELDS {
-        want.fields.remove(name);
-        want.fields.extend(seen.get(name).map(|value| (name.into(), value.clone())));
-    }
-    if let Some(enabled) = seen.get("enabled") {
-        want.fields.set("enabled", enabled.clone());
-    }
-}
-
 /// NPM leaves a network after everything else on it.
 pub fn detach(expansion: &mut Expansion<'_>, attachment: Address, network: &Address) {
     let containers = expansion.input.world.of_kind(&network.provider, Kind::Container);
-    let on_it = containers.filter(|(_, seen)| seen.owner.is_ours() && is_on(&seen.fields, network));
+    let on_it = containers.filter(|(_, seen)| seen.owner.is_ours() && exclusive::is_on(&seen.fields, network));
     let first = on_it.map(|(container, _)| Need::absent(container.clone())).collect();
     expansion.wants.before_delete.insert(attachment, first);
-}
-
-/// Whether a container is on a network.
-pub fn is_on(container: &Fields, network: &Address) -> bool {
-    let is_it = |name: &str| name == network.name;
-    ["network", "edge"].iter().filter_map(|field| container.text(field)).any(is_it)
-        || container.strings("also_on").into_iter().any(is_it)
 }

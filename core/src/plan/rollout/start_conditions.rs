@@ -11,18 +11,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::RouteTarget;
 use super::{generation, stopped};
 use crate::model::address::generations;
-use crate::model::failures;
 use crate::model::service::{Condition, Container, Dependency, Needed};
 use crate::model::{
-    Address, Code, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, State, Text, Value, Wants,
+    Address, Code, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, State, Text, Value, Wants, failures,
 };
-use crate::plan::desired::expand::Expansion;
-use crate::plan::desired::{image_volumes, joined_network};
-use crate::plan::diff::decide;
+use crate::plan::desired::image_volumes;
+use crate::plan::expansion::{Expansion, RouteTarget};
+use crate::plan::indexes::shared_networks;
 use crate::plan::input::Input;
+use crate::plan::left_alone;
 use crate::text;
 
 /// What a container waits for before it is made, and why it would wait for ever.
@@ -137,7 +136,7 @@ fn not_completed(expansion: &Expansion<'_>, key: &str, why: Text, container: &Co
 /// The other manifests that come before the containers of this one.
 pub fn of_services(expansion: &Expansion<'_>) -> ContainerWaits {
     let mut waits = ContainerWaits::default();
-    for needed in joined_network::needed(expansion.input, expansion.service) {
+    for needed in shared_networks::needed(expansion.input, expansion.service) {
         let own = of_service(expansion, &needed);
         waits = waits.and(own);
     }
@@ -278,14 +277,14 @@ fn is_of(seen: &Seen, name: &str) -> bool {
 /// Services in an order in which each comes after those that it needs, else as they were. One that is left alone, or
 /// stopped, does not come forward: what several want is wanted by one that is taken care of.
 pub fn in_order<'a>(input: &Input<'_>, services: Vec<&'a Service>) -> Vec<&'a Service> {
-    let class = |service: &Service| (decide::is_left_alone(input, &service.name), service.stopped);
+    let class = |service: &Service| (left_alone::is_left_alone(input, &service.name), service.stopped);
     let places: BTreeMap<&str, usize> =
         services.iter().enumerate().map(|(place, service)| (service.name.as_str(), place)).collect();
     // For each place those that come first, and who waits for it.
     let mut waits: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     let mut users: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (place, service) in services.iter().enumerate() {
-        for needed in joined_network::needed(input, service) {
+        for needed in shared_networks::needed(input, service) {
             let first = places.get(needed.service.as_str()).and_then(|first| Some((*first, services.get(*first)?)));
             if let Some((first, _)) = first.filter(|(_, other)| class(other) == class(service)) {
                 waits.entry(place).or_default().insert(first);
@@ -316,7 +315,7 @@ pub const FIELD: &str = "needs";
 
 /// Notes for the ledger what a container's service needs.
 pub fn note(expansion: &Expansion<'_>, effective: &Address, fields: &mut Fields) {
-    let needs = joined_network::needed(expansion.input, expansion.service);
+    let needs = shared_networks::needed(expansion.input, expansion.service);
     let row = expansion.input.facts.applied.get(effective).map(|row| &row.fields);
     let seen = expansion.input.world.seen.get(effective).map(|seen| &seen.fields);
     let is_noted = [row, seen].into_iter().flatten().any(|fields| fields.get(FIELD).is_some());

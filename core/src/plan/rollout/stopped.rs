@@ -12,15 +12,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::RouteTarget;
+use super::job;
 use crate::model::plan::{Impact, Reason, ReasonCode};
 use crate::model::{Address, Change, Expect, FieldDiff, Fields, Gate, Kind, Need, Seen, Value, Verb, Want, Wants};
-use crate::plan::desired::expand::Expansion;
-use crate::plan::desired::job;
-use crate::plan::diff::decide::{is_left_alone, is_released};
-use crate::plan::diff::upstreams;
+use crate::plan::expansion::{Expansion, RouteTarget};
 use crate::plan::input::Input;
-use crate::plan::rollout;
+use crate::plan::left_alone::{is_left_alone, is_released};
+use crate::plan::{rollout, targets};
 use crate::text;
 
 /// The policy of a container that is to stand still: an engine that restarts must not bring it back.
@@ -98,7 +96,7 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut Vec<Change>, down
             // The network of the service is made anew to which it is to lead.
             leads => {
                 let is_kept = host.kind == Kind::Stream && leads == seen.fields.get("forward_host");
-                is_kept && upstreams::meant_service(input, host, seen).is_some_and(|to| to != stops.service)
+                is_kept && targets::meant_service(input, host, seen).is_some_and(|to| to != stops.service)
             }
         }
     };
@@ -107,7 +105,7 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut Vec<Change>, down
     for (at, change) in ups.iter().enumerate().filter(|(_, change)| stops(change) && change.is_now()) {
         let Some(container) = input.world.seen.get(&change.address) else { continue };
         let hosts = input.world.seen.iter().filter(|(host, seen)| host.kind.traits().forwards && seen.owner.is_ours());
-        let leading = hosts.filter(|(_, seen)| upstreams::lead_to(input, seen, &change.address.provider, container));
+        let leading = hosts.filter(|(_, seen)| targets::lead_to(input, seen, &change.address.provider, container));
         let leading: Vec<(&Address, &Seen)> = leading.collect();
         let is_left = |host: &Address, seen: &Seen| is_held(host) || is_stranded(host, seen, change);
         let left =

@@ -18,9 +18,9 @@ use super::generation::Generation;
 use crate::model::service::Strategy;
 use crate::model::{Address, Fields, Seen, Text};
 use crate::plan::desired::container::ContainerSlot;
-use crate::plan::desired::expand::Expansion;
-use crate::plan::desired::{image_volumes, npm_reach};
-use crate::plan::diff::{ordering, upstreams};
+use crate::plan::desired::image_volumes;
+use crate::plan::expansion::Expansion;
+use crate::plan::{exclusive, targets};
 use crate::text;
 
 /// Why the old one stops before the new one starts, if it does.
@@ -56,9 +56,9 @@ pub fn reason_when_put_back(
     if service.update.strategy != Strategy::Auto {
         return None;
     }
-    let own = ordering::exclusive(&put_back.fields);
+    let own = exclusive::exclusive(&put_back.fields);
     let others = instances.iter().filter(|(other, _)| **other != put_back.address);
-    let theirs: BTreeSet<String> = others.flat_map(|(_, seen)| ordering::exclusive(&seen.fields)).collect();
+    let theirs: BTreeSet<String> = others.flat_map(|(_, seen)| exclusive::exclusive(&seen.fields)).collect();
     let what = own.intersection(&theirs).next()?;
     let (name, what) = (service.container_name(key), what.replacen(':', " ", 1));
     Some(text!("{name} is put back and has {what} to itself", name, what))
@@ -84,16 +84,16 @@ fn volume_of_image(name: &str, wanted: &Fields, instances: &BTreeMap<Address, &S
 /// A port goes to a container that has to be there first: one that the next generation depends on, one of a service that
 /// it needs, or one to which a host that still leads here is to lead, with all that this one depends on.
 fn port_handed_on(expansion: &Expansion<'_>, key: &str, instances: &BTreeMap<Address, &Seen>) -> Option<Text> {
-    let published: BTreeSet<u16> = instances.values().flat_map(|seen| npm_reach::host_ports(&seen.fields)).collect();
+    let published: BTreeSet<u16> = instances.values().flat_map(|seen| targets::host_ports(&seen.fields)).collect();
     if published.is_empty() {
         return None;
     }
     let (input, service) = (expansion.input, expansion.service);
     let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
-    let hosts = npm.into_iter().flat_map(|npm| upstreams::hosts(input.world, npm)).filter(|(_, to)| to.owner.is_ours());
-    let leads = |to: &Seen| instances.values().any(|seen| upstreams::lead_to(input, to, &expansion.host.docker, seen));
+    let hosts = npm.into_iter().flat_map(|npm| targets::hosts(input.world, npm)).filter(|(_, to)| to.owner.is_ours());
+    let leads = |to: &Seen| instances.values().any(|seen| targets::lead_to(input, to, &expansion.host.docker, seen));
     let heirs: BTreeSet<(&str, &str)> =
-        hosts.filter(|(_, to)| leads(to)).flat_map(|(host, to)| upstreams::wanted_targets(input, host, to)).collect();
+        hosts.filter(|(_, to)| leads(to)).flat_map(|(host, to)| targets::wanted_targets(input, host, to)).collect();
     let (own, others): (BTreeSet<_>, BTreeSet<_>) = heirs.into_iter().partition(|(of, _)| *of == service.name);
     let depends = |key: &str| {
         let own = service.containers.get(key);

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::flapping;
 use crate::model::flapping::{DAY_MAX, Flap, HOUR_MAX, ITSELF, LeftAloneReason, UNSEEN_MAX};
 use crate::model::plan::Wait;
 use crate::model::{
     Address, Arg, Change, Code, FieldDiff, FieldName, Gate, Hint, Kind, Note, Plan, Refusal, Timestamp, Verb, Wants,
-    World,
+    World, flapping,
 };
-use crate::plan::diff::compare;
 use crate::plan::input::Input;
+use crate::plan::{compare, settling};
 use crate::text;
 
 /// Takes what is left alone out of each change; one of which nothing is left is held.
@@ -86,20 +85,10 @@ pub fn after_look(
 
 /// What was made a moment ago and is not in the vendor's list yet is not made a second time at once.
 fn not_yet_seen(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String, Flap>) -> Option<Timestamp> {
-    let last = unseen_create(flaps).filter(|last| !input.now.is_before(*last))?;
+    let last = settling::unseen_create(flaps).filter(|last| !input.now.is_before(*last))?;
     let is_made = matches!(change.verb, Verb::Create(_)) && change.is_now() && change.address.kind != Kind::Image;
     let until = change.address.kind.traits().settling.until(last);
     (is_made && input.now.is_before(until)).then_some(until)
-}
-
-/// When a create left last that was confirmed and whose effect is not observed yet.
-pub fn last_create(input: &Input<'_>, address: &Address) -> Option<Timestamp> {
-    unseen_create(input.facts.flaps.get(address)?)
-}
-
-fn unseen_create(flaps: &BTreeMap<String, Flap>) -> Option<Timestamp> {
-    let flap = flaps.get(ITSELF).filter(|flap| flap.wanted == "create" && flap.unseen > 0)?;
-    flap.writes.last().copied()
 }
 
 /// Whether what was made or removed is to be made or removed once more.

@@ -6,9 +6,8 @@ use super::unused_certificates;
 use crate::model::schema::unknown_fields;
 use crate::model::{Address, Expect, Gate, Kind, Need, Plan, Seen, Verb};
 use crate::plan::desired::subnets;
-use crate::plan::diff::upstreams;
 use crate::plan::input::Input;
-use crate::plan::rollout::network_recreate;
+use crate::plan::{exclusive, targets};
 
 /// Every broken rule, in words; empty when the plan is sound.
 pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
@@ -92,7 +91,7 @@ fn pointed_at(input: &Input<'_>, plan: &Plan, change: &crate::model::Change) -> 
     }
     let seen = input.world.seen.get(&change.address)?;
     let mut networks = input.world.of_kind(&change.address.provider, Kind::Network);
-    if networks.any(|(network, _)| is_going(network) && network_recreate::is_on(&seen.fields, network)) {
+    if networks.any(|(network, _)| is_going(network) && exclusive::is_on(&seen.fields, network)) {
         return None;
     }
     let is_ready = seen.ready.is_ready();
@@ -100,7 +99,7 @@ fn pointed_at(input: &Input<'_>, plan: &Plan, change: &crate::model::Change) -> 
         service.containers.keys().any(|key| service.address_name(key) == change.address.name)
             && !input.facts.suspended.contains_key(&change.service)
     });
-    let leads = |host: &Seen| upstreams::lead_to(input, host, &change.address.provider, seen);
+    let leads = |host: &Seen| targets::lead_to(input, host, &change.address.provider, seen);
     let host =
         input.world.seen.iter().find(|(host, seen)| host.kind.traits().forwards && seen.owner.is_ours() && leads(seen));
     let (host, _) = host.filter(|_| is_ready && !is_wanted)?;

@@ -1,16 +1,12 @@
 //! Marks that get a signature of the key that signs now: after an upgrade, or a new key. Visible, and few at a time.
 
 use crate::model::{Change, Kind, Note, Plan, Refusal, Seen, Verb};
+use crate::plan::diff::reason;
 use crate::plan::input::Input;
 use crate::text;
 
 /// The most in one look: each is a write at a vendor that counts them, and what else is planned goes on beside them.
 const SIGNATURES_MAX: usize = 50;
-
-/// What is to be said of a record's mark that is not signed as it would be now.
-pub fn signature(seen: &Seen) -> Option<&str> {
-    seen.fields.text("signature")
-}
 
 /// Leaves for later looks what is more than one look may sign. Where nothing is written, in `mode: report`, the missing
 /// signature is no drift: the record is as its manifest says. One note counts such marks.
@@ -54,7 +50,7 @@ fn is_signature(input: &Input<'_>, change: &Change) -> bool {
     let seen = input.world.seen.get(&change.address);
     let is_unsigned = |seen: &Seen| {
         let is_of_another = seen.service.as_ref().is_some_and(|named| *named != change.service);
-        signature(seen).is_some() && !is_of_another
+        reason::signature(seen).is_some() && !is_of_another
     };
     change.address.kind == Kind::Record && fields.names().all(|name| &**name == "mark") && seen.is_some_and(is_unsigned)
 }

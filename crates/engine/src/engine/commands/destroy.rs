@@ -14,9 +14,9 @@ use amarre_core::model::pool::MACHINE_PART;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Address, Change, Gap, Kind, Refusal, Text, Verb};
 use amarre_core::plan::input::Input;
+use amarre_core::plan::protection;
 use amarre_core::plan::render::text::refusal_body;
 use amarre_core::plan::render::{Sign, Style, lines};
-use amarre_core::plan::safety::protect;
 
 /// Suspends the services for their removal, and waits until they are gone.
 pub async fn destroy(handle: &Handle, asked: VerbCall<'_>) -> Option<CommandAnswer> {
@@ -125,8 +125,8 @@ fn files_left(pass: &PassView, names: &BTreeSet<String>) -> String {
 
 /// Why a service is not destroyed.
 fn kept(pass: &PassView, service: &str, purge: bool) -> Option<Refusal> {
-    let of_purge = |input: &Input<'_>| purge.then(|| protect::unpurgeable(input, service)).flatten();
-    pass.with_input(|input| protect::indestructible(input, service).or_else(|| of_purge(input))).flatten()
+    let of_purge = |input: &Input<'_>| purge.then(|| protection::unpurgeable(input, service)).flatten();
+    pass.with_input(|input| protection::indestructible(input, service).or_else(|| of_purge(input))).flatten()
 }
 
 fn refused_by(refusal: &Refusal, style: Style) -> CommandAnswer {

@@ -12,8 +12,8 @@ use amarre_core::plan::desired::certificate;
 use amarre_core::plan::diff::provenance;
 use amarre_core::plan::diff::provenance::FieldSource;
 use amarre_core::plan::input::Input;
+use amarre_core::plan::protection;
 use amarre_core::plan::render::{Style, Tone, lines};
-use amarre_core::plan::safety::protect;
 
 /// One line: its topic and its text.
 type Fact = (&'static str, String);
@@ -204,7 +204,7 @@ fn shortened(value: &str) -> String {
 fn origin(pass: &PassView, address: &Address, want: Option<&Want>, known: &Field) -> String {
     let name = known.name;
     let Some(want) = want else { return "as it is".to_owned() };
-    let is_ignored = pass.with_input(|input| protect::ignores(input, &want.service, address.kind, name));
+    let is_ignored = pass.with_input(|input| protection::ignores(input, &want.service, address.kind, name));
     let Some(wanted) = want.fields.get(name) else { return "not managed: left as it is".to_owned() };
     let top = |field: &str| field.split('.').next() == Some(name);
     let differs = change(pass, address).filter(|change| change.diff.iter().any(|diff| top(&diff.field)));

@@ -26,9 +26,9 @@ use amarre_core::model::address::service_of_network;
 use amarre_core::model::service::Service;
 use amarre_core::model::{Address, Arg, Code, Fields, Kind, Millis, ProviderId, Seen, Text, Value, words};
 use amarre_core::plan::desired::certificate;
-use amarre_core::plan::diff::upstreams;
 use amarre_core::plan::input::Input;
 use amarre_core::plan::render::{Sign, Style};
+use amarre_core::plan::targets;
 use amarre_core::text;
 
 /// The timeout of one step.
@@ -403,7 +403,7 @@ fn destination(
 ) -> Result<Address, Box<TraceStep>> {
     let found = pass.with_input(|input| {
         let containers = pass.world.seen.iter().filter(|(container, _)| container.kind == Kind::Container);
-        let of = |(container, seen): &(&Address, &Seen)| upstreams::lead_to(input, host, &container.provider, seen);
+        let of = |(container, seen): &(&Address, &Seen)| targets::lead_to(input, host, &container.provider, seen);
         let found = containers.filter(of).map(|(container, _)| container.clone()).next();
         let missing = || not_there(input, address, host, place).filter(|_| host.owner.is_ours());
         found.map(Ok).or_else(|| missing().map(|step| Err(Box::new(step))))
@@ -419,7 +419,7 @@ fn destination(
 
 /// A host of ours leads to where its container was.
 fn not_there(input: &Input<'_>, host: &Address, seen: &Seen, place: &str) -> Option<TraceStep> {
-    let (service, key) = upstreams::wanted_targets(input, host, seen).next()?;
+    let (service, key) = targets::wanted_targets(input, host, seen).next()?;
     let container = input.services.get(service)?.container_name(key);
     let hint = text!("`amarre reconcile {service}` makes it", service);
     let found = text!("container {container} is not there", container);

@@ -21,8 +21,9 @@ use tokio::sync::mpsc;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::folders::{Lead, Lost, is_within, normal};
 use amarre_core::model::{Address, Change, Code, Fields, Kind, ProviderId, Service, Verb, Wants};
-use amarre_core::plan::desired::bind_mounts;
-use amarre_core::plan::desired::bind_mounts::{AllMounts, Check};
+use amarre_core::plan::desired::bind_mounts::Check;
+use amarre_core::plan::indexes::all_mounts::AllMounts;
+use amarre_core::plan::indexes::host_folders;
 use amarre_core::plan::input::Input;
 
 /// The limit of Linux.
@@ -53,7 +54,7 @@ pub fn paths(input: &Input<'_>, wants: &Wants) -> BTreeMap<ProviderId, BTreeSet<
         let Some(host) = input.site.host_of(service) else { continue };
         let base = Address::new(host.docker.clone(), Kind::Container, &service.name);
         for container in service.all_containers() {
-            note(service, &base, &bind_mounts::of_manifest(service, container));
+            note(service, &base, &host_folders::of_manifest(service, container));
         }
     }
     // A rolled-back service differs from its manifest.

@@ -24,9 +24,10 @@ use amarre_core::model::{
 };
 use amarre_core::plan;
 use amarre_core::plan::desired::{account, instance};
-use amarre_core::plan::diff::{engine_spelling, upstreams};
+use amarre_core::plan::diff::engine_spelling;
 use amarre_core::plan::input::Input;
 use amarre_core::plan::safety::{builds, lint, mass_deletes};
+use amarre_core::plan::targets;
 use amarre_core::text;
 
 /// Within this span a follow-up pass may use what the previous one read from vendors with a quota.
@@ -329,7 +330,7 @@ impl Engine {
         let (ages, steady) = (&self.ages, self.clock.steady());
         let uptime = |address: &Address, stamp| now - ages.up_since(address, stamp, now, steady);
         let unknown = self.health.unknown(&probed, &state.world);
-        let led_to = self.with_input(state, |input| upstreams::led_to(input, &unknown));
+        let led_to = self.with_input(state, |input| targets::led_to(input, &unknown));
         let wants = (&*probed, &led_to);
         let world = Arc::make_mut(&mut state.world);
         let is_other = self.health.judge(&self.context.providers, wants, &state.facts, world, uptime).await;

@@ -230,9 +230,7 @@ impl Engine {
         // While its NPM cannot be observed, it is unknown whether a host is off line for a certificate.
         let is_hidden = |address: &Address| address.kind == Kind::Certificate && world.gap(address).is_some();
         let is_settled = |(address, left): &(&Address, &Timestamp)| {
-            plan::safety::settling::is_settled(world, address, **left, now)
-                && !loads.contains(address)
-                && !is_hidden(address)
+            plan::settling::is_settled(world, address, **left, now) && !loads.contains(address) && !is_hidden(address)
         };
         let settled: Vec<(&Address, &Timestamp)> = facts.open_intents.iter().filter(is_settled).collect();
         if settled.is_empty() { Ok(()) } else { self.ledger.settle(&settled, now).await }
@@ -466,10 +464,10 @@ impl Engine {
                 let is_its = known.vendor_id == seen.vendor_id && known.service == want.service;
                 // An adopted resource is corrected to its manifest from now on.
                 let is_adopted = known.fields.get(plan::diff::reason::ADOPTED).is_some();
-                is_its && !is_adopted && plan::diff::compare::is_applied(&want.fields, world, &known.fields)
+                is_its && !is_adopted && plan::compare::is_applied(&want.fields, world, &known.fields)
             });
             if !is_known {
-                let fields = plan::diff::compare::learned(&want.fields, world, &seen.fields);
+                let fields = plan::compare::learned(&want.fields, world, &seen.fields);
                 let row = Applied { service: want.service.clone(), vendor_id: seen.vendor_id.clone(), fields };
                 rows.insert(address.clone(), row);
             }

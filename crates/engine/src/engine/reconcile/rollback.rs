@@ -240,7 +240,7 @@ pub async fn target(
         let mut facts = pass.facts.clone();
         facts.suspended.remove(name);
         let given = PassInput { services: &services, facts: &facts, ..pass.input() };
-        let wants = context.with_input(given, plan::desired::expand::expand);
+        let wants = context.with_input(given, plan::expand::expand);
         let then = wanted_generations(&wants, name);
         let containers: Vec<ContainerTurn> = then
             .iter()

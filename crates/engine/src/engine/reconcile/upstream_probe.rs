@@ -18,9 +18,9 @@ use crate::engine::pass_result::DeadEnd;
 use crate::engine::report::pass_view::PassView;
 use crate::providers::Provider;
 use amarre_core::model::{Address, Fields, Kind, ProviderId, Seen, State, Timestamp, Value, Want, Wants, World};
-use amarre_core::plan::desired::npm_reach;
-use amarre_core::plan::diff::{compare, upstreams};
+use amarre_core::plan::compare;
 use amarre_core::plan::input::Input;
+use amarre_core::plan::targets;
 
 /// Concurrent probes: each is a process in NPM's container.
 const IN_FLIGHT: usize = 8;
@@ -44,13 +44,13 @@ pub fn leads_to(pass: &PassView, host: &Address, container: &Address) -> bool {
     let seen = |address: &Address| pass.world.seen.get(address);
     let leads = seen(host)
         .zip(seen(container))
-        .and_then(|(there, seen)| pass.with_input(|input| upstreams::lead_to(input, there, &container.provider, seen)));
+        .and_then(|(there, seen)| pass.with_input(|input| targets::lead_to(input, there, &container.provider, seen)));
     leads == Some(true)
 }
 
 /// `172.20.3.2:80`: the upstream of an NPM host, its paths apart.
 pub fn place_of(pass: &PassView, host: &Address) -> Option<String> {
-    let to = upstreams::all(&pass.world.seen.get(host)?.fields).find(|to| to.path.is_none())?;
+    let to = targets::all(&pass.world.seen.get(host)?.fields).find(|to| to.path.is_none())?;
     Some(spelled(to.host, to.port?))
 }
 
@@ -79,10 +79,10 @@ pub fn upstreams_to_probe(input: &Input<'_>, wants: &Wants, health: &HealthTrack
         .collect();
     let mut places = Vec::new();
     for (host, seen) in hosts.filter(|(_, seen)| is_on(seen)) {
-        for pointer in upstreams::all(&seen.fields).filter(|pointer| is_plain(&seen.fields, pointer.path)) {
+        for pointer in targets::all(&seen.fields).filter(|pointer| is_plain(&seen.fields, pointer.path)) {
             let Some(port) = pointer.port.and_then(|port| u16::try_from(port).ok()) else { continue };
             let is_there = |(address, container): &&(&Address, &Seen)| {
-                upstreams::leads_to(input, seen, pointer, &address.provider, container)
+                targets::leads_to(input, seen, pointer, &address.provider, container)
             };
             let found = by_address.get(pointer.host).filter(|container| is_there(container));
             let Some((container, there)) = found.or_else(|| containers.iter().find(is_there)) else { continue };
@@ -114,11 +114,11 @@ fn to_be_led(world: &World, host: &Address, want: &Want) -> Vec<UpstreamPlace> {
     }
     let fields = compare::resolve(&want.fields, world);
     let places = up.into_iter().filter_map(|(container, port, seen)| {
-        let is_it = |to: &upstreams::Pointer<'_>| {
-            let is_at = npm_reach::is_at(to.host, to.port, &seen.fields) || npm_reach::is_on_host(&seen.fields);
+        let is_it = |to: &targets::Pointer<'_>| {
+            let is_at = targets::is_at(to.host, to.port, &seen.fields) || targets::is_on_host(&seen.fields);
             is_at && to.port == Some(i64::from(port))
         };
-        let to = upstreams::all(&fields).find(is_it)?;
+        let to = targets::all(&fields).find(is_it)?;
         Some(UpstreamPlace {
             host: host.clone(),
             service: want.service.clone(),

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::engine::report::pass_view::PassView;
 use amarre_core::model::{Address, Kind, Text, Timestamp};
-use amarre_core::plan::desired::certificate;
-pub use amarre_core::plan::desired::certificate::{OrderBudget, ends};
+pub use amarre_core::plan::desired::certificate::ends;
+pub use amarre_core::plan::desired::certificate_orders::OrderBudget;
+use amarre_core::plan::desired::{certificate, certificate_orders};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateReport {
@@ -54,10 +55,10 @@ pub fn reports(pass: &PassView) -> Vec<CertificateReport> {
 
 /// How many certificates Let's Encrypt would still issue this week for the names of this one.
 pub fn orders_left(pass: &PassView, certificate: &Address) -> Option<usize> {
-    pass.with_input(|input| certificate::orders_left(input, certificate))
+    pass.with_input(|input| certificate_orders::orders_left(input, certificate))
 }
 
 /// How many certificates Let's Encrypt would still issue this week, by registered domain.
 pub fn budgets(pass: &PassView) -> Vec<OrderBudget> {
-    pass.with_input(certificate::budgets).unwrap_or_default()
+    pass.with_input(certificate_orders::budgets).unwrap_or_default()
 }

@@ -50,8 +50,8 @@ use crate::words::{self, say};
 use amarre_core::manifest::Severity;
 use amarre_core::model::{Code, Commit, Hint, Language, Millis, ProviderId, Text, Timestamp};
 use amarre_core::plan::input::Input;
+use amarre_core::plan::protection;
 use amarre_core::plan::render::{self, Sign, Style, Tone, lines};
-use amarre_core::plan::safety::protect;
 use amarre_core::text;
 use app_documents::BaseDocument;
 use countdown::CountFrom;
@@ -453,8 +453,8 @@ pub fn service_json(pass: &PassView, row: &ServiceStatus) -> Json {
 /// Why a service cannot be destroyed; `purge`: only with its data it cannot.
 fn protected_json(pass: &PassView, name: &str) -> Option<Json> {
     let refused = |input: &Input<'_>| {
-        let whole = protect::indestructible(input, name).map(|refusal| (refusal, false));
-        whole.or_else(|| protect::unpurgeable(input, name).map(|refusal| (refusal, true)))
+        let whole = protection::indestructible(input, name).map(|refusal| (refusal, false));
+        whole.or_else(|| protection::unpurgeable(input, name).map(|refusal| (refusal, true)))
     };
     let (refusal, purge) = pass.with_input(refused).flatten()?;
     let mut document = json!({"code": refusal.code, "hints": refusal.hints, "purge": purge});

@@ -11,7 +11,7 @@ use crate::engine::report::pass_view::PassView;
 use crate::ledger::runs::Event;
 use crate::words::{Words, say};
 use amarre_core::model::{Hint, Text, Timestamp};
-use amarre_core::plan::desired::certificate::OrderBudget;
+use amarre_core::plan::desired::certificate_orders::OrderBudget;
 use amarre_core::plan::render::{Sign, Style, Tone, counted, lines};
 use amarre_core::text;
 

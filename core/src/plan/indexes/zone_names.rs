@@ -14,24 +14,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::expand::Expansion;
-use crate::model::families::ProviderRole;
 use crate::model::service::Dns;
 use crate::model::site::{HostSite, PublicAddress, is_below};
-use crate::model::{Address, Code, Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Site, Value};
+use crate::model::{Address, Code, Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Site};
 use crate::plan::input::Input;
 use crate::text;
 
 /// Types that lead visitors somewhere.
 const ADDRESSES: [&str; 3] = ["A", "AAAA", "CNAME"];
-
-/// Records of one name and type that are wanted.
-pub(crate) struct WantedRecords<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) record_type: &'a str,
-    pub(crate) values: Value,
-    pub(crate) ttl_s: u32,
-}
 
 /// The names of all zones as one pass observes them, each at the provider that answers for it.
 #[derive(Debug, Default)]
@@ -345,58 +335,6 @@ fn leads_to(host: &HostSite, value: &str) -> bool {
 fn upwards<'n>(name: &'n str, end: &str) -> Vec<&'n str> {
     let above = std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, above)| above));
     above.take_while(|name| is_below(name, end)).collect()
-}
-
-impl Expansion<'_> {
-    /// No zone that can be written holds a name.
-    pub(super) fn no_zone(&self, name: &str) -> Option<Refusal> {
-        let (code, message) = match self.input.site.dns_provider(name) {
-            None if self.input.site.zones.is_empty() => {
-                let usual = ProviderId::usual(ProviderRole::Zones);
-                let account = usual.one();
-                let message = text!("no record can be written for {name}: no {account} is configured", name, account);
-                (Code::A0706, message)
-            }
-            None => (Code::A0701, text!("no configured zone holds {name}", name)),
-            Some(provider) if self.input.world.is_dark(provider) => return None,
-            Some(provider) if self.input.world.zone_of(provider, name).is_some() => return None,
-            Some(provider) => {
-                (Code::A0701, text!("no zone of the {account} holds {name}", account = provider.one(), name))
-            }
-        };
-        let file = &self.service.origin.file;
-        let hints = vec![Hint::text(text!("put `dns: none` in {file} if its record is kept elsewhere", file))];
-        Some(Refusal { code, message, found: Vec::new(), hints })
-    }
-
-    /// A CNAME stands alone at its name; an AAAA of somebody else would take half of the visitors elsewhere.
-    pub(super) fn name_conflict(&self, name: &str, record_type: &str) -> Option<Refusal> {
-        let rivals: &[&str] = match record_type {
-            "A" => &["CNAME", "AAAA"],
-            "AAAA" => &["CNAME", "A"],
-            "CNAME" => &["A", "AAAA", "TXT", "MX", "NS", "SRV", "CAA"],
-            _ => &["CNAME"],
-        };
-        let rivals = rivals.iter().map(|record_type| self.record_address(name, record_type));
-        let (rival, seen) = rivals
-            .filter_map(|rival| Some((self.input.world.seen.get(&rival)?, rival)))
-            .map(|(seen, rival)| (rival, seen))
-            .find(|(_, seen)| !seen.owner.is_ours())?;
-        let values = seen.fields.strings("values").join(", ");
-        let record = rival.name.rsplit('/').next().unwrap_or_default();
-        Some(Refusal {
-            code: Code::A0405,
-            message: text!("{record} exists at {name} and is not ours", record, name),
-            found: vec![((&rival.name).into(), values.into())],
-            hints: vec![
-                Hint::text(text!(
-                    "remove that record at {provider} if it is a left-over",
-                    provider = rival.provider.title()
-                )),
-                Hint::text(text!("to leave it alone, put `dns: none` in {file}", file = &self.service.origin.file)),
-            ],
-        })
-    }
 }
 
 #[cfg(test)]

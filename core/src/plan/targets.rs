@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use super::addressing;
+use super::input::Input;
 use crate::model::service::{Service, StreamTarget, Target};
-use crate::model::{Address, Fields, Kind, ProviderId, Seen, Value, World};
-use crate::plan::desired::npm_reach;
-use crate::plan::input::Input;
+use crate::model::{Address, Fields, Kind, ProviderId, Seen, Value, Want, World};
+use crate::resources::docker::PortSpec;
 
 /// The fields that say where something leads.
 pub const FIELDS: [&str; 3] = ["forward_host", "forward_port", "locations"];
@@ -67,8 +68,8 @@ pub fn led_to(input: &Input<'_>, containers: &[&Address]) -> BTreeSet<Address> {
 /// Whether one place that a host leads to is a container's.
 pub fn leads_to(input: &Input<'_>, host: &Seen, to: Pointer<'_>, engine: &ProviderId, container: &Seen) -> bool {
     let is_meant = || host.service == container.service || is_left_over(input, host, to);
-    npm_reach::is_at(to.host, to.port, &container.fields)
-        || npm_reach::is_on_host(&container.fields) && is_meant() && npm_reach::is_machine(input, engine, to.host)
+    is_at(to.host, to.port, &container.fields)
+        || is_on_host(&container.fields) && is_meant() && is_machine(input, engine, to.host)
 }
 
 /// Whether a host that has another manifest now, or none, still leads to the machine for the one before: what its own
@@ -226,4 +227,52 @@ impl<'a> HostTargets<'a> {
     pub fn is_meant_for_others(&self, address: &Ipv4Addr, container: (&str, &str)) -> bool {
         self.meant_for_others(&address.to_string(), container).next().is_some()
     }
+}
+
+/// A host or stream that is there leads where it does now. What is switched off is switched on where it leads to something
+/// again.
+pub fn keep_pointing(want: &mut Want, seen: &Fields) {
+    for name in FIELDS {
+        want.fields.remove(name);
+        want.fields.extend(seen.get(name).map(|value| (name.into(), value.clone())));
+    }
+    if let Some(enabled) = seen.get("enabled") {
+        want.fields.set("enabled", enabled.clone());
+    }
+}
+
+/// Whether a container is on the host's own network.
+pub fn is_on_host(fields: &Fields) -> bool {
+    fields.text("network") == Some("host")
+}
+
+/// Whether an address is that of the machine on which an engine runs, as NPM finds it.
+pub fn is_machine(input: &Input<'_>, engine: &ProviderId, address: &str) -> bool {
+    let mut hosts = input.site.hosts.values().filter(|host| host.docker == *engine);
+    let is_private = hosts.any(|host| host.private_address.is_some_and(|own| own.to_string() == address));
+    let mut networks = input.world.of_kind(engine, Kind::Network);
+    address == "127.0.0.1" || is_private || networks.any(|(_, seen)| gateway(seen).as_deref() == Some(address))
+}
+
+/// The gateway that a network says it has, else the first address of its subnet, as Docker chooses it.
+pub(crate) fn gateway(network: &Seen) -> Option<String> {
+    let said = network.fields.text("gateway").map(str::to_owned);
+    said.or_else(|| Some(addressing::gateway(network.fields.text("subnet")?.parse().ok()?).to_string()))
+}
+
+/// Whether `host` and `port` are a place at which a container is reached.
+pub fn is_at(host: &str, port: Option<i64>, container: &Fields) -> bool {
+    let is_it = |at: PortSpec<'_>| at.ip == host && port == Some(i64::from(at.published));
+    ["address", "edge_address"].iter().any(|field| container.text(field) == Some(host))
+        || ports_of(container, "published").any(is_it)
+}
+
+/// The ports of a field: `published` or `ports`.
+pub(crate) fn ports_of<'a>(fields: &'a Fields, field: &str) -> impl Iterator<Item = PortSpec<'a>> {
+    fields.strings(field).into_iter().filter_map(PortSpec::parse)
+}
+
+/// The ports of the host that a container has: published for NPM, or by its manifest.
+pub fn host_ports(fields: &Fields) -> impl Iterator<Item = u16> {
+    ports_of(fields, "published").chain(ports_of(fields, "ports")).map(|port| port.published)
 }

@@ -1,10 +1,12 @@
 //! A create whose outcome is not known may still take effect: when it may be made again, by the row of its kind. Pure.
 
-use super::flapping;
+use std::collections::BTreeMap;
+
+use super::input::Input;
+use crate::model::flapping::{Flap, ITSELF};
 use crate::model::kinds::Settling;
 use crate::model::plan::Wait;
 use crate::model::{Address, Code, Gate, Hint, Refusal, Timestamp, World};
-use crate::plan::input::Input;
 use crate::text;
 
 /// What a create at `address` for `service` waits for because of one before it; `None`: nothing.
@@ -47,7 +49,7 @@ fn over_at(world: &World, address: &Address, left: Timestamp) -> Option<Timestam
 /// time: one was made, and it is not known when.
 fn last_create(input: &Input<'_>, address: &Address) -> Option<Timestamp> {
     let unknown = input.facts.open_intents.get(address).copied();
-    let confirmed = flapping::last_create(input, address);
+    let confirmed = input.facts.flaps.get(address).and_then(unseen_create);
     let made = input.facts.applied.contains_key(address).then(Timestamp::default);
     unknown.max(confirmed).max(made)
 }
@@ -74,4 +76,10 @@ fn undecided(address: &Address, service: &str, left: Timestamp) -> Refusal {
             Hint::command(text!("if there is none"), format!("amarre retry {service} --create-again")),
         ],
     }
+}
+
+/// When a create left last that was confirmed and whose effect is not observed yet.
+pub(crate) fn unseen_create(flaps: &BTreeMap<String, Flap>) -> Option<Timestamp> {
+    let flap = flaps.get(ITSELF).filter(|flap| flap.wanted == "create" && flap.unseen > 0)?;
+    flap.writes.last().copied()
 }

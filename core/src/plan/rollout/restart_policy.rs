@@ -9,11 +9,11 @@
 //! | ended with its engine, or before it and not with code 0 | started again when the engine is there |
 //! | ended, and the ledger is lost | started again, once |
 
-use super::expand::Expansion;
+use super::completion;
 use crate::model::service::Container;
 use crate::model::world::Applied;
 use crate::model::{Fields, Seen, Timestamp, Value};
-use crate::plan::rollout::completion;
+use crate::plan::expansion::Expansion;
 use crate::text;
 
 /// Whether it had ended with code 0 by itself when it was seen last. Where nothing says `restart`, the ledger keeps this.

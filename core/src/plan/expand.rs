@@ -2,47 +2,40 @@
 //!
 //! Containers are in [`crate::plan::rollout`]; here is what stands around them.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-use super::account;
-use super::certificate;
-use super::certificate::CertificateNames;
-use super::dns_names::{WantedRecords, ZoneNames};
-use super::{bind_mounts, host_fields, instance, joined_network, npm_reach, stream, subnets};
+use super::desired::certificate::CertificateNames;
+use super::desired::dns_records::WantedRecords;
+use super::desired::{account, certificate, host_fields, instance, npm_reach, stream, subnets};
+use super::expansion::{Attachments, Expansion, Home, RouteTarget, ServiceEndpoints};
+use super::indexes::all_mounts::AllMounts;
+use super::indexes::zone_names::ZoneNames;
+use super::indexes::{known_containers, shared_networks};
+use super::input::Input;
+use super::rollout::{network_recreate, start_conditions, stopped};
+use super::targets::{HostTargets, StreamTargets};
+use super::{addressing, left_alone, protection, rollout};
 use crate::model::families::ProviderRole;
-use crate::model::service::{
-    AccessList, AnsweredHost, Container, Dns, NetworkMode, Record, Route, Target as Leads, Tls,
-};
+use crate::model::service::{AccessList, AnsweredHost, Dns, NetworkMode, Record, Route, Target as Leads, Tls};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
-use crate::model::{
-    Address, Arg, Code, Fields, Hint, Kind, Need, Note, Origin, ProviderId, Refusal, SecretName, Service, Site, Text,
-    Value, Want, Wants,
-};
-use crate::plan::diff::decide;
-use crate::plan::diff::upstreams::{HostTargets, StreamTargets};
-use crate::plan::input::Input;
-use crate::plan::rollout;
-use crate::plan::rollout::RouteTarget;
-use crate::plan::rollout::{data_loss, network_recreate, start_conditions, stopped};
-use crate::plan::safety::protect;
+use crate::model::{Address, Code, Fields, Hint, Kind, Need, Origin, ProviderId, Refusal, Service, Site, Value, Wants};
 use crate::text;
 
 /// Every want of every manifest that is in force.
 pub fn expand(input: &Input<'_>) -> Wants {
     let stream_targets = StreamTargets::by(input);
     let subnets = subnets::assign(input, &stream_targets);
-    let all_mounts = bind_mounts::AllMounts::of(input);
+    let all_mounts = AllMounts::of(input);
     let mut wants = Wants { moving: network_recreate::networks(&all_mounts, &subnets), ..Wants::default() };
     let names = ZoneNames::of(input);
-    let known = data_loss::known(input);
+    let known = known_containers::known(input);
     let containers = input.services.values().flat_map(|service| service.containers.values());
     let asked_for: BTreeSet<Ipv4Addr> = containers.filter_map(|container| container.ipv4_address).collect();
     let host_targets = HostTargets::by(input);
-    let joined = joined_network::SharedNetworks::by(input);
+    let joined = shared_networks::SharedNetworks::by(input);
     let mut taken_addresses = BTreeMap::new();
     let mut taken_ports = BTreeMap::new();
     let mut places = BTreeMap::new();
@@ -54,7 +47,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
     // What several manifests want is wanted by one that is taken care of.
     services.sort_by_key(|service| {
         let name = &service.name;
-        (decide::is_left_alone(input, name) || protect::is_reported(input, name), service.stopped)
+        (left_alone::is_left_alone(input, name) || protection::is_reported(input, name), service.stopped)
     });
     for service in start_conditions::in_order(input, services) {
         if input.facts.suspended.get(&service.name).is_some_and(|suspension| suspension.destroy) {
@@ -89,99 +82,6 @@ pub fn expand(input: &Input<'_>) -> Wants {
     }
     stream::expand(input, &reached, &mut wants);
     wants
-}
-
-/// The containers of a manifest, by key, and how NPM gets there.
-pub struct ServiceEndpoints {
-    /// Which generation of each serves.
-    pub(crate) targets: BTreeMap<String, RouteTarget>,
-    /// NPM on their networks.
-    pub(crate) attachments: Attachments,
-    /// Where NPM asks for each port that a stream leads to: address and port, as they are known.
-    pub(crate) at: BTreeMap<(String, u16), (Value, Value)>,
-    /// They are leaving a network that is made anew.
-    pub(crate) moves: bool,
-}
-
-/// NPM on the networks of a service.
-#[derive(Debug, Default)]
-pub struct Attachments {
-    /// On that of the service.
-    home: Option<Address>,
-    /// On that of a container which lives elsewhere.
-    elsewhere: BTreeMap<String, Option<Address>>,
-}
-
-impl Attachments {
-    /// That by which NPM reaches a container.
-    pub(crate) fn of(&self, key: &str) -> Option<&Address> {
-        self.elsewhere.get(key).unwrap_or(&self.home).as_ref()
-    }
-}
-
-/// The expansion of one manifest.
-pub struct Expansion<'a> {
-    pub(crate) input: &'a Input<'a>,
-    pub(crate) service: &'a Service,
-    pub(crate) host: &'a HostSite,
-    pub(crate) names: &'a ZoneNames<'a>,
-    /// Containers of ours, by service.
-    pub(crate) known: &'a data_loss::KnownContainers<'a>,
-    /// Containers that streams lead to.
-    pub(crate) stream_targets: &'a StreamTargets<'a>,
-    /// What all containers mount.
-    pub(crate) all_mounts: &'a bind_mounts::AllMounts<'a>,
-    /// Where everything of ours in an NPM leads.
-    pub(crate) host_targets: &'a HostTargets<'a>,
-    /// Whose networks containers of other services share.
-    pub(crate) joined: &'a joined_network::SharedNetworks<'a>,
-    /// Addresses that manifests ask for, whoever they are.
-    pub(crate) asked_for: &'a BTreeSet<Ipv4Addr>,
-    pub(crate) subnets: &'a BTreeMap<Address, Result<Ipv4Net, Box<Refusal>>>,
-    pub(crate) wants: &'a mut Wants,
-    /// Addresses given out in this expansion, by network.
-    pub(crate) taken: &'a mut BTreeMap<Address, BTreeSet<Ipv4Addr>>,
-    /// Ports of hosts given out in this expansion, and those that are not free, by engine.
-    pub(crate) ports: &'a mut BTreeMap<ProviderId, npm_reach::OccupiedPorts>,
-    /// Where containers are, by engine, once that has been asked for.
-    pub(crate) places: &'a mut BTreeMap<ProviderId, subnets::Places>,
-    /// Access lists that manifests define, each with its NPM.
-    pub(crate) lists: &'a BTreeSet<(&'a ProviderId, &'a str)>,
-    /// Services that come before this one, and some others.
-    pub(crate) reached: &'a BTreeMap<&'a str, ServiceEndpoints>,
-}
-
-/// The network that a manifest's containers live on.
-#[derive(Debug, Clone)]
-pub struct Home {
-    /// Its address; nothing is there when no container of the manifest is on it.
-    pub address: Address,
-    /// Its subnet, when it is ours.
-    pub subnet: Option<Ipv4Net>,
-    /// Values of `${network.…}` and `${npm.address}` there.
-    pub variables: BTreeMap<&'static str, String>,
-}
-
-impl Home {
-    fn own(address: Address, subnet: Option<Ipv4Net>, service: &Service) -> Self {
-        let mut variables = BTreeMap::new();
-        if let Some(subnet) = subnet {
-            variables.insert("network.subnet", subnet.to_string());
-            variables.insert("network.gateway", subnets::gateway(subnet).to_string());
-            variables.insert("npm.address", subnets::npm_address(subnet, service).to_string());
-        }
-        Self { address, subnet, variables }
-    }
-
-    /// Somebody else's: what it says of itself, when it is there.
-    fn foreign(address: Address, seen: Option<&crate::model::Seen>) -> Self {
-        let mut variables = BTreeMap::new();
-        for (variable, field) in [("network.subnet", "subnet"), ("network.gateway", "gateway")] {
-            let value = seen.and_then(|seen| seen.fields.text(field));
-            variables.extend(value.map(|value| (variable, value.to_owned())));
-        }
-        Self { address, subnet: None, variables }
-    }
 }
 
 impl Expansion<'_> {
@@ -232,16 +132,6 @@ impl Expansion<'_> {
         ServiceEndpoints { targets, attachments, at, moves }
     }
 
-    /// Adds a want; the first manifest that wants an address has it.
-    pub(crate) fn want(&mut self, address: Address, fields: Fields, needs: Vec<Need>, origin: &Origin) -> &mut Want {
-        let author = Author { service: &self.service.name, origin };
-        want(self.input, self.wants, author, address, fields, needs)
-    }
-
-    pub(crate) fn note(&mut self, address: Option<Address>, text: Text) {
-        self.wants.notes.push(Note { service: self.service.name.clone(), address, text, code: None });
-    }
-
     fn home(&self) -> Option<Home> {
         if self.service.containers.is_empty() {
             return None;
@@ -256,41 +146,6 @@ impl Expansion<'_> {
             return Some(Home::own(address, subnet, self.service));
         };
         Some(self.home_at(self.shared(name)))
-    }
-
-    fn home_at(&self, address: Address) -> Home {
-        match self.subnets.get(&address) {
-            Some(subnet) => Home::own(address, subnet.as_ref().ok().copied(), self.service),
-            None => {
-                let seen = self.input.world.seen.get(&address);
-                Home::foreign(address, seen)
-            }
-        }
-    }
-
-    /// Where a container lives: on the network of the service, unless its manifest says another.
-    pub(crate) fn home_of<'h>(&self, home: &'h Home, container: &Container) -> Cow<'h, Home> {
-        match &container.home {
-            Some(name) => Cow::Owned(self.home_at(self.shared(name))),
-            None => Cow::Borrowed(home),
-        }
-    }
-
-    /// A network that a container calls by a name: one of the service's own, that of a `Network` manifest, or somebody else's.
-    fn shared(&self, name: &str) -> Address {
-        let docker = &self.host.docker;
-        let defined = Address::new(docker.clone(), Kind::Network, &subnets::network_name(name));
-        if self.subnets.contains_key(&defined) { defined } else { Address::new(docker.clone(), Kind::Network, name) }
-    }
-
-    /// The networks that a container is on beside its home.
-    pub(crate) fn beside(&self, container: &Container) -> impl Iterator<Item = Address> {
-        container.also_on.iter().map(|name| self.shared(name))
-    }
-
-    /// Every network of a container that is not the service's.
-    pub(crate) fn not_at_home(&self, container: &Container) -> impl Iterator<Item = Address> {
-        container.home.iter().chain(&container.also_on).map(|name| self.shared(name))
     }
 
     /// A network that its containers are on and that is made anew.
@@ -327,8 +182,8 @@ impl Expansion<'_> {
                 // What is there keeps its subnet until it is made anew; what is asked for shows as the difference.
                 let subnet = asked.as_ref().unwrap_or(subnet);
                 fields.set("subnet", Value::text(subnet.to_string()));
-                fields.set("gateway", Value::text(subnets::gateway(*subnet).to_string()));
-                if let Some(range) = subnets::ip_range(*subnet) {
+                fields.set("gateway", Value::text(addressing::gateway(*subnet).to_string()));
+                if let Some(range) = addressing::ip_range(*subnet) {
                     fields.set("ip_range", Value::text(range.to_string()));
                 }
             }
@@ -378,7 +233,7 @@ impl Expansion<'_> {
         }
         let mut fields = Fields::default();
         if let Some(subnet) = subnet {
-            fields.set("address", Value::text(subnets::npm_address(subnet, self.service).to_string()));
+            fields.set("address", Value::text(addressing::npm_address(subnet, self.service).to_string()));
         }
         let needs = vec![Need::present(network.clone()), Need::present(npm_container.clone())];
         let refusal = self.would_cut_npm(&npm_container, &network.name);
@@ -421,12 +276,6 @@ impl Expansion<'_> {
             .with("satisfy_any", Value::Bool(list.satisfy_any))
             .with("pass_auth", Value::Bool(list.pass_auth));
         self.want(address, fields, Vec::new(), &list.origin);
-    }
-
-    /// A reference to a secret with its mark.
-    pub(crate) fn secret(&self, name: &SecretName) -> Value {
-        let mark = self.input.marks.get(name).cloned().unwrap_or(crate::model::Mark(String::new()));
-        Value::secret(name.clone(), mark)
     }
 
     /// The records of this manifest, by name: what a proxy host of that name comes after.
@@ -483,29 +332,6 @@ impl Expansion<'_> {
             }
         }
         records
-    }
-
-    /// Wants a record set.
-    pub(crate) fn record_set(&mut self, set: WantedRecords<'_>, needs: Vec<Need>, origin: &Origin) -> Address {
-        let WantedRecords { name, record_type, values, ttl_s } = set;
-        let address = self.record_address(name, record_type);
-        let fields = Fields::default()
-            .with("values", values)
-            .with("ttl", Value::Int(i64::from(ttl_s)))
-            .with("mark", Value::Bool(true));
-        let refusal = self.no_zone(name).or_else(|| self.names.refusal(name, record_type, self.service));
-        let refusal = refusal.or_else(|| self.name_conflict(name, record_type));
-        self.wants.limits.insert(address.clone(), self.input.site.dns_timeout);
-        let want = self.want(address.clone(), fields, needs, origin);
-        want.refuse(refusal);
-        address
-    }
-
-    /// A record set at the provider that answers for its zone.
-    pub(crate) fn record_address(&self, name: &str, record_type: &str) -> Address {
-        let provider = self.input.site.dns_provider(name).cloned();
-        let provider = provider.unwrap_or_else(|| ProviderId::usual(ProviderRole::Zones));
-        Address::new(provider, Kind::Record, &format!("{name}/{record_type}"))
     }
 
     fn route(
@@ -608,53 +434,6 @@ fn defined_lists<'a>(input: &Input<'a>) -> BTreeSet<(&'a ProviderId, &'a str)> {
     let npm_of = |service: &Service| site.host_of(service)?.npm.as_ref().map(|npm| &npm.provider);
     let services = input.services.values().filter_map(|service| Some((npm_of(service)?, service)));
     services.flat_map(|(npm, service)| service.access_lists.iter().map(move |list| (npm, list.name.as_str()))).collect()
-}
-
-/// Who wants something: a service, and the place where its manifest says so.
-pub(crate) struct Author<'a> {
-    pub(crate) service: &'a str,
-    pub(crate) origin: &'a Origin,
-}
-
-/// Adds a want of a service; the first that wants an address has it.
-pub(crate) fn want<'w>(
-    input: &Input<'_>,
-    wants: &'w mut Wants,
-    author: Author<'_>,
-    address: Address,
-    mut fields: Fields,
-    needs: Vec<Need>,
-) -> &'w mut Want {
-    let Author { service, origin } = author;
-    let refusal = (input.spell)(&address, &mut fields).err().map(|why| not_taken(&address, &why, origin));
-    // What was written like this is in memory once, and compared at once.
-    let written = input.facts.applied.get(&address).map(|row| &row.fields).filter(|written| **written == fields);
-    let fields = written.cloned().unwrap_or(fields);
-    let want = Want {
-        fields,
-        needs,
-        service: service.to_owned(),
-        origin: origin.clone(),
-        keep_only: false,
-        refusal: refusal.map(Box::new),
-    };
-    wants.map.entry(address).or_insert(want)
-}
-
-/// A value that the vendor would refuse is held before it is sent.
-fn not_taken(address: &Address, why: &str, origin: &Origin) -> Refusal {
-    Refusal {
-        code: Code::A0407,
-        message: text!(
-            "{provider} would not take {kind} {name}: {why}",
-            provider = &address.provider,
-            kind = address.kind,
-            name = &address.name,
-            why = Arg::Foreign(why.to_owned())
-        ),
-        found: Vec::new(),
-        hints: vec![Hint::text(text!("correct it in {place}", place = format!("{}:{}", origin.file, origin.line)))],
-    }
 }
 
 /// What an access list of ours is called in NPM, which has no other place for a mark.

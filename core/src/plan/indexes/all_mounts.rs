@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use super::{HostFolder, binds, folders, of_manifest, roots};
+use super::host_folders::{HostFolder, binds, folders, of_manifest, roots};
 use crate::model::folders::is_strictly_below;
 use crate::model::{Address, Kind, ProviderId, Seen, Service};
 use crate::plan::input::Input;

@@ -16,22 +16,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::container::ContainerSlot;
-use super::expand::{Expansion, Home};
-use super::{bind_mounts, container, joined_network, mounts, npm_reach};
-use crate::model::failures;
+use super::start_conditions::ContainerWaits;
+use super::{Rollout, completion, generation, start_conditions};
 use crate::model::service::{ContainerNetwork, Job};
 use crate::model::world::Failure;
 use crate::model::{
-    Address, Change, Code, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want,
+    Address, Change, Code, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want, failures,
 };
-use crate::plan::diff::{compare, upstreams};
+use crate::plan::desired::container::ContainerSlot;
+use crate::plan::desired::{bind_mounts, container, joined_network, mounts, npm_reach};
+use crate::plan::expansion::{Expansion, Home, RouteTarget};
 use crate::plan::input::Input;
-use crate::plan::rollout;
-use crate::plan::rollout::start_conditions;
-use crate::plan::rollout::start_conditions::ContainerWaits;
-use crate::plan::rollout::{Rollout, RouteTarget};
-use crate::plan::rollout::{completion, generation};
+use crate::plan::{compare, rollout, targets};
 use crate::text;
 
 /// What the containers of a service are to become, by key: in a job's fields, and on its label.
@@ -64,7 +60,7 @@ pub fn coming(
     let mut own = wanted.clone();
     OF_OTHERS.iter().for_each(|name| drop(own.remove(name)));
     let picked = generation::pick(expansion, base, &own, there);
-    own.remove(super::image_volumes::FIELD);
+    own.remove(crate::plan::desired::image_volumes::FIELD);
     let inputs = compare::resolve(&own, expansion.input.world).marked_digest();
     NextGeneration { is_replaced: !there.is_empty() && !there.contains_key(&picked), inputs }
 }
@@ -194,7 +190,7 @@ fn serving(
             target.address = old.clone();
         }
         if used.contains(key) && !service.is_task(key) {
-            let port = upstreams::routed(service).find(|(routed, _)| *routed == key).map(|(_, port)| port);
+            let port = targets::routed(service).find(|(routed, _)| *routed == key).map(|(_, port)| port);
             let probe = port.map(|port| npm_reach::probe(expansion, &target.address, port));
             expansion.wants.probes.insert(target.address.clone(), probe);
         }
@@ -309,7 +305,7 @@ impl<'a> JobRun<'a> {
         let (service, key) = (expansion.service, slot.key);
         let base = Address::new(expansion.host.docker.clone(), Kind::Container, &service.address_name(key));
         let there = expansion.input.world.instances(&base);
-        let mut fields = container::fields(expansion, slot, rollouts);
+        let mut fields = container::fields(expansion, slot, rollout::in_force(rollouts));
         rollout::declare(expansion, key, &job.container, &there, &mut fields);
         place(service, job, &mut fields);
         fields.set("name", Value::text(service.address_name(key)));
