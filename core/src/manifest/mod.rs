@@ -9,15 +9,23 @@
 //!                        compose: ─► project (files, variables, include, extends) ─► stack (services as containers)
 //! ```
 
+mod limits;
+mod secret_keys;
+mod yaml;
+mod variables;
 mod budget;
+mod source_files;
+mod opened_files;
+mod scope;
+mod named_files;
+mod reader;
+mod resolve;
+mod schema_keys;
+mod policy;
+mod compose;
 mod kinds;
 mod parse;
-mod resolve;
-mod schema;
-mod yaml;
-mod compose;
-mod policy;
-mod source_files;
+mod render;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,37 +38,29 @@ use crate::text;
 
 pub use crate::model::Document;
 
+pub use kinds::schema::schema;
+pub use limits::FILE_BYTES_MAX;
 pub use parse::container_keys;
 pub use policy::container_claims::names_of_containers;
 pub use policy::name_claims::{ContestedName, NameClaims, subject};
 pub use policy::totals::share;
-pub use policy::{AllowedBy, Decision, Verdict};
-pub use schema::schema;
+pub use render::{render, with_compose_files};
+pub use scope::{AllowedBy, Decision, Verdict};
+pub use source_files::SourceFile;
 pub use yaml::diagnostic::{Diagnostic, Severity};
 pub use yaml::place::place;
-pub use yaml::render::{render, with_compose_files};
 
-use policy::cross_manifest::{Claims, DraftService, ReadScope};
+use policy::cross_manifest::{DraftService, ReadScope};
+use scope::Claims;
 use source_files::{SourceFiles, folder_of, inside};
 use yaml::diagnostic::{Problem, Spot, Widths};
 use yaml::document::Piece;
 use yaml::tree::{Node, NodeData};
 
-/// A manifest is a page of text; a megabyte holds a thousand of them.
-pub const FILE_BYTES_MAX: usize = 1 << 20;
 /// As many as one file can hold in a megabyte, and still be read by a person.
 pub const DOCUMENTS_PER_FILE_MAX: usize = 1024;
 /// Ten times the largest site that was measured.
 pub const MANIFESTS_MAX: usize = 10_000;
-
-/// One file of the source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFile {
-    /// As shown: `services/gitea.yaml`.
-    pub path: String,
-    /// All of it.
-    pub text: String,
-}
 
 /// What the files say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -325,7 +325,7 @@ fn read_document<'a>(
     };
     match tree.root {
         Some(root) => {
-            draft.is_doubtful = is_doubtful(&|key| root.entry(key).is_some());
+            draft.is_doubtful = source_files::is_doubtful(&|key| root.entry(key).is_some());
             draft.has_content = has_content(&root);
             let parsed = parse::document(site, source, &file.path, &root, explains);
             draft.decisions = parsed.decisions;
@@ -339,7 +339,7 @@ fn read_document<'a>(
         None if draft.problems.is_empty() => return None,
         None => {
             let scan = |key: &str| yaml::document::scan(piece.text, key);
-            draft.is_doubtful = is_doubtful(&|key| scan(key).is_some());
+            draft.is_doubtful = source_files::is_doubtful(&|key| scan(key).is_some());
             draft.name = scan("name").and_then(|name| parse::name_of(scan("kind"), name, scan("type")));
         }
     }
@@ -347,14 +347,6 @@ fn read_document<'a>(
         draft.text = piece.padded();
     }
     Some(draft)
-}
-
-/// Whether any document of a file is a manifest, whoever else names it.
-fn is_manifest(text: &str) -> bool {
-    yaml::document::split(text).into_iter().any(|piece| match yaml::tree::read(piece.text, piece.lines_before).root {
-        Some(root) => !is_doubtful(&|key| root.entry(key).is_some()),
-        None => !is_doubtful(&|key| yaml::document::scan(piece.text, key).is_some()),
-    })
 }
 
 /// The folders of Compose projects that manifests name: the other files in them are the projects'.
@@ -376,12 +368,6 @@ fn is_of_others(file: &str, projects: &BTreeSet<&str>) -> bool {
 /// Whether a good manifest stood in a file: what is left of it is one that broke.
 fn is_wanted(file: &str, site: &Site) -> bool {
     site.shares.values().any(|share| share.file == file)
-}
-
-/// Whether a document has nothing of a manifest. What has, stays one, whoever else names its file: it would be pruned.
-fn is_doubtful(has: &dyn Fn(&str) -> bool) -> bool {
-    const CONTENT: [&str; 5] = ["image", "containers", "compose", "routes", "port"];
-    !(has("kind") || has("name") && CONTENT.into_iter().any(has))
 }
 
 /// Whether a document has one of the words that make a manifest. What cannot be read as a map might be one.

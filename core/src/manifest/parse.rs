@@ -4,46 +4,20 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::service::{self, Dns, ManifestKind, NetworkMode, Service, Update};
-use crate::model::site::{CONTAINERS_MAX as CONTAINERS_MAX_EVER, PublicAddress};
-use crate::model::{Assets, Code, Origin, Site, Text};
-use crate::text;
-
-use super::budget::OpenedFiles;
-use super::compose::container;
-use super::compose::unsupported;
-use super::kinds::shared::reconcile_options;
-use super::kinds::{KINDS, record};
-use super::policy::Decision;
-use super::policy::cross_manifest::Claims;
-use super::resolve;
-use super::schema;
+use super::compose::{container, unsupported};
+use super::kinds::shared::{host, reconcile_options};
+use super::kinds::{KINDS, record, schema};
+use super::opened_files::OpenedFiles;
+use super::reader::{Reader, nearest};
+use super::scope::{Claims, Decision, PlacedText, Scope};
 use super::source_files::{OtherFile, SourceFiles};
 use super::yaml::diagnostic::{Problem, Spot, shown};
-use super::yaml::reader::{PlacedText, Reader, Scope, nearest};
 use super::yaml::tree::{Node, NodeData};
-
-/// A name becomes part of network, volume and container names; Docker and DNS allow 63 in all.
-pub(super) const NAME_CHARS_MAX: usize = 40;
-/// Containers that a pool lends at a time.
-pub(super) const CONTAINERS_MAX: usize = 50;
-
-/// Whether a manifest has no more containers than one may have; reported where it has.
-pub(super) fn is_few(scope: &Scope<'_>, count: usize, spot: Spot, message: fn(usize, usize) -> Text) -> bool {
-    let most = scope.site.limits.containers;
-    if count > most {
-        let hint = if most < CONTAINERS_MAX_EVER {
-            text!(
-                "divide them between several manifests, or ask the operator for {word}",
-                word = format!("`limits: {{containers: {}}}`", count.min(CONTAINERS_MAX_EVER))
-            )
-        } else {
-            text!("divide them between several manifests")
-        };
-        scope.error_hint(Code::A0108, spot, message(count, most), hint);
-    }
-    count <= most
-}
+use super::{limits, resolve, variables};
+use crate::model::service::{Dns, ManifestKind, NetworkMode, Service, Update};
+use crate::model::site::PublicAddress;
+use crate::model::{Assets, Code, Origin, Site, service};
+use crate::text;
 
 /// What came out of one document.
 pub(super) struct Parsed {
@@ -153,7 +127,7 @@ pub(super) fn name_of(kind: Option<&str>, name: &str, record_type: Option<&str>)
     if kind == Some(ManifestKind::RECORD.word()) {
         return Some(record::identity(name, record_type?));
     }
-    resolve::why_not_a_label(name, NAME_CHARS_MAX).is_none().then(|| name.to_owned())
+    resolve::why_not_a_label(name, limits::NAME_CHARS_MAX).is_none().then(|| name.to_owned())
 }
 
 /// What `${…}` means in this document only.
@@ -176,7 +150,7 @@ fn variables(scope: &Scope<'_>, root: &Node) -> BTreeMap<String, String> {
     });
     let domain = first_route.map_or(root, AsRef::as_ref).entry("domain").and_then(|entry| entry.value.scalar());
     let domain = match domain {
-        Some(raw) => resolve::substitute(raw, &variables, &scope.site.vars).ok(),
+        Some(raw) => variables::substitute(raw, &variables, &scope.site.vars).ok(),
         None => variables.get("name").cloned(),
     };
     if let Some(domain) = domain.filter(|domain| !domain.is_empty()) {
@@ -195,7 +169,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
     let mut reader = Reader::open(scope, root, text!("a manifest"), "")?;
     let kind = kind(&mut reader)?;
     if kind.needs_host() {
-        host(&mut reader);
+        host::host(&mut reader);
     }
     // A record is called after what it says.
     let name = if kind == ManifestKind::RECORD { None } else { name(&mut reader, kind) };
@@ -254,7 +228,7 @@ fn name(reader: &mut Reader<'_>, kind: ManifestKind) -> Option<String> {
     // Raw: a name with a variable in it could not be told from a broken document.
     let raw = reader.entry("name").and_then(|entry| entry.value.scalar()).unwrap_or_default().to_owned();
     let raw = PlacedText { text: raw, spot: text.spot };
-    if let Some(why) = resolve::why_not_a_label(&raw.text, NAME_CHARS_MAX) {
+    if let Some(why) = resolve::why_not_a_label(&raw.text, limits::NAME_CHARS_MAX) {
         reader.scope.not_allowed(&raw, "`name`", why);
         return None;
     }
@@ -264,30 +238,4 @@ fn name(reader: &mut Reader<'_>, kind: ManifestKind) -> Option<String> {
         return None;
     }
     Some(raw.text)
-}
-
-/// `host`, which must be one of the configuration's.
-pub(super) fn host(reader: &mut Reader<'_>) {
-    let text = if reader.has("host") {
-        let Some(text) = reader.text("host") else { return };
-        text
-    } else {
-        reader.entry("host");
-        PlacedText { text: "default".to_owned(), spot: reader.spot }
-    };
-    let hosts = &reader.scope.site.hosts;
-    if !hosts.contains_key(&text.text) {
-        let names: Vec<&str> = hosts.keys().map(String::as_str).collect();
-        let unknown = || text!("unknown host `{name}`", name = shown(&text.text));
-        let (message, hint) = match (reader.has("host"), nearest(&text.text, &names), names.first()) {
-            (false, _, Some(first)) => {
-                let hint = text!("write `host: {first}`, or call that host `default` in amarre.yaml", first = *first);
-                (text!("key `host` is missing: no host in amarre.yaml is called `default`"), hint)
-            }
-            (_, Some(near), _) => (unknown(), text!("did you mean `{near}`?", near)),
-            (_, None, None) => (unknown(), text!("amarre.yaml names none")),
-            (true, None, Some(_)) => (unknown(), text!("amarre.yaml names {names}", names = names.join(", "))),
-        };
-        reader.scope.error_hint(Code::A0111, text.spot, message, hint);
-    }
 }

@@ -6,19 +6,21 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::{delivered_files, merge};
-use crate::apps::{self, SentFiles};
-use crate::manifest::policy::{self, AllowedBy, Closed, images};
-use crate::manifest::resolve;
-use crate::manifest::schema::{SchemaKey, either, list, map, scalar, text};
-use crate::manifest::source_files::{folder_of, inside, too_large, within};
+use crate::apps::SentFiles;
+use crate::manifest::named_files::too_large;
+use crate::manifest::policy::{Closed, images};
+use crate::manifest::reader::{Reader, UnknownKey};
+use crate::manifest::schema_keys::{SchemaKey, either, list, map, scalar, text};
+use crate::manifest::scope::{AllowedBy, PlacedText, Scope, no_effect};
+use crate::manifest::source_files::{folder_of, inside, within};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, no_effect};
 use crate::manifest::yaml::tree::{Entry, NodeData};
+use crate::manifest::{policy, resolve};
 use crate::model::app::{Build, bases_asset};
 use crate::model::repository_place::allowing;
 use crate::model::source::{is_hidden, is_known_hidden};
 use crate::model::{Bundle, BundleFile, Code, Commit, Millis, NotRead, Text};
-use crate::text;
+use crate::{apps, text};
 
 /// The key of the policy.
 pub(crate) const WORD: &str = "repositories";

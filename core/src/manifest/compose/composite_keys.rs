@@ -4,16 +4,15 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::model::{Code, Value};
-
-use super::mounts;
-use super::settings;
 use super::settings::{SettingValues, one_or_many};
 use super::unsupported::not_in_service;
+use super::{mounts, settings};
+use crate::manifest::reader::{Reader, UnknownKey, nothing_else};
+use crate::manifest::scope::{PlacedText, Scope, is_compose};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, is_compose, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::manifest::{policy, resolve};
+use crate::model::{Code, Value};
 use crate::text;
 
 /// The keys that are read here.

@@ -4,20 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::mounts::PublishedPorts;
+use super::{build, composite_keys, delivered_files, dependencies, deploy, mounts, rights, settings, unquoted};
+use crate::manifest::policy::images;
+use crate::manifest::reader::{Reader, flag, nothing_else};
+use crate::manifest::resolve::ShellWords;
+use crate::manifest::scope::{PlacedText, Scope, is_compose};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
+use crate::manifest::yaml::tree::{Node, NodeData};
+use crate::manifest::{policy, resolve, secret_keys};
 use crate::model::app::Build;
 use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck, PullPolicy};
 use crate::model::{Arg, Code, Millis, SecretName, Text, Value};
-
-use super::mounts::PublishedPorts;
-use super::{build, composite_keys, delivered_files, deploy, mounts, settings, unquoted};
-use crate::manifest::kinds::shared::dependencies;
-use crate::manifest::policy::{images, rights};
-use crate::manifest::resolve::ShellWords;
-use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, flag, is_compose, nothing_else};
-use crate::manifest::yaml::render;
-use crate::manifest::yaml::tree::{Node, NodeData};
-use crate::manifest::{policy, resolve};
 use crate::resources::docker::setting;
 use crate::text;
 
@@ -345,7 +343,7 @@ fn written_anew(scope: &Scope<'_>, node: &Node, label: Text, name: &str) {
     let NodeData::Scalar(scalar) = &node.data else { return };
     let is_read = is_compose(node.spot) && scalar.plain && scalar.literal;
     let Some(passed) = unquoted::passed(&scalar.text).filter(|_| is_read) else { return };
-    let (message, hint) = if render::looks_secret(name) {
+    let (message, hint) = if secret_keys::looks_secret(name) {
         let message = text!("{label} is passed as it is written; `docker compose` passes another number", label);
         (message, text!("put quotes around it"))
     } else {

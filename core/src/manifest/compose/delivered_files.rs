@@ -10,19 +10,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::folders::is_strictly_below;
-use crate::model::service::{Delivery, DeliveryContent, Mount, MountSource};
-use crate::model::{Asset, Bundle, BundleFile, Code, SecretName, Text, Value};
-
 use super::mounts;
 use super::project::{Project, not_here};
 use super::settings::SettingValues;
 use crate::manifest::budget::Effort;
+use crate::manifest::opened_files::{MountContent, Part};
+use crate::manifest::reader::{Reader, nearest};
+use crate::manifest::scope::{PlacedText, Scope, is_compose};
 use crate::manifest::source_files::{Looked, inside, within};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, is_compose, nearest};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
-use crate::manifest::{policy, resolve};
+use crate::manifest::{policy, resolve, source_files};
+use crate::model::folders::is_strictly_below;
+use crate::model::service::{Delivery, DeliveryContent, Mount, MountSource};
+use crate::model::{Asset, Bundle, BundleFile, Code, SecretName, Text, Value};
 use crate::text;
 
 /// A folder of configuration; more is data, which belongs onto the host.
@@ -97,7 +98,7 @@ pub(super) fn all_below(
         if !scope.spend(read, spot) {
             return None;
         }
-        if !has_own || texts.any(|(_, text)| crate::manifest::is_manifest(text)) {
+        if !has_own || texts.any(|(_, text)| source_files::is_manifest(text)) {
             let message = text!("{folder} is the folder of the manifest itself", folder = shown(&said.text));
             scope.error_hint(Code::A0157, spot, message, text!("put the files into a folder of their own"));
             return None;
@@ -194,13 +195,6 @@ fn below(data: &str, name: &str, source: &str) -> Option<String> {
     if parts.is_empty() { None } else { resolve::normal_path(&format!("{data}/{}", parts.join("/"))) }
 }
 
-/// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Part {
-    Config,
-    Secret,
-}
-
 impl Part {
     fn word(self) -> &'static str {
         match self {
@@ -264,7 +258,7 @@ fn long_grant(scope: &Scope<'_>, project: &Project, part: Part, item: &Node) -> 
     let uid = reader.number("uid", 0, ID_MAX).unwrap_or(0);
     let gid = reader.number("gid", 0, ID_MAX).unwrap_or(0);
     let mode = mode(&mut reader);
-    reader.finish(&crate::manifest::yaml::reader::nothing_else);
+    reader.finish(&crate::manifest::reader::nothing_else);
     let source = source?;
     let target = match target {
         None => mounts::target_path(scope, &part.target(&source.text), source.spot)?,
@@ -292,13 +286,6 @@ fn mode(reader: &mut Reader<'_>) -> Option<u32> {
         reader.scope.not_allowed(&text, reader.label("mode"), hint);
     }
     mode
-}
-
-/// What a mount gives: a copy, or a file of the host.
-#[derive(Clone)]
-pub(crate) enum MountContent {
-    Content(DeliveryContent),
-    Host(String),
 }
 
 fn mount(given: MountContent, target: String, mode: Option<u32>, uid: u32, gid: u32) -> Mount {

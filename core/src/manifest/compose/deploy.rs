@@ -1,14 +1,13 @@
 //! `deploy`: what of it means something for one container on one engine. The rest is a cluster's.
 
-use crate::model::{Code, Text, Value};
-
-use super::settings;
 use super::settings::{SettingValues, is_nothing};
 use super::unsupported::not_in_service;
-use crate::manifest::policy::rights;
+use super::{rights, settings};
+use crate::manifest::reader::{Reader, UnknownKey, nothing_else};
+use crate::manifest::scope::{is_compose, no_effect};
 use crate::manifest::yaml::diagnostic::{Problem, shown};
-use crate::manifest::yaml::reader::{Reader, UnknownKey, is_compose, no_effect, nothing_else};
 use crate::manifest::yaml::tree::Entry;
+use crate::model::{Code, Text, Value};
 use crate::resources::docker::PIDS_MAX;
 use crate::text;
 

@@ -16,30 +16,15 @@ use std::rc::Rc;
 use super::interpolate;
 use super::interpolate::{InterpolationFault, Noted};
 use crate::manifest::budget::Effort;
+use crate::manifest::opened_files::{ValueFormat, Variable};
+use crate::manifest::scope::Scope;
 use crate::manifest::yaml::diagnostic::{PROBLEMS_MAX, Problem, Spot, shown};
-use crate::manifest::yaml::reader::Scope;
 use crate::manifest::yaml::tree::EXPANDED_BYTES_MAX;
 use crate::model::Code;
 use crate::text;
 
 /// More variables than any program reads.
 const VARIABLES_MAX: usize = 2_000;
-
-/// How the values are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ValueFormat {
-    Compose,
-    /// `format: raw`: everything after the `=` is the value.
-    Raw,
-}
-
-/// One variable of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Variable {
-    pub name: String,
-    pub value: String,
-    pub spot: Spot,
-}
 
 /// What a file says, in its order, and what is wrong with it.
 pub(crate) struct EnvFile {

@@ -9,9 +9,9 @@
 use std::collections::BTreeSet;
 
 use super::project::{Environment, ProjectLoading};
+use crate::manifest::scope::{PlacedText, Scope};
 use crate::manifest::source_files::{Looked, folder_of, within};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Scope};
 use crate::model::Code;
 use crate::text;
 

@@ -1,6 +1,7 @@
 //! `$NAME`, `${NAME:-default}` and the other forms of the Compose Spec, nested too. Pure text; what a name stands for is an
 //! argument.
 
+use crate::manifest::variables;
 use crate::model::Text;
 use crate::text;
 
@@ -61,7 +62,7 @@ impl Replacing<'_> {
             let stop: &[char] = if inside { &['$', '}'] } else { &['$'] };
             let Some(at) = self.rest.find(stop) else {
                 if inside {
-                    return Err(InterpolationFault::Form(unclosed()));
+                    return Err(InterpolationFault::Form(variables::unclosed()));
                 }
                 done.push_str(self.rest);
                 return bounded(done);
@@ -100,7 +101,7 @@ impl Replacing<'_> {
     fn braces(&mut self, depth: usize) -> Result<String, InterpolationFault> {
         let name = self.name(true);
         if name.is_empty() {
-            return Err(InterpolationFault::Form(nameless()));
+            return Err(InterpolationFault::Form(variables::nameless()));
         }
         if let Some(rest) = self.rest.strip_prefix('}') {
             self.rest = rest;
@@ -171,16 +172,6 @@ impl Replacing<'_> {
         self.noted.unset.push(name.to_owned());
         String::new()
     }
-}
-
-/// Why `${NAME` has no meaning.
-pub(crate) fn unclosed() -> Text {
-    text!("a {open} without its {end}", open = "`${`", end = "`}`")
-}
-
-/// Why `${}` has no meaning.
-pub(crate) fn nameless() -> Text {
-    text!("{form} holds no name of a variable", form = "`${…}`")
 }
 
 fn bounded(text: String) -> Result<String, InterpolationFault> {

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use super::composite_keys::is_network_name;
 use super::merge::{names, started};
+use crate::manifest::scope::{PlacedText, Scope};
 use crate::manifest::yaml::diagnostic::Spot;
-use crate::manifest::yaml::reader::{PlacedText, Scope};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::text;
 

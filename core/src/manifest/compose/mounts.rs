@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use super::unsupported::not_in_service;
+use super::{delivered_files, settings};
+use crate::manifest::reader::{Reader, UnknownKey, nothing_else};
+use crate::manifest::scope::{PlacedText, PortClaim, Scope, is_compose};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
+use crate::manifest::yaml::tree::{Node, NodeData};
+use crate::manifest::{policy, resolve};
 use crate::model::folders::{TIME_ZONE, is_within};
 use crate::model::service::{Mount, MountSource, Port, Volume};
 use crate::model::{Code, Text};
-
-use super::unsupported::not_in_service;
-use super::{delivered_files, settings};
-use crate::manifest::policy::cross_manifest::PortClaim;
-use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, is_compose, nothing_else};
-use crate::manifest::yaml::tree::{Node, NodeData};
-use crate::manifest::{policy, resolve};
 use crate::text;
 
 /// Published to everyone, as Compose has it.

@@ -6,17 +6,16 @@ use std::rc::Rc;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
+use super::project::{Project, not_here};
+use super::stack::external;
+use super::{composite_keys, own_network};
+use crate::manifest::reader::{Reader, UnknownKey, flag, nearest};
+use crate::manifest::scope::{PlacedText, Scope};
+use crate::manifest::yaml::diagnostic::{Problem, shown};
+use crate::manifest::yaml::tree::{Entry, Node, NodeData, Scalar};
 use crate::model::Code;
 use crate::model::address::network_name;
 use crate::model::service::{NetworkMode, OwnNetwork};
-
-use super::composite_keys;
-use super::project::{Project, not_here};
-use super::stack::external;
-use crate::manifest::kinds::record;
-use crate::manifest::yaml::diagnostic::{Problem, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, flag, nearest};
-use crate::manifest::yaml::tree::{Entry, Node, NodeData, Scalar};
 use crate::text;
 
 /// Where the containers of a Compose file live.
@@ -201,7 +200,7 @@ fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<Net
     });
     if let Some((legacy, spot)) = external {
         let name = legacy.or(name).unwrap_or(PlacedText { text: entry.key.clone(), spot });
-        return record::shared_network(scope, &name);
+        return own_network::shared_network(scope, &name);
     }
     if let Some(driver) = driver.filter(|driver| driver.text != "bridge") {
         let hint = text!("`bridge`; make any other network yourself and use it by `external: true`");
@@ -213,7 +212,7 @@ fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<Net
         let hint = text!("it is called {name}; `external: true` uses one that is there", name = called);
         scope.report(Problem::warning(Code::A0158, name.spot, message).hint(hint));
     }
-    record::own_network(subnet, internal)
+    own_network::own_network(subnet, internal)
 }
 
 /// Options of the bridge. Those that say what holds anyway have no effect, nor has the name of the bridge on the host; any other
@@ -267,7 +266,7 @@ fn ipam(scope: &Scope<'_>, node: &Node) -> Option<Ipv4Net> {
             continue;
         }
         let mut inner = Reader::open(scope, item, text!("an item of {list}", list = "`ipam.config`"), "ipam.config.")?;
-        let subnet = record::subnet(&mut inner);
+        let subnet = own_network::subnet(&mut inner);
         let is_gateway = |entry: &Entry| {
             let first = subnet.and_then(|subnet| subnet.hosts().next()).map(|address| address.to_string());
             entry.key == "gateway" && first.as_deref() == entry.value.scalar()

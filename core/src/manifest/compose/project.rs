@@ -5,16 +5,15 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::env_file;
-use super::env_file::ValueFormat;
-use super::interpolate;
 use super::interpolate::{InterpolationFault, Noted};
-use super::{merge, unsupported};
+use super::{env_file, interpolate, merge, unsupported};
 use crate::manifest::budget::Effort;
-use crate::manifest::resolve;
+use crate::manifest::opened_files::ValueFormat;
+use crate::manifest::reader::{Reader, UnknownKey, nearest, nothing_else};
+use crate::manifest::scope::{PlacedText, Scope};
 use crate::manifest::source_files::{folder_of, within};
+use crate::manifest::variables;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, nearest, nothing_else};
 use crate::manifest::yaml::tree;
 use crate::manifest::yaml::tree::{Entry, Node, NodeData, Scalar};
 use crate::model::{Code, Text};
@@ -421,7 +420,7 @@ impl<'s> ProjectLoading<'s> {
     fn replaced_scalar(&self, node: &Rc<Node>, scalar: &Scalar, environment: &Environment, is_path: bool) -> Rc<Node> {
         let scope = self.scope;
         let value_of = |name: &str| {
-            let later = resolve::LATER.contains(&name).then(|| format!("${{{name}}}"));
+            let later = variables::LATER.contains(&name).then(|| format!("${{{name}}}"));
             let own = || (name == "COMPOSE_PROJECT_NAME").then(|| scope.name.clone());
             // For Compose, the folder of the file: where its relative paths start.
             let here = || (name == "PWD" && is_path).then(|| ".".to_owned());

@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::service::ContainerNetwork;
-use crate::model::{Code, Text, Value};
-
 use super::container::{PairValue, pairs};
+use crate::manifest::reader::Reader;
+use crate::manifest::scope::{PlacedText, Scope, is_compose};
 use crate::manifest::yaml::diagnostic::shown;
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, is_compose};
 use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
+use crate::model::service::ContainerNetwork;
+use crate::model::{Code, Text, Value};
 use crate::resources::docker::{MEMORY_BYTES_MIN, SETTINGS, SettingShape, WordKind, setting};
 use crate::text;
 

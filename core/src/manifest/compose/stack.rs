@@ -6,26 +6,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::model::folders::as_word;
-use crate::model::service::{Container, Mount, NetworkMode, OwnNetwork, Volume};
-use crate::model::{Code, Text};
-
-use super::container;
 use super::container::ContainerRead;
-use super::delivered_files;
-use super::delivered_files::Part;
-use super::env_file;
-use super::env_file::ValueFormat;
 use super::links::Links;
 use super::networks::Networks;
 use super::project::{Project, ProjectLoading, one_or_many};
-use super::{file_names, links, merge, mounts, networks, unsupported};
-use crate::manifest::parse;
+use super::{container, delivered_files, env_file, file_names, links, merge, mounts, networks, unsupported};
+use crate::manifest::opened_files::{Part, ValueFormat};
 use crate::manifest::policy;
 use crate::manifest::policy::volume_drivers;
+use crate::manifest::reader::{Reader, flag, nearest, nothing_else};
+use crate::manifest::scope::{PlacedText, Scope};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, flag, nearest, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
+use crate::model::folders::as_word;
+use crate::model::service::{Container, Mount, NetworkMode, OwnNetwork, Volume};
+use crate::model::site::CONTAINERS_MAX as CONTAINERS_MAX_EVER;
+use crate::model::{Code, Text};
 use crate::text;
 
 /// What a Compose file gives a manifest.
@@ -93,7 +89,7 @@ pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
     let networks = if has_network { Networks::default() } else { networks::read(scope, &project, &services) };
     (stack.network, stack.networks) = (networks.mode.clone(), networks.own.clone());
     let too_many = |count, most| text!("{count} containers in one service, at most {most}", count, most);
-    if !parse::is_few(scope, services.len(), path.spot, too_many) {
+    if !self::is_few(scope, services.len(), path.spot, too_many) {
         return stack;
     }
     let picked = Picked { links: links::read(scope, &services), services, networks };
@@ -446,4 +442,21 @@ fn texts(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<String, PlacedT
     }
     let entries = node.entries().iter();
     entries.filter_map(|entry| Some((entry.key.clone(), reader.scope.text(&entry.value, &label)?))).collect()
+}
+
+/// Whether a manifest has no more containers than one may have; reported where it has.
+pub(crate) fn is_few(scope: &Scope<'_>, count: usize, spot: Spot, message: fn(usize, usize) -> Text) -> bool {
+    let most = scope.site.limits.containers;
+    if count > most {
+        let hint = if most < CONTAINERS_MAX_EVER {
+            text!(
+                "divide them between several manifests, or ask the operator for {word}",
+                word = format!("`limits: {{containers: {}}}`", count.min(CONTAINERS_MAX_EVER))
+            )
+        } else {
+            text!("divide them between several manifests")
+        };
+        scope.error_hint(Code::A0108, spot, message(count, most), hint);
+    }
+    count <= most
 }

@@ -3,8 +3,8 @@
 //! The list of Compose keys is the whole Compose Spec, so that none of them falls to "unknown key".
 
 use super::container;
+use crate::manifest::reader::UnknownKey;
 use crate::manifest::yaml::diagnostic::Problem;
-use crate::manifest::yaml::reader::UnknownKey;
 use crate::manifest::yaml::tree::Entry;
 use crate::model::{Code, Text};
 use crate::text;

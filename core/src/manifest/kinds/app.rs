@@ -6,18 +6,19 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 
 use super::{ManifestKindRow, pool, service};
-use crate::apps::{self, Checkout, Detection, Dockerfile, SecretForm, Wish};
-use crate::manifest::compose::build::{self, BuildKeys, ImageParts, TIMEOUT, image_name};
-use crate::manifest::compose::container;
+use crate::apps::{Checkout, Detection, Dockerfile, SecretForm, Wish};
+use crate::manifest::compose::build::{BuildKeys, ImageParts, TIMEOUT, image_name};
+use crate::manifest::compose::{build, container};
 use crate::manifest::policy::images;
-use crate::manifest::schema::{object, text, words};
+use crate::manifest::reader::{Reader, nothing_else};
+use crate::manifest::schema_keys::{object, text, words};
+use crate::manifest::scope::{PlacedText, Scope};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::model::app::{App, AppSource, Build};
 use crate::model::service::{Container, EnvValue, ManifestKind, Mount, MountSource, Service};
 use crate::model::{Bundle, Code, GitUrl, SecretName, Text};
-use crate::text;
+use crate::{apps, text};
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::APP, parse, schema };

@@ -16,10 +16,11 @@ mod pool_containers;
 mod pool_servers;
 pub(super) mod server;
 pub(super) mod shared;
+pub(super) mod schema;
 
 use serde_json::Value as Json;
 
-use super::yaml::reader::Reader;
+use super::reader::Reader;
 use crate::model::service::{ManifestKind, Service};
 
 /// A kind of manifest.

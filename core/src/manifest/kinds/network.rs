@@ -2,10 +2,10 @@
 
 use serde_json::Value as Json;
 
-use super::{ManifestKindRow, record, service};
-use crate::manifest::compose::unsupported;
-use crate::manifest::schema::{head, object, own_network_keys};
-use crate::manifest::yaml::reader::Reader;
+use super::{ManifestKindRow, service};
+use crate::manifest::compose::{own_network, unsupported};
+use crate::manifest::reader::Reader;
+use crate::manifest::schema_keys::{head, object, own_network_keys};
 use crate::model::service::{Dns, ManifestKind, NetworkMode, Service};
 
 /// The row of the kind.
@@ -13,7 +13,7 @@ pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::NE
 
 /// A network that services share.
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
-    let subnet = record::subnet(&mut reader);
+    let subnet = own_network::subnet(&mut reader);
     let internal = reader.flag("internal").unwrap_or(false);
     service::name_of_edge(&reader, &service);
     reader.finish(&unsupported::small_kind_key);

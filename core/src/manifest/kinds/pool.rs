@@ -6,12 +6,13 @@ use serde_json::Value as Json;
 
 use super::{ManifestKindRow, pool_containers, pool_servers};
 use crate::manifest::compose::{container, unsupported};
-use crate::manifest::policy::{self, AllowedBy, Closed, targets};
-use crate::manifest::resolve;
-use crate::manifest::schema::{either, flag, head, link, list, number, object, text, words};
+use crate::manifest::policy::{Closed, targets};
+use crate::manifest::reader::{Reader, nothing_else};
+use crate::manifest::schema_keys::{either, flag, head, link, list, number, object, text, words};
+use crate::manifest::scope::{AllowedBy, PlacedText, Scope};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nothing_else};
 use crate::manifest::yaml::tree::NodeData;
+use crate::manifest::{policy, resolve};
 use crate::model::pool::{Between, Machine, Pool, canonical_address};
 use crate::model::reservations::PoolRules;
 use crate::model::service::{Dns, ManifestKind, Service};

@@ -6,14 +6,15 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 
 use super::pool::add;
-use crate::manifest::compose::{container, unsupported};
-use crate::manifest::parse::{self, CONTAINERS_MAX};
+use crate::manifest::compose::{container, container_schema, unsupported};
+use crate::manifest::limits::CONTAINERS_MAX;
 use crate::manifest::policy::targets;
-use crate::manifest::schema::container as container_schema;
-use crate::manifest::schema::{number, object, text, words};
+use crate::manifest::reader::Reader;
+use crate::manifest::schema_keys::{number, object, text, words};
+use crate::manifest::scope::{PlacedText, Scope};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope};
-use crate::manifest::yaml::tree::{self, Entry, Node, NodeData};
+use crate::manifest::yaml::tree;
+use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::model::pool::{Machine, host_key_secret, own_key_secret};
 use crate::model::service::{EnvValue, Service};
 use crate::model::site::PublicAddress;
@@ -39,7 +40,7 @@ pub(super) fn service(reader: &mut Reader<'_>, service: &mut Service, machines: 
         }
         return;
     };
-    parse::host(reader);
+    super::shared::host::host(reader);
     service.host = scope.host.clone();
     let spot = reader.key_spot("service");
     let Some(mut inner) = Reader::open(scope, node, "`service`", "service.") else { return };

@@ -2,28 +2,24 @@
 
 use serde_json::Value as Json;
 
-use crate::model::Code;
-use crate::model::service::{Hsts, LetsEncrypt, ManifestKind, Route, Service, Target, Tls};
-use crate::model::site::Challenge;
-use crate::model::uses::UseKind;
-
 use super::shared::host_options;
 use super::shared::host_options::HostOptions;
 use super::{ManifestKindRow, record};
 use crate::manifest::compose::unsupported;
-use crate::manifest::parse::NAME_CHARS_MAX;
-use crate::manifest::policy::cross_manifest;
-use crate::manifest::policy::host_names;
-use crate::manifest::policy::nginx;
+use crate::manifest::limits::NAME_CHARS_MAX;
 use crate::manifest::policy::nginx_locations::OwnBlock;
-use crate::manifest::policy::records;
-use crate::manifest::policy::targets;
+use crate::manifest::policy::{cross_manifest, host_names, nginx, records, targets};
+use crate::manifest::reader::{Reader, flag, nearest, nothing_else};
 use crate::manifest::resolve;
 use crate::manifest::resolve::NameScope;
-use crate::manifest::schema::{dns, head, link, list, object, text};
+use crate::manifest::schema_keys::{dns, head, link, list, object, text};
+use crate::manifest::scope::{PlacedText, Scope};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, flag, nearest, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
+use crate::model::Code;
+use crate::model::service::{Hsts, LetsEncrypt, ManifestKind, Route, Service, Target, Tls};
+use crate::model::site::Challenge;
+use crate::model::uses::UseKind;
 use crate::text;
 
 /// The row of the kind.

@@ -1,9 +1,10 @@
 //! The keys of an `Instance` that Amarre makes: where, how large, from what, who may sign in.
 
 use crate::manifest::compose::settings;
-use crate::manifest::schema::{SchemaKey, either, list, object, text, words};
+use crate::manifest::reader::{Reader, nearest, nothing_else};
+use crate::manifest::schema_keys::{SchemaKey, either, list, object, text, words};
+use crate::manifest::scope::PlacedText;
 use crate::manifest::yaml::diagnostic::shown;
-use crate::manifest::yaml::reader::{PlacedText, Reader, nearest, nothing_else};
 use crate::model::instance::ServerShape;
 use crate::model::{Code, ProviderId};
 use crate::text;

@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::shared::{dependencies, reconcile_options, update};
+use super::shared::{reconcile_options, update};
 use super::{ManifestKindRow, record, route};
 use crate::manifest::compose::container::ContainerRead;
-use crate::manifest::compose::{composite_keys, container, stack, unsupported};
-use crate::manifest::parse::{self, NAME_CHARS_MAX};
+use crate::manifest::compose::{
+    composite_keys, container, container_schema, dependencies, own_network, stack, unsupported,
+};
+use crate::manifest::limits::NAME_CHARS_MAX;
+use crate::manifest::reader::{Reader, UnknownKey};
 use crate::manifest::resolve;
-use crate::manifest::schema::container as container_schema;
-use crate::manifest::schema::{SchemaKey, dns, either, flag, head, link, list, map, number, object, text, words};
+use crate::manifest::schema_keys::{SchemaKey, dns, either, flag, head, link, list, map, number, object, text, words};
+use crate::manifest::scope::{PlacedText, Scope};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey};
 use crate::manifest::yaml::tree::{Entry, NodeData};
 use crate::model::service::{ContainerNetwork, ManifestKind, NetworkMode, Service, Target};
 use crate::model::site::Reach;
@@ -44,7 +46,7 @@ pub(super) fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Serv
     let keys: Vec<&str> = read.keys().map(String::as_str).collect();
     service.routes = route::service_routes(&mut reader, &keys);
     service.dns = record::dns(&mut reader);
-    service.network = network.unwrap_or_else(|| record::network_mode(&mut reader));
+    service.network = network.unwrap_or_else(|| own_network::network_mode(&mut reader));
     read_extra_networks(scope, &mut read, &service);
     check_networks(scope, &read, &service);
     name_of_edge(&reader, &service);
@@ -91,7 +93,7 @@ fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<ContainerRead>
         scope.error(Code::A0105, reader.key_spot("containers"), text!("`containers` names no container"));
     }
     let too_many = |n, most| text!("{n} containers in one service, at most {most}", n, most);
-    if !parse::is_few(scope, entries.len(), reader.key_spot("containers"), too_many) {
+    if !stack::is_few(scope, entries.len(), reader.key_spot("containers"), too_many) {
         return containers;
     }
     for entry in entries {
@@ -134,7 +136,7 @@ fn read_extra_networks(scope: &Scope<'_>, containers: &mut BTreeMap<String, Opti
             if service.networks.contains_key(&other.text) {
                 return Some(other.text.clone());
             }
-            match record::shared_network(scope, other)? {
+            match own_network::shared_network(scope, other)? {
                 NetworkMode::Shared(name) => Some(name),
                 NetworkMode::Auto | NetworkMode::Subnet(_) | NetworkMode::Defined { .. } => None,
             }

@@ -4,20 +4,18 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value as Json;
 
-use super::ManifestKindRow;
-use crate::manifest::schema::{flag, head, number, object, text};
+use super::{ManifestKindRow, route};
+use crate::manifest::compose::unsupported;
+use crate::manifest::limits::NAME_CHARS_MAX;
+use crate::manifest::policy::{cross_manifest, ports, targets};
+use crate::manifest::reader::Reader;
+use crate::manifest::resolve;
+use crate::manifest::schema_keys::{flag, head, number, object, text};
+use crate::manifest::scope::{PlacedText, Scope};
+use crate::manifest::yaml::diagnostic::shown;
 use crate::model::Code;
 use crate::model::service::{Dns, ManifestKind, Service, Stream, StreamTarget};
 use crate::model::uses::UseKind;
-
-use super::route;
-use crate::manifest::compose::unsupported;
-use crate::manifest::parse::NAME_CHARS_MAX;
-use crate::manifest::policy::cross_manifest;
-use crate::manifest::policy::{ports, targets};
-use crate::manifest::resolve;
-use crate::manifest::yaml::diagnostic::shown;
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope};
 use crate::text;
 
 /// Where NPM itself listens: HTTP, its pages, HTTPS, its backend.

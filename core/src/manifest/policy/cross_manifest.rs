@@ -6,60 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use ipnet::Ipv4Net;
-
-use crate::model::address::service_of_network;
-use crate::model::app::AppSource;
-use crate::model::service::{Container, ManifestKind, Port, Service, Volume};
-use crate::model::site::Right;
-use crate::model::uses::{self, Use, UseKind, is_one_address};
-use crate::model::{Assets, Code, Site, Text};
-use crate::text;
-
 use super::pool_share::PoolShare;
-use super::{AllowedBy, Decision, Verdict};
-use super::{container_claims, name_claims, ports, shared_names, totals};
-use crate::manifest::kinds::shared::dependencies;
+use super::{container_claims, name_claims, needs, ports, shared_names, totals};
 use crate::manifest::policy;
+use crate::manifest::scope::{AllowedBy, Claims, Decision, PortClaim, Scope, Verdict};
 use crate::manifest::source_files::OtherFile;
 use crate::manifest::yaml::diagnostic::{Problem, Spot};
-use crate::manifest::yaml::reader::Scope;
-
-/// What a document claims for itself, each with its place.
-#[derive(Debug, Default)]
-pub(crate) struct Claims {
-    /// The repository that it is built from.
-    pub app: Option<AppSource>,
-    /// Of `moved_from`.
-    pub moved_from: Option<Spot>,
-    pub name: Option<Spot>,
-    pub domains: Vec<(String, Spot)>,
-    /// Name and type.
-    pub records: Vec<(String, String, Spot)>,
-    pub ports: Vec<PortClaim>,
-    pub subnets: Vec<(Ipv4Net, Spot)>,
-    /// Manifests that come first.
-    pub needs: Vec<(String, Spot)>,
-    /// Manifests of instances that routes lead to.
-    pub instances: Vec<(String, Spot)>,
-    /// Volumes that mounts call external.
-    pub external: BTreeMap<String, Volume>,
-    /// Ports at which NPM listens.
-    pub streams: Vec<(u16, Spot)>,
-    /// Networks that it joins and does not define.
-    pub networks: Vec<(String, Spot)>,
-    /// Names and ports that routes and streams lead to, as far as one manifest can tell allowed.
-    pub targets: Vec<(String, u16, Spot)>,
-    /// The same of machines of pools.
-    pub machine_names: Vec<(String, u16, Spot)>,
-}
-
-/// A published port.
-#[derive(Debug)]
-pub(crate) struct PortClaim {
-    pub port: Port,
-    pub spot: Spot,
-}
+use crate::model::address::service_of_network;
+use crate::model::service::{Container, ManifestKind, Port, Service};
+use crate::model::site::Right;
+use crate::model::uses::{Use, UseKind, is_one_address};
+use crate::model::{Assets, Code, Site, Text, uses};
+use crate::text;
 
 /// Whether every manifest is among those that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,8 +109,8 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadS
     }
     names(drafts, site);
     if company == ReadScope::All {
-        dependencies::check_cycles(drafts);
-        dependencies::check_instances(drafts);
+        needs::check_cycles(drafts);
+        needs::check_instances(drafts);
     }
     // By itself, a manifest does not show which networks are defined.
     if company == ReadScope::All {

@@ -9,14 +9,13 @@
 //! `policy.authors: operators` opens those of A0276. The first stay closed: a service there would get what Amarre sends to
 //! NPM, an engine or a registry.
 
+use super::Closed;
+use crate::manifest::policy;
+use crate::manifest::scope::{AllowedBy, Scope};
+use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::model::site::is_below;
 use crate::model::{Code, Text};
 use crate::text;
-
-use super::{AllowedBy, Closed};
-use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::Scope;
 
 /// The key of the policy.
 const WORD: &str = "names";

@@ -1,14 +1,13 @@
 //! Which images a manifest may use: `policy.images`, part by part, so that `*` in a name never means another registry.
 
+use super::Closed;
+use crate::manifest::policy;
+use crate::manifest::scope::{AllowedBy, PlacedText, Scope};
+use crate::manifest::yaml::diagnostic::shown;
 use crate::model::Code;
 use crate::model::image_reference::ReferenceParts;
 use crate::model::suggestion::matches;
 use crate::text;
-
-use super::{AllowedBy, Closed};
-use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::shown;
-use crate::manifest::yaml::reader::{PlacedText, Scope};
 
 /// The key of the policy.
 const WORD: &str = "images";

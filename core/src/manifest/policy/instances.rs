@@ -3,14 +3,13 @@
 //! `policy.instances` lists them, as `CLOUD:PROJECT/ID`. A manifest does not say the project: where a pattern names one, the plan decides
 //! as soon as the server is seen (`core/src/plan/desired/instance.rs`).
 
+use super::Closed;
+use crate::manifest::policy;
+use crate::manifest::scope::{AllowedBy, PlacedText, Scope};
+use crate::manifest::yaml::diagnostic::shown;
 use crate::model::Code;
 use crate::model::instance::is_listed;
 use crate::text;
-
-use super::{AllowedBy, Closed};
-use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::shown;
-use crate::manifest::yaml::reader::{PlacedText, Scope};
 
 /// The key of the policy.
 const WORD: &str = "instances";

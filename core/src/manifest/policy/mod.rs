@@ -3,7 +3,6 @@
 //! Every use that policy has a word in is a *right*: the manifest's name, the word and what is used. A few things no word
 //! opens: they are reported as plain errors.
 
-pub(super) mod rights;
 pub(super) mod nginx;
 mod nginx_load;
 pub(super) mod nginx_locations;
@@ -20,28 +19,26 @@ pub(super) mod name_claims;
 pub(super) mod container_claims;
 pub(super) mod shared_names;
 pub(super) mod totals;
+pub(super) mod needs;
 pub(super) mod cross_manifest;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 
+use super::resolve;
+use super::scope::{AllowedBy, Decision, PlacedText, Scope, Verdict};
+use super::yaml::diagnostic::{Problem, Spot, shown};
 use crate::model::folders::is_within;
 use crate::model::site::{Right, credential_key};
-pub(super) use crate::model::suggestion::matches;
 use crate::model::{Code, Site, Text};
 use crate::text;
 
-use super::resolve;
-use super::yaml::diagnostic::{Problem, Spot, shown};
-use super::yaml::reader::{PlacedText, Scope};
+pub(super) use crate::model::suggestion::matches;
 
 /// Where binds could lie before `policy.host_paths` had a narrower default.
 const USUAL_BEFORE: &str = "/srv";
-/// What allows a use of a word that the configuration does not write.
-const BY_AUTHORS: &str = "authors: operators";
 
 /// Something that policy does not allow.
 pub(super) struct Closed<'a> {
@@ -54,59 +51,6 @@ pub(super) struct Closed<'a> {
     /// Lowercase, no full stop.
     pub message: Text,
     /// The way out.
-    pub hint: Text,
-}
-
-/// What policy says of one use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Allowed, and by what.
-    Allowed(AllowedBy),
-    /// Not allowed. The code says why.
-    Refused(Code),
-}
-
-/// What allows a use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AllowedBy {
-    /// An entry of the policy, as in `names: *.example.org`.
-    Policy(String),
-    /// Anything else, as people read it.
-    Rule(Text),
-}
-
-impl AllowedBy {
-    fn authors() -> Self {
-        Self::Policy(BY_AUTHORS.to_owned())
-    }
-
-    pub(super) fn rule(text: impl Into<Text>) -> Self {
-        Self::Rule(text.into())
-    }
-}
-
-impl fmt::Display for AllowedBy {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Policy(entry) => write!(formatter, "policy.{entry}"),
-            Self::Rule(text) => write!(formatter, "{text}"),
-        }
-    }
-}
-
-/// One use of something that policy has a word in, and what comes of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    /// As shown.
-    pub file: String,
-    /// From 1.
-    pub line: usize,
-    /// From 1, in characters.
-    pub column: usize,
-    pub right: Right,
-    /// What comes of it.
-    pub verdict: Verdict,
-    /// What to do where it is not allowed; else empty.
     pub hint: Text,
 }
 

@@ -9,16 +9,15 @@
 //! A port is closed at each address of the host: whoever has one of them is taken for the program that people expect
 //! there. What NPM publishes beyond that is known once it was observed (`plan/desired/foreign_use.rs`).
 
+use super::Closed;
+use super::cross_manifest::DraftService;
+use crate::manifest::policy;
+use crate::manifest::scope::{AllowedBy, Scope};
+use crate::manifest::yaml::diagnostic::{Problem, Spot};
 use crate::model::service::{Port, Service};
 use crate::model::site::{FIRST_OPEN_PORT, HostSite, PortKeeper, PortRange, Right};
 use crate::model::{Code, Site};
 use crate::text;
-
-use super::cross_manifest::DraftService;
-use super::{AllowedBy, Closed};
-use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{Problem, Spot};
-use crate::manifest::yaml::reader::Scope;
 
 /// The key of the policy.
 const WORD: &str = "ports";

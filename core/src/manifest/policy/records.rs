@@ -13,15 +13,13 @@
 //! | all but CAA, MX and TXT at a domain itself; anything at another domain itself | A0284 | `apex` |
 //! | a wildcard | A0284 | `wildcard` |
 
+use super::{Closed, host_names};
+use crate::manifest::policy;
+use crate::manifest::scope::{PlacedText, Scope};
+use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::model::site::{SPECIAL_LABELS, is_below};
 use crate::model::{Code, Site, Text};
 use crate::text;
-
-use super::Closed;
-use super::host_names;
-use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Scope};
 
 /// The key of the policy.
 const WORD: &str = "records";

@@ -19,14 +19,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::Closed;
+use crate::manifest::policy;
+use crate::manifest::scope::{AllowedBy, PlacedText, Scope};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::model::site::{HostSite, Listener, PublicAddress, is_below, is_odd_number};
 use crate::model::{Code, Site, Text};
 use crate::text;
-
-use super::{AllowedBy, Closed};
-use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Scope};
 
 /// The key of the policy.
 const WORD: &str = "targets";

@@ -15,12 +15,10 @@
 
 use std::collections::BTreeMap;
 
-use super::targets;
-use super::{AllowedBy, Closed};
-use crate::manifest::policy;
-use crate::manifest::resolve;
+use super::{Closed, targets};
+use crate::manifest::scope::{AllowedBy, PlacedText, Scope};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Scope};
+use crate::manifest::{policy, resolve};
 use crate::model::{Code, Text};
 use crate::text;
 

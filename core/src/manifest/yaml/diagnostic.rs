@@ -2,9 +2,8 @@
 //!
 //! Codes are never re-used and never change meaning; each has its page in `docs/errors`.
 
-use super::render::is_in_secret_name;
-use crate::model::words;
-use crate::model::{Code, Text};
+use crate::manifest::render::is_in_secret_name;
+use crate::model::{Code, Text, words};
 use crate::text;
 
 /// More of one document are dropped: nobody reads them all, and they follow from one another.

@@ -3,20 +3,18 @@
 
 use std::net::IpAddr;
 
-use crate::model::Code;
-use crate::model::service::{Hsts, Location, Target, Tls};
-use crate::model::site::NginxPolicy;
-
 use crate::manifest::kinds::route;
 use crate::manifest::kinds::route::Targets;
 use crate::manifest::policy;
-use crate::manifest::policy::nginx;
-use crate::manifest::policy::nginx_locations;
 use crate::manifest::policy::nginx_locations::{LineFault, LinesPlace, OwnBlock};
-use crate::manifest::policy::{AllowedBy, Closed};
+use crate::manifest::policy::{Closed, nginx, nginx_locations};
+use crate::manifest::reader::{Reader, flag, nothing_else};
+use crate::manifest::scope::{AllowedBy, Scope};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, flag, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
+use crate::model::Code;
+use crate::model::service::{Hsts, Location, Target, Tls};
+use crate::model::site::NginxPolicy;
 use crate::text;
 
 /// NPM takes bodies of 100 kB; what is longer belongs into a file of its own.

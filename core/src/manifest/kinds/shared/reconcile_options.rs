@@ -1,10 +1,11 @@
 //! What a person decides about a manifest as a whole: `reconcile`, and for services with containers `data` and `moved_from`.
 
 use crate::manifest::compose::container;
-use crate::manifest::parse::NAME_CHARS_MAX;
+use crate::manifest::limits::NAME_CHARS_MAX;
+use crate::manifest::reader::{Reader, nearest, nothing_else};
 use crate::manifest::resolve;
+use crate::manifest::scope::{PlacedText, Scope};
 use crate::manifest::yaml::diagnostic::shown;
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nearest, nothing_else};
 use crate::model::service::{Data, Ignored, Reconcile};
 use crate::model::{Code, Kind, Millis, Text, site};
 use crate::text;

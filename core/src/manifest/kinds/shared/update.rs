@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::manifest::compose::container;
 use crate::manifest::compose::container::ContainerRead;
-use crate::manifest::yaml::reader::{Reader, UnknownKey};
+use crate::manifest::reader::{Reader, UnknownKey};
 use crate::model::service::{DRAIN, Rollback, Strategy, Update};
 use crate::model::{Code, Millis, Text};
 use crate::text;

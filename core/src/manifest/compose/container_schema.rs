@@ -2,10 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::manifest::compose::build;
+use super::build;
+use crate::manifest::schema_keys::{
+    SchemaKey, either, flag, link, list, map, number, object, pairs, scalar, text, words,
+};
 use crate::resources::docker::{SETTINGS, SettingShape, WordKind};
-
-use super::{SchemaKey, either, flag, link, list, map, number, object, pairs, scalar, text, words};
 
 /// Maps that have a name in the schema.
 pub(crate) fn parts() -> Vec<(&'static str, Json)> {

@@ -3,151 +3,13 @@
 //! Every method reports by itself and returns `None` when there is nothing to go on with, so that one
 //! pass over a document finds all its errors. What nobody asked for is unknown: [`Reader::finish`].
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-
-pub(crate) use crate::model::suggestion::nearest;
-use crate::model::{Arg, Assets, Code, Origin, Site, Text};
+use super::scope::{PlacedText, Scope};
+use super::yaml::diagnostic::{Problem, Spot, shown};
+use super::yaml::tree::{Entry, Node, NodeData};
+use crate::model::{Arg, Code, Text};
 use crate::text;
 
-use super::diagnostic::{PROBLEMS_MAX, Problem, Spot, shown};
-use super::tree::{Entry, Node, NodeData};
-use crate::manifest::budget::OpenedFiles;
-use crate::manifest::policy::Decision;
-use crate::manifest::policy::cross_manifest::Claims;
-use crate::manifest::resolve;
-use crate::manifest::source_files::{OtherFile, SourceFiles};
-
-/// A text with its place; variables are already replaced.
-#[derive(Debug, Clone)]
-pub(crate) struct PlacedText {
-    pub text: String,
-    pub spot: Spot,
-}
-
-/// What the reading of one document needs to know, and what it has found.
-pub(crate) struct Scope<'a> {
-    pub site: &'a Site,
-    pub file: &'a str,
-    /// The manifest's name; empty when it has none.
-    pub name: String,
-    /// The manifest's host; the default one when it names none or an unknown one.
-    pub host: String,
-    /// `moved_from`: the name after which its data are called.
-    pub data_of: Option<String>,
-    /// `${name}` and what else holds for this manifest only.
-    pub variables: BTreeMap<String, String>,
-    pub problems: RefCell<Vec<Problem>>,
-    pub claims: RefCell<Claims>,
-    /// All files of the source.
-    pub source: &'a SourceFiles<'a>,
-    /// Those that were opened, in the order of their numbers in [`Spot`].
-    pub files: RefCell<Vec<OtherFile>>,
-    /// Those that the manifest needs to be read again.
-    pub uses: RefCell<Assets>,
-    /// What policy says of each use, where it is asked for.
-    pub decisions: Option<RefCell<Vec<Decision>>>,
-    /// What that cost, and what need not be read again.
-    pub opened: OpenedFiles,
-    /// Where the keys of each map stand, by the place of the map.
-    pub places: RefCell<BTreeMap<Spot, Vec<(String, Spot)>>>,
-    /// The image that the manifest itself builds, which policy need not name.
-    pub built: RefCell<Option<String>>,
-}
-
-impl Scope<'_> {
-    pub fn report(&self, problem: Problem) {
-        if !self.is_full() {
-            self.problems.borrow_mut().push(problem);
-        }
-    }
-
-    /// An error always gets in when there is none: a document with one is broken.
-    pub fn is_full(&self) -> bool {
-        self.problems.borrow().len() >= PROBLEMS_MAX && self.is_broken()
-    }
-
-    pub fn error(&self, code: Code, spot: Spot, message: impl Into<Text>) {
-        self.report(Problem::error(code, spot, message));
-    }
-
-    pub fn error_hint(&self, code: Code, spot: Spot, message: impl Into<Text>, hint: impl Into<Text>) {
-        self.report(Problem::error(code, spot, message).hint(hint));
-    }
-
-    /// Notes where the keys of a map stand.
-    pub fn places_of(&self, spot: Spot, entries: &[Entry]) {
-        let keys = entries.iter().map(|entry| (entry.key.clone(), entry.key_spot)).collect();
-        self.places.borrow_mut().insert(spot, keys);
-    }
-
-    pub fn origin(&self, spot: Spot) -> Origin {
-        Origin { file: self.path_of(spot), line: spot.line, column: spot.column }
-    }
-
-    /// Says of something that has no effect: a warning in a Compose file, which others may maintain, an error in a manifest.
-    pub fn no_effect(&self, spot: Spot, message: impl Into<Text>, hint: impl Into<Text>) {
-        self.report(no_effect(spot, message, hint));
-    }
-
-    /// The text of a scalar; `what` is how the message calls it.
-    pub fn text(&self, node: &Node, what: impl Into<Arg>) -> Option<PlacedText> {
-        self.text_called(node, || what.into())
-    }
-
-    fn text_called(&self, node: &Node, what: impl FnOnce() -> Arg) -> Option<PlacedText> {
-        let Some(raw) = node.scalar() else {
-            self.wrong_type(node, what(), text!("text"));
-            return None;
-        };
-        // In a Compose file they are replaced by then, by its own rules.
-        let replaced = if is_compose(node.spot) {
-            Ok(raw.to_owned())
-        } else {
-            resolve::substitute(raw, &self.variables, &self.site.vars)
-        };
-        match replaced {
-            Ok(text) if text.contains('\0') => {
-                self.error(Code::A0106, node.spot, text!("{what} holds a NUL character", what = what()));
-                None
-            }
-            Ok(text) => Some(PlacedText { text, spot: node.spot }),
-            Err(problem) => {
-                self.report(problem.at(node.spot));
-                None
-            }
-        }
-    }
-
-    /// Texts of a list; `None` when it is no list.
-    pub fn texts(&self, node: &Node, what: impl Into<Arg>) -> Option<Vec<PlacedText>> {
-        match &node.data {
-            NodeData::List(items) => {
-                let list = what.into();
-                let item_name = || Arg::from(text!("an item of {list}", list = list.clone()));
-                Some(items.iter().filter_map(|item| self.text_called(item, item_name)).collect())
-            }
-            NodeData::Scalar(_) | NodeData::Map(_) => {
-                self.wrong_type(node, what, text!("a list"));
-                None
-            }
-        }
-    }
-
-    pub fn wrong_type(&self, node: &Node, what: impl Into<Arg>, wanted: Text) {
-        let (what, found): (Arg, Text) = (what.into(), node.word());
-        self.error(Code::A0104, node.spot, text!("{what} must be {wanted}, not {found}", what, wanted, found));
-    }
-
-    pub fn not_allowed(&self, text: &PlacedText, what: impl Into<Arg>, hint: impl Into<Text>) {
-        let (what, value): (Arg, String) = (what.into(), shown(&text.text));
-        self.error_hint(Code::A0106, text.spot, text!("{what} cannot be `{value}`", what, value), hint);
-    }
-
-    pub fn is_broken(&self) -> bool {
-        self.problems.borrow().iter().any(Problem::is_error)
-    }
-}
+pub(crate) use crate::model::suggestion::nearest;
 
 /// A map that is being taken apart.
 pub(crate) struct Reader<'a> {
@@ -354,21 +216,6 @@ impl<'a> Reader<'a> {
         }
         problem.hint(text!("known here: {known}", known = known.join(", ")))
     }
-}
-
-/// Whether a place lies in a Compose file, or in what one names: not in the manifest itself.
-pub(crate) fn is_compose(spot: Spot) -> bool {
-    spot.file != 0
-}
-
-/// As [`Scope::no_effect`].
-pub(crate) fn no_effect(spot: Spot, message: impl Into<Text>, hint: impl Into<Text>) -> Problem {
-    let problem = if is_compose(spot) {
-        Problem::warning(Code::A0185, spot, message)
-    } else {
-        Problem::error(Code::A0112, spot, message)
-    };
-    problem.hint(hint)
 }
 
 /// A key with keys of its own.

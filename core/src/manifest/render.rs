@@ -2,10 +2,11 @@
 //!
 //! A value of a key that looks like a secret's is never shown, on whatever line it stands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::diagnostic::{Diagnostic, Severity, lines};
-use crate::manifest::SourceFile;
+use super::secret_keys;
+use super::source_files::SourceFile;
+use super::yaml::diagnostic::{Diagnostic, Severity, lines};
 use crate::model::{Assets, Code};
 
 /// A screen of them; the rest is likely to follow from these.
@@ -250,7 +251,7 @@ fn secret_value(line: &str, skips_references: bool) -> Option<usize> {
         let key = before.trim_matches([' ', '"', '\'', '-']);
         // `/etc/passwd:/x` is a path, not a key with its value.
         let is_path = line[..at - before.len()].ends_with('/');
-        if looks_secret(key) && !is_path {
+        if secret_keys::looks_secret(key) && !is_path {
             let after = &line[at + 1..];
             let begin = at + 1 + (after.len() - after.trim_start().len());
             let is_named = key == "secret" && line[..at - before.len()].ends_with('{');
@@ -290,7 +291,7 @@ fn is_in_name(letter: char) -> bool {
 }
 
 /// Whether it may stand in the name of a secret.
-pub(super) fn is_in_secret_name(letter: char) -> bool {
+pub(crate) fn is_in_secret_name(letter: char) -> bool {
     is_in_name(letter) || letter == '/'
 }
 
@@ -313,30 +314,6 @@ fn after_variable(text: &str) -> Option<&str> {
     let rest = inner.trim_start_matches(is_in_name);
     let rest = if rest.len() < inner.len() { rest.strip_prefix('}')? } else { return None };
     quote.map_or(Some(rest), |quote| rest.strip_prefix(quote))
-}
-
-pub(crate) fn looks_secret(key: &str) -> bool {
-    const PARTS: [&str; 13] = [
-        "pass",
-        "secret",
-        "token",
-        "credential",
-        "pwd",
-        "private",
-        "salt",
-        "dsn",
-        "apikey",
-        "auth",
-        "hmac",
-        "jwt",
-        "cookie",
-    ];
-    /// Keys of manifests whose values are no secrets though they sound so.
-    const OURS: [&str; 1] = ["pass_auth"];
-    let key = key.to_lowercase();
-    let known: BTreeSet<&str> = OURS.into_iter().collect();
-    !known.contains(key.as_str())
-        && (key == "users" || key.ends_with("key") || PARTS.iter().any(|part| key.contains(part)))
 }
 
 fn indent(line: &str) -> usize {

@@ -4,16 +4,17 @@
 
 use std::collections::BTreeMap;
 
+use super::composite_keys::is_network_name;
+use super::settings;
+use super::settings::SettingValues;
+use super::unsupported::not_in_service;
+use crate::manifest::policy;
+use crate::manifest::reader::{Reader, nothing_else};
+use crate::manifest::scope::{PlacedText, Scope, is_compose};
+use crate::manifest::yaml::diagnostic::{Spot, shown};
+use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::model::service::ContainerNetwork;
 use crate::model::{Code, Text, Value};
-
-use crate::manifest::compose::composite_keys::is_network_name;
-use crate::manifest::compose::settings::SettingValues;
-use crate::manifest::compose::unsupported::not_in_service;
-use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, is_compose, nothing_else};
-use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::text;
 
 /// The keys that are read here.
@@ -260,7 +261,7 @@ fn device_request(scope: &Scope<'_>, node: &Node, what: &str, path: &'static str
     let count = if is_all { Some(-1) } else { reader.number("count", 1, COUNT_MAX) };
     let ids: Vec<String> = reader.texts("device_ids").into_iter().map(|text| text.text).collect();
     let mut capabilities: Vec<String> = reader.texts("capabilities").into_iter().map(|text| text.text).collect();
-    let options = crate::manifest::compose::settings::named(&mut reader, "options");
+    let options = settings::named(&mut reader, "options");
     let spot = reader.spot;
     if count.is_some() && !ids.is_empty() {
         let message = text!("`{path}count` stands beside `{path}device_ids`", path);
@@ -291,7 +292,7 @@ fn request(
         ("capabilities".to_owned(), Value::List(vec![Value::texts(capabilities)])),
     ]);
     let more = [("driver", Value::text(driver)), ("device_ids", Value::texts(ids)), ("options", Value::Map(options))];
-    let more = more.into_iter().filter(|(_, value)| !crate::manifest::compose::settings::is_nothing(value));
+    let more = more.into_iter().filter(|(_, value)| !settings::is_nothing(value));
     map.extend(more.map(|(name, value)| (name.to_owned(), value)));
     Value::Map(map)
 }
