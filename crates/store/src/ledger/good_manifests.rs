@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::resources::{Ledger, StoreError, read, written};
@@ -124,12 +125,7 @@ impl Ledger {
         let query = "SELECT path, executable, bytes FROM assets \
                      JOIN contents ON contents.digest = assets.content WHERE service = ?";
         let rows = sqlx::query(query).bind(service).fetch_all(&self.pool).await.map_err(read)?;
-        let asset = |row: &sqlx::sqlite::SqliteRow| {
-            let bytes: Vec<u8> = row.get("bytes");
-            let size = bytes.len() as u64;
-            (row.get("path"), Asset { bytes: Ok(bytes.into()), size, executable: row.get("executable") })
-        };
-        Ok(rows.iter().map(asset).collect())
+        Ok(rows.iter().map(stored_asset).collect())
     }
 
     /// Stores the files copied into containers, and deletes those that `used` does not name.
@@ -179,6 +175,13 @@ impl Ledger {
         let rows = sqlx::query("SELECT DISTINCT digest FROM bundles").fetch_all(&self.pool).await.map_err(read)?;
         Ok(rows.iter().map(|row| row.get("digest")).collect())
     }
+}
+
+/// A file of a manifest, by path.
+pub(crate) fn stored_asset(row: &SqliteRow) -> (String, Asset) {
+    let bytes: Vec<u8> = row.get("bytes");
+    let size = bytes.len() as u64;
+    (row.get("path"), Asset { bytes: Ok(bytes.into()), size, executable: row.get("executable") })
 }
 
 /// Stores a content once; answers its digest.

@@ -394,10 +394,9 @@ impl Ledger {
         let rows = sqlx::query("SELECT provider, port FROM refused_ports").fetch_all(&self.pool).await.map_err(read)?;
         let mut ports: BTreeMap<ProviderId, BTreeSet<u16>> = BTreeMap::new();
         for row in &rows {
-            let any = format!("{}/container/x", row.get::<String, _>("provider")).parse::<Address>().ok();
             let port = u16::try_from(row.get::<i64, _>("port")).ok();
-            if let (Some(any), Some(port)) = (any, port) {
-                ports.entry(any.provider).or_default().insert(port);
+            if let (Some(provider), Some(port)) = (provider(row), port) {
+                ports.entry(provider).or_default().insert(port);
             }
         }
         Ok(ports)
@@ -407,12 +406,9 @@ impl Ledger {
     pub async fn unpublished(&self) -> Result<Vec<Unpublished>, StoreError> {
         let rows = sqlx::query("SELECT provider, scope, at_ms FROM unpublished ORDER BY provider, scope");
         let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
-        let id = |row: &sqlx::sqlite::SqliteRow| {
-            format!("{}/zone/x", row.get::<String, _>("provider")).parse::<Address>().ok()
-        };
         let dirty = |row: &sqlx::sqlite::SqliteRow| {
             let since = Timestamp(row.get("at_ms"));
-            Some(Unpublished { provider: id(row)?.provider, scope: row.get("scope"), since })
+            Some(Unpublished { provider: provider(row)?, scope: row.get("scope"), since })
         };
         Ok(rows.iter().filter_map(dirty).collect())
     }
@@ -533,10 +529,14 @@ impl Ledger {
         );
         let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
         let pulled = |row: &sqlx::sqlite::SqliteRow| {
-            let provider = format!("{}/image/x", row.get::<String, _>("provider")).parse::<Address>().ok()?.provider;
-            let (id, reference, service) = (row.get("id"), row.get("reference"), row.get("service"));
-            let (at, ready) = (Timestamp(row.get("at_ms")), row.get("ready"));
-            Some(Pulled { provider, id, reference, service, at, ready })
+            Some(Pulled {
+                provider: provider(row)?,
+                id: row.get("id"),
+                reference: row.get("reference"),
+                service: row.get("service"),
+                at: Timestamp(row.get("at_ms")),
+                ready: row.get("ready"),
+            })
         };
         Ok(rows.iter().filter_map(pulled).collect())
     }
@@ -672,6 +672,12 @@ async fn stored_fields(transaction: &mut Transaction<'_, Sqlite>, address: &Addr
 
 pub(crate) fn address(row: &sqlx::sqlite::SqliteRow, column: &str) -> Option<Address> {
     row.get::<String, _>(column).parse().ok()
+}
+
+/// The provider of a row; `None`: it is not the name of one.
+pub(super) fn provider(row: &sqlx::sqlite::SqliteRow) -> Option<ProviderId> {
+    let any = format!("{}/container/x", row.get::<String, _>("provider"));
+    any.parse().ok().map(|any: Address| any.provider)
 }
 
 pub(super) fn to_json(fields: &Fields) -> String {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use sqlx::Row;
 
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError, provider, read, written};
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::world::Retired;
-use amarre_core::model::{Address, ProviderId, Timestamp};
+use amarre_core::model::{ProviderId, Timestamp};
 
 impl Ledger {
     /// Stores retired names, and deletes those with `None`.
@@ -65,9 +65,8 @@ impl Ledger {
         let rows = sqlx::query("SELECT provider, path, is_filled FROM written_folders").fetch_all(&self.pool).await;
         let mut folders: BTreeMap<ProviderId, BTreeMap<String, bool>> = BTreeMap::new();
         for row in &rows.map_err(read)? {
-            let any = format!("{}/container/x", row.get::<String, _>("provider")).parse::<Address>().ok();
-            if let Some(any) = any {
-                folders.entry(any.provider).or_default().insert(row.get("path"), row.get("is_filled"));
+            if let Some(provider) = provider(row) {
+                folders.entry(provider).or_default().insert(row.get("path"), row.get("is_filled"));
             }
         }
         Ok(folders)

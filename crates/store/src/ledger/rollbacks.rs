@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use sqlx::Row;
 
-use super::good_manifests::{StoredManifest, delete_unused, store_content};
+use super::good_manifests::{StoredManifest, delete_unused, store_content, stored_asset};
 use super::resources::{Ledger, StoreError, read, written};
 use super::runs::insert_suspension;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Asset, Assets, Document, Timestamp};
+use amarre_core::model::{Assets, Document, Timestamp};
 
 /// Good manifests kept for each service at least: the effective one and two before it.
 const GOOD_KEPT: usize = 3;
@@ -121,12 +121,7 @@ impl Ledger {
         let query = "SELECT path, executable, bytes FROM good_assets \
                      JOIN contents ON contents.digest = good_assets.content WHERE service = ? AND generations = ?";
         let rows = sqlx::query(query).bind(service).bind(generations).fetch_all(&self.pool).await.map_err(read)?;
-        let asset = |row: &sqlx::sqlite::SqliteRow| {
-            let bytes: Vec<u8> = row.get("bytes");
-            let size = bytes.len() as u64;
-            (row.get("path"), Asset { bytes: Ok(bytes.into()), size, executable: row.get("executable") })
-        };
-        Ok(rows.iter().map(asset).collect())
+        Ok(rows.iter().map(stored_asset).collect())
     }
 
     /// The rolled-back services.
@@ -167,7 +162,7 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use amarre_core::model::Text;
+    use amarre_core::model::{Asset, Text};
     use amarre_core::text;
 
     use super::*;

@@ -182,7 +182,6 @@ impl Ledger {
     pub async fn events_of(&self, filter: &EventFilter<'_>) -> Result<Vec<(i64, Event)>, StoreError> {
         // The end of an address matches: `container/cloud-app` is one of `docker/container/cloud-app@4b78`. A deleted
         // resource has drifted, too.
-        // has drifted, too.
         let query = "SELECT id, at_ms, run, service, address, kind, text, template, args, reason FROM events \
                      WHERE (?1 = '' OR service = ?1 OR address = ?1 OR substr(address, -length(?1) - 1) = '/' || ?1 \
                          OR instr(address, '/' || ?1 || '@') > 0 \
