@@ -1,10 +1,8 @@
 //! Users, their sessions, and the audit log.
 
-use sqlx::Row;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-
 use super::login_attempts;
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError};
+use super::sql::{Params, Row, SqliteRow};
 use amarre_core::model::Timestamp;
 
 /// The largest number of kept rows of the audit log.
@@ -77,32 +75,20 @@ fn user(row: &SqliteRow) -> UserRow {
 impl Ledger {
     /// All users, by e-mail address.
     pub async fn users(&self) -> Result<Vec<UserRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM users ORDER BY email").fetch_all(&self.pool).await;
-        Ok(rows.map_err(read)?.iter().map(user).collect())
+        Ok(self.rows("SELECT * FROM users ORDER BY email", &[]).await?.iter().map(user).collect())
     }
 
     pub async fn user(&self, email: &str) -> Result<Option<UserRow>, StoreError> {
-        let row = sqlx::query("SELECT * FROM users WHERE email = ?").bind(email).fetch_optional(&self.pool).await;
-        Ok(row.map_err(read)?.as_ref().map(user))
+        Ok(self.row("SELECT * FROM users WHERE email = ?", &[&email]).await?.as_ref().map(user))
     }
 
     /// Adds a user. `only_first`: only if there is none at all. Answers whether it was added: an existing address is
     /// left as it is.
     pub async fn add_user(&self, user: &UserRow, only_first: bool) -> Result<bool, StoreError> {
-        let insert = sqlx::query(
-            "INSERT INTO users (email, name, role, password, created_ms) SELECT ?1, ?2, ?3, ?4, ?5
-             WHERE NOT EXISTS (SELECT 1 FROM users WHERE ?6 OR email = ?1)",
-        );
-        let done = insert
-            .bind(&user.email)
-            .bind(&user.name)
-            .bind(&user.role)
-            .bind(&user.password)
-            .bind(user.created.0)
-            .bind(only_first)
-            .execute(&self.pool)
-            .await;
-        Ok(done.map_err(written)?.rows_affected() == 1)
+        let query = "INSERT INTO users (email, name, role, password, created_ms) SELECT ?1, ?2, ?3, ?4, ?5
+             WHERE NOT EXISTS (SELECT 1 FROM users WHERE ?6 OR email = ?1)";
+        let params: Params<'_> = &[&user.email, &user.name, &user.role, &user.password, &user.created.0, &only_first];
+        Ok(self.change(query, params).await? == 1)
     }
 
     /// Changes the password or role of a user, and ends the user's sessions; with another password, the user's tokens
@@ -116,32 +102,24 @@ impl Ledger {
     ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let update = "UPDATE users SET password = coalesce(?, password), role = coalesce(?, role) WHERE email = ?";
-        let done = sqlx::query(update).bind(password).bind(role).bind(email).execute(&mut *transaction).await;
-        let is_known = done.map_err(written)?.rows_affected() == 1;
-        let end = sqlx::query("DELETE FROM sessions WHERE email = ?").bind(email).execute(&mut *transaction).await;
-        end.map_err(written)?;
+        let is_known = transaction.change(update, &[&password, &role, &email]).await? == 1;
+        transaction.run("DELETE FROM sessions WHERE email = ?", &[&email]).await?;
         if password.is_some() {
-            let end = sqlx::query("DELETE FROM tokens WHERE email = ?").bind(email).execute(&mut *transaction).await;
-            end.map_err(written)?;
-            let forgive = sqlx::query("DELETE FROM guesses WHERE account = ?").bind(login_attempts::account(email));
-            forgive.execute(&mut *transaction).await.map_err(written)?;
+            transaction.run("DELETE FROM tokens WHERE email = ?", &[&email]).await?;
+            transaction.run("DELETE FROM guesses WHERE account = ?", &[&login_attempts::account(email)]).await?;
         }
-        transaction.commit().await.map_err(written)?;
+        transaction.commit().await?;
         Ok(is_known)
     }
 
     /// Removes a user, with all sessions. Answers whether there was one.
     pub async fn remove_user(&self, email: &str) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
-        let end = sqlx::query("DELETE FROM sessions WHERE email = ?").bind(email).execute(&mut *transaction).await;
-        end.map_err(written)?;
-        let end = sqlx::query("DELETE FROM tokens WHERE email = ?").bind(email).execute(&mut *transaction).await;
-        end.map_err(written)?;
-        let end = sqlx::query("DELETE FROM devices WHERE email = ?").bind(email).execute(&mut *transaction).await;
-        end.map_err(written)?;
-        let done = sqlx::query("DELETE FROM users WHERE email = ?").bind(email).execute(&mut *transaction).await;
-        let was_known = done.map_err(written)?.rows_affected() == 1;
-        transaction.commit().await.map_err(written)?;
+        transaction.run("DELETE FROM sessions WHERE email = ?", &[&email]).await?;
+        transaction.run("DELETE FROM tokens WHERE email = ?", &[&email]).await?;
+        transaction.run("DELETE FROM devices WHERE email = ?", &[&email]).await?;
+        let was_known = transaction.change("DELETE FROM users WHERE email = ?", &[&email]).await? == 1;
+        transaction.commit().await?;
         Ok(was_known)
     }
 
@@ -155,22 +133,18 @@ impl Ledger {
         (opened_after, used_after): (Timestamp, Timestamp),
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        let old = sqlx::query("DELETE FROM sessions WHERE created_ms < ? OR seen_ms < ?");
-        let old = old.bind(opened_after.0).bind(used_after.0).execute(&mut *transaction).await;
-        old.map_err(written)?;
+        let query = "DELETE FROM sessions WHERE created_ms < ? OR seen_ms < ?";
+        transaction.run(query, &[&opened_after.0, &used_after.0]).await?;
         let insert = "INSERT INTO sessions (digest, email, csrf, created_ms, seen_ms) VALUES (?1, ?2, ?3, ?4, ?4)";
-        let insert = sqlx::query(insert).bind(digest).bind(email).bind(csrf).bind(now.0).execute(&mut *transaction);
-        insert.await.map_err(written)?;
-        transaction.commit().await.map_err(written)
+        transaction.run(insert, &[&digest, &email, &csrf, &now.0]).await?;
+        transaction.commit().await
     }
 
     /// An open session, by the digest of its token.
     pub async fn session(&self, digest: &str) -> Result<Option<SessionRow>, StoreError> {
-        let query = sqlx::query(
-            "SELECT users.*, sessions.csrf, sessions.created_ms AS opened_ms, sessions.seen_ms
-             FROM sessions JOIN users USING (email) WHERE digest = ?",
-        );
-        let row = query.bind(digest).fetch_optional(&self.pool).await.map_err(read)?;
+        let query = "SELECT users.*, sessions.csrf, sessions.created_ms AS opened_ms, sessions.seen_ms
+             FROM sessions JOIN users USING (email) WHERE digest = ?";
+        let row = self.row(query, &[&digest]).await?;
         Ok(row.map(|row| SessionRow {
             user: user(&row),
             csrf: row.get("csrf"),
@@ -181,67 +155,63 @@ impl Ledger {
 
     /// Records that a session was used.
     pub async fn session_seen(&self, digest: &str, now: Timestamp) -> Result<(), StoreError> {
-        let update = sqlx::query("UPDATE sessions SET seen_ms = ? WHERE digest = ?").bind(now.0).bind(digest);
-        update.execute(&self.pool).await.map(|_| ()).map_err(written)
+        self.run("UPDATE sessions SET seen_ms = ? WHERE digest = ?", &[&now.0, &digest]).await
     }
 
     /// Ends a session.
     pub async fn end_session(&self, digest: &str) -> Result<(), StoreError> {
-        let delete = sqlx::query("DELETE FROM sessions WHERE digest = ?").bind(digest);
-        delete.execute(&self.pool).await.map(|_| ()).map_err(written)
+        self.run("DELETE FROM sessions WHERE digest = ?", &[&digest]).await
     }
 
     /// Stores the flash message of a session.
     pub async fn set_flash(&self, digest: &str, text: &str) -> Result<(), StoreError> {
-        let update = sqlx::query("UPDATE sessions SET flash = ? WHERE digest = ?").bind(text).bind(digest);
-        update.execute(&self.pool).await.map(|_| ()).map_err(written)
+        self.run("UPDATE sessions SET flash = ? WHERE digest = ?", &[&text, &digest]).await
     }
 
     /// Takes the flash message of a session.
     pub async fn take_flash(&self, digest: &str) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query("SELECT flash FROM sessions WHERE digest = ? AND flash IS NOT NULL").bind(digest);
-        let Some(row) = query.fetch_optional(&self.pool).await.map_err(read)? else { return Ok(None) };
-        let update = sqlx::query("UPDATE sessions SET flash = NULL WHERE digest = ?").bind(digest);
-        update.execute(&self.pool).await.map_err(written)?;
+        let query = "SELECT flash FROM sessions WHERE digest = ? AND flash IS NOT NULL";
+        let Some(row) = self.row(query, &[&digest]).await? else { return Ok(None) };
+        self.run("UPDATE sessions SET flash = NULL WHERE digest = ?", &[&digest]).await?;
         Ok(row.get("flash"))
     }
 
     /// Records an action, and deletes rows that are too old.
     pub async fn audit(&self, row: &AuditRow) -> Result<(), StoreError> {
         let insert = "INSERT INTO audit (at_ms, who, address, action, target, result) VALUES (?, ?, ?, ?, ?, ?)";
-        let insert = sqlx::query(insert).bind(row.at.0).bind(&row.who).bind(&row.address).bind(&row.action);
-        insert.bind(&row.target).bind(&row.result).execute(&self.pool).await.map_err(written)?;
-        forget(&self.pool, false, AUDIT_KEPT).await
+        self.run(insert, &[&row.at.0, &row.who, &row.address, &row.action, &row.target, &row.result]).await?;
+        self.forget_audited(false, AUDIT_KEPT).await
     }
 
     /// The latest actions and refusals: before the row of a number, the latest first.
     pub async fn audited(&self, before: Option<i64>, limit: u32) -> Result<Vec<Audited>, StoreError> {
         // A failed write is no reason to read nothing: the count goes on, and is written the next time.
         let _ = self.write_all_refused().await;
-        let query = sqlx::query("SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?");
-        let query = query.bind(before.unwrap_or(i64::MAX)).bind(limit);
-        let rows = query.fetch_all(&self.pool).await.map_err(read)?;
-        let audit = |row: &SqliteRow| AuditRow {
-            at: Timestamp(row.get("at_ms")),
-            who: row.get("who"),
-            address: row.get("address"),
-            action: row.get("action"),
-            target: row.get("target"),
-            result: row.get("result"),
-        };
-        let audited = |row: &SqliteRow| Audited {
-            id: row.get("id"),
-            count: u32::try_from(row.get::<i64, _>("count")).unwrap_or(u32::MAX),
-            until: Timestamp(row.get::<Option<i64>, _>("until_ms").unwrap_or_else(|| row.get("at_ms"))),
-            row: audit(row),
-        };
-        Ok(rows.iter().map(audited).collect())
+        let query = "SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?";
+        self.collect(query, &[&before.unwrap_or(i64::MAX), &limit], |row| Some(audited(row))).await
+    }
+
+    /// Deletes the oldest rows of actions, or of refusals.
+    pub(crate) async fn forget_audited(&self, refused: bool, kept: i64) -> Result<(), StoreError> {
+        let old = "DELETE FROM audit WHERE refused = ?1 AND id <=
+        (SELECT id FROM audit WHERE refused = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+        self.run(old, &[&refused, &kept]).await
     }
 }
 
-/// Deletes the oldest rows of actions, or of refusals.
-pub(crate) async fn forget(pool: &SqlitePool, refused: bool, kept: i64) -> Result<(), StoreError> {
-    let old = "DELETE FROM audit WHERE refused = ?1 AND id <=
-        (SELECT id FROM audit WHERE refused = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
-    sqlx::query(old).bind(refused).bind(kept).execute(pool).await.map(|_| ()).map_err(written)
+fn audited(row: &SqliteRow) -> Audited {
+    let audit = AuditRow {
+        at: Timestamp(row.get("at_ms")),
+        who: row.get("who"),
+        address: row.get("address"),
+        action: row.get("action"),
+        target: row.get("target"),
+        result: row.get("result"),
+    };
+    Audited {
+        id: row.get("id"),
+        count: u32::try_from(row.get::<i64, _>("count")).unwrap_or(u32::MAX),
+        until: row.get::<Option<i64>, _>("until_ms").map_or(audit.at, Timestamp),
+        row: audit,
+    }
 }

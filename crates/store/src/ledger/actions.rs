@@ -1,10 +1,8 @@
 //! Actions: an intent before the call leaves, an outcome after.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
-use super::resources::{Ledger, StoreError, address, read, written};
+use super::resources::{Ledger, StoreError, address};
 use super::runs::{Event, record};
+use super::sql::{Row, SqliteRow};
 use amarre_core::model::{Action, Millis, Timestamp};
 
 /// An action without an outcome.
@@ -39,47 +37,29 @@ impl Ledger {
     pub async fn begin_action(&self, action: &Action, run: i64) -> Result<i64, StoreError> {
         let query = "INSERT INTO actions (run, address, service, word, vendor_id, before, by_whom, at_ms, limit_ms) \
                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let stored = sqlx::query(query)
-            .bind(run)
-            .bind(action.address.to_string())
-            .bind(&action.service)
-            .bind(&action.word)
-            .bind(&action.vendor_id)
-            .bind(&action.before)
-            .bind(&action.by)
-            .bind(action.at.0)
-            .bind(action.limit.0)
-            .execute(&self.pool)
-            .await
-            .map_err(written)?;
-        Ok(stored.last_insert_rowid())
+        let Action { address, service, word, vendor_id, before, by, at, limit } = action;
+        let address = address.to_string();
+        self.insert(query, &[&run, &address, service, word, vendor_id, before, by, &at.0, &limit.0]).await
     }
 
     /// Stores the outcome of an action, with its event: `ok`, `unknown`, or the error's text.
     pub async fn end_action(&self, id: i64, outcome: &str, event: &Event) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query("UPDATE actions SET done_ms = ?, outcome = ? WHERE id = ?")
-            .bind(event.at.0)
-            .bind(outcome)
-            .bind(id)
-            .execute(&mut *transaction)
-            .await
-            .map_err(written)?;
+        let query = "UPDATE actions SET done_ms = ?, outcome = ? WHERE id = ?";
+        transaction.run(query, &[&event.at.0, &outcome, &id]).await?;
         if outcome == "ok" {
-            let counted = sqlx::query("UPDATE runs SET writes = writes + 1 WHERE id = ?").bind(event.run);
-            counted.execute(&mut *transaction).await.map_err(written)?;
+            transaction.run("UPDATE runs SET writes = writes + 1 WHERE id = ?", &[&event.run]).await?;
         }
         record(&mut transaction, event).await?;
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// Actions whose outcome is not known: their answer was lost, or this process ended before it came.
     pub async fn open_actions(&self) -> Result<Vec<OpenAction>, StoreError> {
         let query = "SELECT id, run, address, service, word, vendor_id, before, by_whom, at_ms, limit_ms FROM actions \
                      WHERE done_ms IS NULL ORDER BY id";
-        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
         let open = |row: &SqliteRow| Some(OpenAction { id: row.get("id"), run: row.get("run"), action: whole(row)? });
-        Ok(rows.iter().filter_map(open).collect())
+        self.collect(query, &[], open).await
     }
 
     /// The latest action of each address that began since then, where it has happened.
@@ -87,8 +67,7 @@ impl Ledger {
         let query = "SELECT address, service, word, vendor_id, before, by_whom, at_ms, limit_ms FROM actions AS one \
                      WHERE at_ms >= ? AND outcome = 'ok' \
                      AND id = (SELECT MAX(id) FROM actions WHERE address = one.address) ORDER BY id";
-        let rows = sqlx::query(query).bind(since.0).fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().filter_map(whole).collect())
+        self.collect(query, &[&since.0], whole).await
     }
 
     /// Actions since then, the newest first; of one address where it is not empty.
@@ -100,8 +79,6 @@ impl Ledger {
     ) -> Result<Vec<PastAction>, StoreError> {
         let query = "SELECT address, word, by_whom, at_ms, done_ms, outcome FROM actions \
                      WHERE (? = '' OR address = ?) AND at_ms >= ? ORDER BY id DESC LIMIT ?";
-        let query = sqlx::query(query).bind(address).bind(address).bind(since.0).bind(limit);
-        let rows = query.fetch_all(&self.pool).await.map_err(read)?;
         let past = |row: &SqliteRow| PastAction {
             address: row.get("address"),
             word: row.get("word"),
@@ -110,7 +87,7 @@ impl Ledger {
             done: row.get::<Option<i64>, _>("done_ms").map(Timestamp),
             outcome: row.get("outcome"),
         };
-        Ok(rows.iter().map(past).collect())
+        self.collect(query, &[&address, &address, &since.0, &limit], |row| Some(past(row))).await
     }
 }
 

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::accounts::{AuditRow, forget};
-use super::resources::{Ledger, StoreError, written};
+use super::accounts::AuditRow;
+use super::resources::{Ledger, StoreError};
+use super::sql::Params;
 use amarre_core::model::{Millis, Timestamp};
 
 /// Refusals within this time share a row.
@@ -121,16 +122,14 @@ impl Ledger {
         let (count, until) = (i64::from(counted.count), (counted.count > 1).then_some(counted.last.0));
         if let Some(id) = counted.id {
             let update = "UPDATE audit SET count = ?, until_ms = ?, target = ? WHERE id = ?";
-            let update = sqlx::query(update).bind(count).bind(until).bind(&counted.target).bind(id);
-            update.execute(&self.pool).await.map_err(written)?;
+            self.run(update, &[&count, &until, &counted.target, &id]).await?;
         } else {
             let insert = "INSERT INTO audit (at_ms, who, address, action, target, result, refused, count, until_ms)
                 VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)";
             let (action, who, address, result) = same;
-            let insert = sqlx::query(insert).bind(counted.first.0).bind(who).bind(address).bind(action);
-            let insert = insert.bind(&counted.target).bind(result).bind(count).bind(until);
-            counted.id = Some(insert.execute(&self.pool).await.map_err(written)?.last_insert_rowid());
-            forget(&self.pool, true, ROWS_KEPT).await?;
+            let params: Params<'_> = &[&counted.first.0, who, address, action, &counted.target, result, &count, &until];
+            counted.id = Some(self.insert(insert, params).await?);
+            self.forget_audited(true, ROWS_KEPT).await?;
         }
         (counted.written, counted.count_written) = (counted.last, counted.count);
         Ok(())
@@ -139,10 +138,9 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Row;
-
     use super::*;
     use crate::ledger::accounts::Audited;
+    use crate::ledger::sql::Row;
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -214,8 +212,7 @@ mod tests {
     #[tokio::test]
     async fn a_flood_is_written_now_and_then_only() {
         let (_folder, ledger) = ledger().await;
-        let changes =
-            async || -> i64 { sqlx::query("SELECT total_changes()").fetch_one(&ledger.pool).await.unwrap().get(0) };
+        let changes = async || -> i64 { ledger.row("SELECT total_changes()", &[]).await.unwrap().unwrap().get(0) };
         let before = changes().await;
         for _ in 0..10_000 {
             ledger.refused(&row("a@b.c", "192.0.2.1", "", NOW)).await.unwrap();

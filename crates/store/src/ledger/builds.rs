@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError};
+use super::sql::{AssertSqlSafe, LedgerTransaction, Row, SqliteRow};
 use amarre_core::model::base_images::{BaseAnswer, BaseStates, FixedBase};
 use amarre_core::model::build_log::BuildLog;
 use amarre_core::model::{ProviderId, Timestamp};
@@ -50,22 +48,19 @@ impl Ledger {
     pub async fn store_build(&self, build: &KeptBuild, fixed: &BTreeMap<String, FixedBase>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let query = "INSERT INTO builds (service, image, run, began_ms, ended_ms, document) VALUES (?, ?, ?, ?, ?, ?)";
-        let query = sqlx::query(query).bind(&build.service).bind(&build.image).bind(build.run);
-        let query = query.bind(build.began.0).bind(build.ended.0);
-        let query = query.bind(serde_json::to_string(&build.log).unwrap_or_default());
-        query.execute(&mut *transaction).await.map_err(written)?;
+        let KeptBuild { service, image, run, began, ended, log } = build;
+        let log = serde_json::to_string(log).unwrap_or_default();
+        transaction.run(query, &[service, image, run, &began.0, &ended.0, &log]).await?;
         let oldest = "(SELECT id FROM builds WHERE service = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
         let logs =
             format!("UPDATE builds SET document = NULL WHERE service = ?1 AND document IS NOT NULL AND id <= {oldest}");
         let rows = format!("DELETE FROM builds WHERE service = ?1 AND id <= {oldest}");
         for (query, kept) in [(logs, LOGS_KEPT), (rows, BUILDS_KEPT)] {
-            let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(&build.service).bind(kept);
-            query.execute(&mut *transaction).await.map_err(written)?;
+            transaction.run(AssertSqlSafe(query), &[&build.service, &kept]).await?;
         }
-        let query = sqlx::query("DELETE FROM builds WHERE id <= (SELECT max(id) FROM builds) - ?").bind(ALL_KEPT);
-        query.execute(&mut *transaction).await.map_err(written)?;
+        transaction.run("DELETE FROM builds WHERE id <= (SELECT max(id) FROM builds) - ?", &[&ALL_KEPT]).await?;
         fix(&mut transaction, &build.service, fixed).await?;
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// The newest build of an image. `None`: its log is not kept.
@@ -75,15 +70,14 @@ impl Ledger {
     pub async fn build(&self, service: &str, image: &str) -> Result<Option<KeptBuild>, StoreError> {
         let query =
             "SELECT * FROM builds WHERE service = ? AND image = ? AND document IS NOT NULL ORDER BY id DESC LIMIT 1";
-        let row = sqlx::query(query).bind(service).bind(image).fetch_optional(&self.pool).await.map_err(read)?;
+        let row = self.row(query, &[&service, &image]).await?;
         Ok(row.as_ref().and_then(build))
     }
 
     /// When builds began, by service, the oldest first.
     pub(super) async fn build_times(&self) -> Result<BTreeMap<String, Vec<Timestamp>>, StoreError> {
-        let query = sqlx::query("SELECT service, began_ms FROM builds ORDER BY began_ms");
         let mut all: BTreeMap<String, Vec<Timestamp>> = BTreeMap::new();
-        for row in query.fetch_all(&self.pool).await.map_err(read)? {
+        for row in self.rows("SELECT service, began_ms FROM builds ORDER BY began_ms", &[]).await? {
             all.entry(row.get("service")).or_default().push(Timestamp(row.get("began_ms")));
         }
         Ok(all)
@@ -95,13 +89,11 @@ impl Ledger {
     /// It cannot be read.
     pub async fn base_states(&self) -> Result<BaseStates, StoreError> {
         let mut states = BaseStates::default();
-        let query = sqlx::query("SELECT service, image, digest, moved FROM fixed_bases");
-        for row in query.fetch_all(&self.pool).await.map_err(read)? {
+        for row in self.rows("SELECT service, image, digest, moved FROM fixed_bases", &[]).await? {
             let fixed = FixedBase { digest: row.get("digest"), is_moved: row.get("moved") };
             states.fixed.entry(row.get("service")).or_default().insert(row.get("image"), fixed);
         }
-        let query = sqlx::query("SELECT provider, image, at_ms, digest, error FROM base_answers");
-        for row in query.fetch_all(&self.pool).await.map_err(read)? {
+        for row in self.rows("SELECT provider, image, at_ms, digest, error FROM base_answers", &[]).await? {
             let digest: Option<String> = row.get("digest");
             let error: Option<String> = row.get("error");
             let digest = digest.ok_or_else(|| error.unwrap_or_default());
@@ -118,7 +110,7 @@ impl Ledger {
     pub async fn fix_bases(&self, service: &str, fixed: &BTreeMap<String, FixedBase>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         fix(&mut transaction, service, fixed).await?;
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// Forgets the digests and the builds of services that are gone.
@@ -128,7 +120,7 @@ impl Ledger {
     pub async fn forget_bases(&self, services: &[String]) -> Result<(), StoreError> {
         for service in services {
             for query in ["DELETE FROM fixed_bases WHERE service = ?", "DELETE FROM builds WHERE service = ?"] {
-                sqlx::query(query).bind(service).execute(&self.pool).await.map_err(written)?;
+                self.run(query, &[&service]).await?;
             }
         }
         Ok(())
@@ -146,23 +138,20 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let query = "INSERT INTO base_answers (provider, image, at_ms, digest, error) VALUES (?, ?, ?, ?, ?) \
                      ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, digest = excluded.digest, error = excluded.error";
-        let query = sqlx::query(query).bind(engine.to_string()).bind(image).bind(answer.at.0);
-        let query = query.bind(answer.digest.as_ref().ok()).bind(answer.digest.as_ref().err());
-        query.execute(&self.pool).await.map_err(written)?;
-        Ok(())
+        let (digest, error) = (answer.digest.as_ref().ok(), answer.digest.as_ref().err());
+        self.run(query, &[&engine.as_str(), &image, &answer.at.0, &digest, &error]).await
     }
 }
 
 async fn fix(
-    transaction: &mut sqlx::Transaction<'_, sqlx::Sqlite>,
+    transaction: &mut LedgerTransaction,
     service: &str,
     fixed: &BTreeMap<String, FixedBase>,
 ) -> Result<(), StoreError> {
     for (image, base) in fixed {
         let query = "INSERT INTO fixed_bases (service, image, digest, moved) VALUES (?, ?, ?, ?) \
                      ON CONFLICT DO UPDATE SET digest = excluded.digest, moved = excluded.moved";
-        let query = sqlx::query(query).bind(service).bind(image).bind(&base.digest).bind(base.is_moved);
-        query.execute(&mut **transaction).await.map_err(written)?;
+        transaction.run(query, &[&service, &image, &base.digest, &base.is_moved]).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::SqlitePool;
 
 use super::resources::StoreError;
+use super::sql::read;
 
 /// An answer, and the state of the ledger that it belongs to. Clones share it.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl<T> Cached<T> {
 
 async fn state(pool: &SqlitePool) -> Result<LedgerState, StoreError> {
     let query = "SELECT total_changes(), data_version FROM pragma_data_version";
-    sqlx::query_as(query).fetch_one(pool).await.map_err(|error| StoreError::new("could not be read", &error))
+    sqlx::query_as(query).fetch_one(pool).await.map_err(read)
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Row, Sqlite, Transaction};
-
-use super::resources::{Ledger, StoreError, address, read, written};
+use super::resources::{Ledger, StoreError, address};
+use super::sql::{LedgerTransaction, Row, SqliteRow};
 use amarre_core::model::world::{LIMITED, NOT_ISSUED, NOT_PLACED, Order, Ordered};
 use amarre_core::model::{Address, Change, Code, Millis, Timestamp};
 
@@ -13,7 +12,7 @@ const KEPT: Millis = Millis::minutes(30 * 24 * 60);
 
 /// Recorded before the call leaves.
 pub(crate) async fn begin(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut LedgerTransaction,
     intent: i64,
     change: &Change,
     now: Timestamp,
@@ -21,29 +20,19 @@ pub(crate) async fn begin(
     if !change.is_order() {
         return Ok(());
     }
-    sqlx::query("INSERT INTO orders (intent, address, at_ms) VALUES (?, ?, ?)")
-        .bind(intent)
-        .bind(change.address.to_string())
-        .bind(now.0)
-        .execute(&mut **transaction)
-        .await
-        .map_err(written)?;
-    sqlx::query("DELETE FROM orders WHERE at_ms < ?")
-        .bind(now.0 - KEPT.0)
-        .execute(&mut **transaction)
-        .await
-        .map_err(written)?;
-    Ok(())
+    let query = "INSERT INTO orders (intent, address, at_ms) VALUES (?, ?, ?)";
+    transaction.run(query, &[&intent, &change.address.to_string(), &now.0]).await?;
+    transaction.run("DELETE FROM orders WHERE at_ms < ?", &[&(now.0 - KEPT.0)]).await
 }
 
 /// An order was fulfilled.
-pub(crate) async fn issued(transaction: &mut Transaction<'_, Sqlite>, intent: i64) -> Result<(), StoreError> {
+pub(crate) async fn issued(transaction: &mut LedgerTransaction, intent: i64) -> Result<(), StoreError> {
     end(transaction, intent, "issued", None, None).await
 }
 
 /// An order failed. One that never left, for want of a connection or a right, does not count.
 pub(crate) async fn failed(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut LedgerTransaction,
     intent: i64,
     code: Code,
     until: Option<Timestamp>,
@@ -59,21 +48,14 @@ pub(crate) async fn failed(
 }
 
 async fn end(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut LedgerTransaction,
     intent: i64,
     outcome: &str,
     code: Option<Code>,
     until: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE orders SET outcome = ?, code = ?, until_ms = ? WHERE intent = ?")
-        .bind(outcome)
-        .bind(code.map(Code::as_str))
-        .bind(until.map(|until| until.0))
-        .bind(intent)
-        .execute(&mut **transaction)
-        .await
-        .map_err(written)?;
-    Ok(())
+    let query = "UPDATE orders SET outcome = ?, code = ?, until_ms = ? WHERE intent = ?";
+    transaction.run(query, &[&outcome, &code.map(Code::as_str), &until.map(|until| until.0), &intent]).await
 }
 
 impl Ledger {
@@ -83,23 +65,20 @@ impl Ledger {
         let query = "UPDATE orders SET forgiven = 1 \
                      WHERE forgiven = 0 AND outcome IS NOT 'issued' AND outcome IS NOT 'nothing' \
                      AND address IN (SELECT value FROM json_each(?))";
-        let updated = sqlx::query(query).bind(serde_json::json!(names).to_string()).execute(&self.pool).await;
-        Ok(updated.map_err(written)?.rows_affected())
+        self.change(query, &[&serde_json::json!(names).to_string()]).await
     }
 
     /// Certificates of which it is not known whether they came, and for which manifest they were asked for.
     pub(crate) async fn ordered(&self) -> Result<BTreeMap<Address, String>, StoreError> {
         let query = "SELECT orders.address, intents.service FROM orders JOIN intents ON intents.id = orders.intent \
                      WHERE orders.outcome IS NULL ORDER BY orders.at_ms, orders.intent";
-        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().filter_map(|row| Some((address(row, "address")?, row.get("service")))).collect())
+        self.collect(query, &[], |row| Some((address(row, "address")?, row.get("service")))).await
     }
 
     /// Orders that Let's Encrypt knows of, or may, and those that did not reach it.
     pub(crate) async fn orders(&self) -> Result<Vec<Order>, StoreError> {
         let query = "SELECT address, at_ms, outcome, code, until_ms, forgiven FROM orders WHERE outcome IS NOT 'nothing' ORDER BY at_ms, intent";
-        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
-        let order = |row: &sqlx::sqlite::SqliteRow| {
+        let order = |row: &SqliteRow| {
             let outcome = match row.get::<Option<String>, _>("outcome").as_deref() {
                 Some("issued") => Ordered::Issued,
                 Some("failed") => Ordered::Failed,
@@ -115,6 +94,6 @@ impl Ledger {
                 forgiven: row.get("forgiven"),
             })
         };
-        Ok(rows.iter().filter_map(order).collect())
+        self.collect(query, &[], order).await
     }
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError};
+use super::sql::{Row, SqliteRow};
 use amarre_core::model::{Code, Commit, Millis, Timestamp};
 
 /// Deployments that are kept of one app.
@@ -122,8 +121,7 @@ impl Ledger {
     /// # Errors
     /// It cannot be read.
     pub async fn deployments(&self) -> Result<Deployments, StoreError> {
-        let query = "SELECT id, app, document FROM deployments ORDER BY id";
-        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
+        let rows = self.rows("SELECT id, app, document FROM deployments ORDER BY id", &[]).await?;
         let mut all = Deployments::new();
         for one in rows.iter().filter_map(deployment) {
             all.entry(one.app.clone()).or_default().push(one);
@@ -141,24 +139,21 @@ impl Ledger {
         for mut one in all {
             let document = serde_json::to_string(&one).unwrap_or_default();
             if one.id == 0 {
-                let query = sqlx::query("INSERT INTO deployments (app, document) VALUES (?, ?)");
-                let query = query.bind(app).bind(document);
-                let id = query.execute(&mut *transaction).await.map_err(written)?.last_insert_rowid();
+                let query = "INSERT INTO deployments (app, document) VALUES (?, ?)";
+                let id = transaction.insert(query, &[&app, &document]).await?;
                 one.id = u64::try_from(id).unwrap_or_default();
             } else {
-                let query = sqlx::query("UPDATE deployments SET document = ? WHERE id = ?");
-                let query = query.bind(document).bind(number(one.id));
-                query.execute(&mut *transaction).await.map_err(written)?;
+                let query = "UPDATE deployments SET document = ? WHERE id = ?";
+                transaction.run(query, &[&document, &number(one.id)]).await?;
             }
             stored.push(one);
         }
         let query = "DELETE FROM deployments WHERE app = ?1 AND id <= \
                      (SELECT id FROM deployments WHERE app = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
-        let query = sqlx::query(query).bind(app).bind(i64::try_from(DEPLOYMENTS_KEPT).unwrap_or(i64::MAX));
-        query.execute(&mut *transaction).await.map_err(written)?;
-        let query = sqlx::query("DELETE FROM deployments WHERE id <= (SELECT max(id) FROM deployments) - ?");
-        query.bind(ALL_KEPT).execute(&mut *transaction).await.map_err(written)?;
-        transaction.commit().await.map_err(written)?;
+        transaction.run(query, &[&app, &i64::try_from(DEPLOYMENTS_KEPT).unwrap_or(i64::MAX)]).await?;
+        let query = "DELETE FROM deployments WHERE id <= (SELECT max(id) FROM deployments) - ?";
+        transaction.run(query, &[&ALL_KEPT]).await?;
+        transaction.commit().await?;
         Ok(stored)
     }
 }

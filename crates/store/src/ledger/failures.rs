@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
-
-use super::resources::{Ledger, StoreError, from_json, read, to_json, written};
+use super::resources::{Ledger, StoreError, from_json, to_json};
+use super::sql::{Params, Row, SqliteRow};
 use amarre_core::model::world::{Failure, Good};
 use amarre_core::model::{Address, Timestamp};
 
@@ -46,8 +45,7 @@ impl Ledger {
     pub async fn last_failures(&self) -> Result<BTreeMap<Address, LastFailure>, StoreError> {
         let query = "SELECT container, service, generation, vendor_id, image, why, exit_code, restarts, tries, first_ms, \
                      at_ms, run, log, log_note FROM last_failures";
-        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
-        let failure = |row: &sqlx::sqlite::SqliteRow| {
+        let failure = |row: &SqliteRow| {
             let container: Address = row.get::<String, _>("container").parse().ok()?;
             let failure = LastFailure {
                 container: container.clone(),
@@ -67,7 +65,7 @@ impl Ledger {
             };
             Some((container, failure))
         };
-        Ok(rows.iter().filter_map(failure).collect())
+        self.collect(query, &[], failure).await
     }
 
     /// Stores failures, each in place of the previous one of its container.
@@ -76,71 +74,41 @@ impl Ledger {
         let query = "INSERT OR REPLACE INTO last_failures (container, service, generation, vendor_id, image, why, exit_code, \
                      restarts, tries, first_ms, at_ms, run, log, log_note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         for failure in failures {
-            sqlx::query(query)
-                .bind(failure.container.to_string())
-                .bind(&failure.service)
-                .bind(&failure.generation)
-                .bind(&failure.vendor_id)
-                .bind(&failure.image)
-                .bind(&failure.why)
-                .bind(failure.exit_code)
-                .bind(failure.restarts)
-                .bind(failure.tries)
-                .bind(failure.first.0)
-                .bind(failure.at.0)
-                .bind(failure.run)
-                .bind(serde_json::to_string(&failure.log).unwrap_or_default())
-                .bind(&failure.log_note)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
+            let LastFailure { service, generation, vendor_id, image, why, exit_code, restarts, tries, .. } = failure;
+            let LastFailure { container, first, at, run, log, log_note, .. } = failure;
+            let (container, log) = (container.to_string(), serde_json::to_string(log).unwrap_or_default());
+            let params: Params<'_> = &[
+                &container, service, generation, vendor_id, image, why, exit_code, restarts, tries, &first.0, &at.0,
+                run, &log, log_note,
+            ];
+            transaction.run(query, params).await?;
         }
         let query = "DELETE FROM last_failures WHERE container NOT IN \
                      (SELECT container FROM last_failures ORDER BY at_ms DESC LIMIT ?)";
-        sqlx::query(query).bind(FAILURES_KEPT).execute(&mut *transaction).await.map_err(written)?;
-        transaction.commit().await.map_err(written)
+        transaction.run(query, &[&FAILURES_KEPT]).await?;
+        transaction.commit().await
     }
 
     /// Stores verdicts about generations, and about the images that we pulled for them.
     pub async fn judge(&self, failed: &[Failure], good: &[Good], now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for failure in failed {
-            sqlx::query("INSERT OR REPLACE INTO failed (address, inputs, why, at_ms) VALUES (?, ?, ?, ?)")
-                .bind(failure.address.to_string())
-                .bind(&failure.inputs)
-                .bind(&failure.why)
-                .bind(now.0)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
-            let row = sqlx::query("SELECT fields FROM applied WHERE address = ?").bind(failure.address.to_string());
-            let row = row.fetch_optional(&mut *transaction).await.map_err(read)?;
+            let query = "INSERT OR REPLACE INTO failed (address, inputs, why, at_ms) VALUES (?, ?, ?, ?)";
+            transaction.run(query, &[&failure.address.to_string(), &failure.inputs, &failure.why, &now.0]).await?;
+            let query = "SELECT fields FROM applied WHERE address = ?";
+            let row = transaction.row(query, &[&failure.address.to_string()]).await?;
             let Some(fields) = row.map(|row| from_json(&row.get::<String, _>("fields"))) else { continue };
             // With another manifest the same image may have worked: that stays known.
-            sqlx::query("UPDATE pulled SET ready = 0 WHERE provider = ? AND reference = ? AND ready IS NULL")
-                .bind(failure.address.provider.as_str())
-                .bind(fields.text("image"))
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
+            let query = "UPDATE pulled SET ready = 0 WHERE provider = ? AND reference = ? AND ready IS NULL";
+            transaction.run(query, &[&failure.address.provider.as_str(), &fields.text("image")]).await?;
         }
         for good in good {
-            sqlx::query("INSERT OR REPLACE INTO last_good (base, generation, fields, at_ms) VALUES (?, ?, ?, ?)")
-                .bind(good.base.to_string())
-                .bind(&good.generation)
-                .bind(to_json(&good.fields))
-                .bind(now.0)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
-            sqlx::query("UPDATE pulled SET ready = 1 WHERE provider = ? AND reference = ?")
-                .bind(good.base.provider.as_str())
-                .bind(good.fields.text("image"))
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
+            let query = "INSERT OR REPLACE INTO last_good (base, generation, fields, at_ms) VALUES (?, ?, ?, ?)";
+            transaction.run(query, &[&good.base.to_string(), &good.generation, &to_json(&good.fields), &now.0]).await?;
+            let query = "UPDATE pulled SET ready = 1 WHERE provider = ? AND reference = ?";
+            transaction.run(query, &[&good.base.provider.as_str(), &good.fields.text("image")]).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// Forgets failed generations of these containers, so that they are tried once more. The stored failures stay, for
@@ -150,10 +118,9 @@ impl Ledger {
         let mut forgotten = 0;
         for container in containers {
             let query = "DELETE FROM failed WHERE substr(address, 1, length(?1) + 1) = ?1 || '@'";
-            let done = sqlx::query(query).bind(container.base().to_string()).execute(&mut *transaction).await;
-            forgotten += done.map_err(written)?.rows_affected();
+            forgotten += transaction.change(query, &[&container.base().to_string()]).await?;
         }
-        transaction.commit().await.map_err(written)?;
+        transaction.commit().await?;
         Ok(forgotten)
     }
 }
@@ -211,11 +178,10 @@ mod tests {
         let fields = Fields::default().with("image", Value::text("web:2"));
         let query =
             "INSERT INTO pulled (provider, id, reference, service, at_ms) VALUES ('docker', 'one', 'web:2', 'web', 1)";
-        sqlx::query(query).execute(&ledger.pool).await.unwrap();
+        ledger.run(query, &[]).await.unwrap();
         let query =
             "INSERT INTO applied (address, service, vendor_id, fields, run, at_ms) VALUES (?, 'web', '', ?, 1, 1)";
-        let applied = sqlx::query(query).bind(address.to_string()).bind(to_json(&fields));
-        applied.execute(&ledger.pool).await.unwrap();
+        ledger.run(query, &[&address.to_string(), &to_json(&fields)]).await.unwrap();
         let ready = async || ledger.facts().await.unwrap().pulled[0].ready;
         assert_eq!(ready().await, None);
         let failed = [Failure { address: address.clone(), inputs: "x".to_owned(), why: "exited".to_owned() }];

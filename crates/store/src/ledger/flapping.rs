@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Row, Sqlite, Transaction};
-
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError};
+use super::sql::{LedgerTransaction, Row, SqliteRow};
 use amarre_core::model::flapping;
 use amarre_core::model::flapping::{Flap, ITSELF};
 use amarre_core::model::{Address, Change, FieldName, Fields, Timestamp, Verb};
@@ -15,7 +14,7 @@ pub type Flaps = BTreeMap<Address, BTreeMap<String, Flap>>;
 impl Ledger {
     /// Fields written recently, and those that are left alone.
     pub(crate) async fn flaps(&self) -> Result<Flaps, StoreError> {
-        let rows = sqlx::query("SELECT * FROM flaps").fetch_all(&self.pool).await.map_err(read)?;
+        let rows = self.rows("SELECT * FROM flaps", &[]).await?;
         let mut flaps = Flaps::new();
         for row in &rows {
             let Ok(address) = row.get::<String, _>("address").parse::<Address>() else { continue };
@@ -31,26 +30,22 @@ impl Ledger {
             match flap {
                 Some(flap) => store(&mut transaction, address, field, flap).await?,
                 None => {
-                    let query = sqlx::query("DELETE FROM flaps WHERE address = ? AND field = ?");
-                    let query = query.bind(address.to_string()).bind(field);
-                    query.execute(&mut *transaction).await.map_err(written)?;
+                    let query = "DELETE FROM flaps WHERE address = ? AND field = ?";
+                    transaction.run(query, &[&address.to_string(), &field]).await?;
                 }
             }
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// A person asks for a service: none of its fields is left alone any longer.
     pub async fn forget_flaps(&self, service: &str) -> Result<(), StoreError> {
-        let query = sqlx::query("DELETE FROM flaps WHERE service = ?").bind(service);
-        query.execute(&self.pool).await.map_err(written)?;
-        Ok(())
+        self.run("DELETE FROM flaps WHERE service = ?", &[&service]).await
     }
 
     /// A person asks for everything: fields that did not stay are retried; flapping ones are not.
     pub async fn retry_flaps(&self) -> Result<(), StoreError> {
-        sqlx::query("UPDATE flaps SET unseen = 0 WHERE unseen > 0").execute(&self.pool).await.map_err(written)?;
-        Ok(())
+        self.run("UPDATE flaps SET unseen = 0 WHERE unseen > 0", &[]).await
     }
 
     /// Times in the future came from a wrong clock: their waits begin now.
@@ -60,7 +55,7 @@ impl Ledger {
             "UPDATE unpublished SET at_ms = ?1 WHERE at_ms > ?1",
             "UPDATE repointed SET at_ms = ?1 WHERE at_ms > ?1",
         ] {
-            sqlx::query(query).bind(now.0).execute(&self.pool).await.map_err(written)?;
+            self.run(query, &[&now.0]).await?;
         }
         Ok(())
     }
@@ -69,15 +64,14 @@ impl Ledger {
 /// Counts a change; `before` is what was applied until then, `written` what was written if it is not all of the change. A step
 /// on the way to what is wanted counts when it is taken once more.
 pub(crate) async fn note_writes(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut LedgerTransaction,
     change: &Change,
     before: &Fields,
     written: Option<&Fields>,
     run: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let revision = sqlx::query("SELECT revision FROM runs WHERE id = ?").bind(run);
-    let revision = revision.fetch_optional(&mut **transaction).await.map_err(read)?;
+    let revision = transaction.row("SELECT revision FROM runs WHERE id = ?", &[&run]).await?;
     let revision: String = revision.map(|row| row.get("revision")).unwrap_or_default();
     let writes: Vec<(String, String, bool)> = match &change.verb {
         Verb::Create(_) | Verb::Delete => vec![(ITSELF.to_owned(), change.action().to_owned(), false)],
@@ -90,9 +84,8 @@ pub(crate) async fn note_writes(
         }
     };
     for (field, wanted, is_other) in writes {
-        let query = sqlx::query("SELECT * FROM flaps WHERE address = ? AND field = ?");
-        let query = query.bind(change.address.to_string()).bind(&field);
-        let known = query.fetch_optional(&mut **transaction).await.map_err(read)?;
+        let query = "SELECT * FROM flaps WHERE address = ? AND field = ?";
+        let known = transaction.row(query, &[&change.address.to_string(), &field]).await?;
         let known = known.as_ref().map(flap_of).filter(|known| field != ITSELF || known.wanted == wanted);
         let row = Flap { service: change.service.clone(), wanted, revision: revision.clone(), ..Flap::default() };
         let flap = Flap::written(known, &field, row, is_other, now);
@@ -102,7 +95,7 @@ pub(crate) async fn note_writes(
 }
 
 async fn store(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut LedgerTransaction,
     address: &Address,
     field: &str,
     flap: &Flap,
@@ -110,23 +103,14 @@ async fn store(
     let query = "INSERT OR REPLACE INTO flaps (address, field, service, wanted, revision, writes, unseen, since_ms, calm_ms) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let writes: Vec<i64> = flap.writes.iter().map(|at| at.0).collect();
-    sqlx::query(query)
-        .bind(address.to_string())
-        .bind(field)
-        .bind(&flap.service)
-        .bind(&flap.wanted)
-        .bind(&flap.revision)
-        .bind(serde_json::to_string(&writes).unwrap_or_default())
-        .bind(i64::from(flap.unseen))
-        .bind(flap.since.map(|at| at.0))
-        .bind(flap.calm.map(|at| at.0))
-        .execute(&mut **transaction)
-        .await
-        .map_err(written)?;
-    Ok(())
+    let Flap { service, wanted, revision, unseen, .. } = flap;
+    let writes = serde_json::to_string(&writes).unwrap_or_default();
+    let (since, calm) = (flap.since.map(|at| at.0), flap.calm.map(|at| at.0));
+    let address = address.to_string();
+    transaction.run(query, &[&address, &field, service, wanted, revision, &writes, unseen, &since, &calm]).await
 }
 
-fn flap_of(row: &sqlx::sqlite::SqliteRow) -> Flap {
+fn flap_of(row: &SqliteRow) -> Flap {
     let writes: Vec<i64> = serde_json::from_str(&row.get::<String, _>("writes")).unwrap_or_default();
     Flap {
         service: row.get("service"),

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, Transaction};
 
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError};
+use super::sql::{LedgerTransaction, Row, SqliteRow};
 use amarre_core::model::{Asset, Assets, Bundle, BundleFile, Document, Payloads};
 
 /// A stored manifest: its files by digest of their content.
@@ -62,25 +61,14 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for (service, document) in good {
-            sqlx::query("INSERT OR REPLACE INTO manifests (service, file, text) VALUES (?, ?, ?)")
-                .bind(service)
-                .bind(&document.file)
-                .bind(&document.text)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
-            remove(&mut transaction, "DELETE FROM assets WHERE service = ?", service).await?;
+            let query = "INSERT OR REPLACE INTO manifests (service, file, text) VALUES (?, ?, ?)";
+            transaction.run(query, &[&service, &document.file, &document.text]).await?;
+            transaction.run("DELETE FROM assets WHERE service = ?", &[&service]).await?;
             for (path, asset) in &document.assets {
                 let Some(bytes) = asset.content() else { continue };
                 let content = store_content(&mut transaction, bytes).await?;
-                sqlx::query("INSERT INTO assets (service, path, content, executable) VALUES (?, ?, ?, ?)")
-                    .bind(service)
-                    .bind(path)
-                    .bind(content)
-                    .bind(asset.executable)
-                    .execute(&mut *transaction)
-                    .await
-                    .map_err(written)?;
+                let query = "INSERT INTO assets (service, path, content, executable) VALUES (?, ?, ?, ?)";
+                transaction.run(query, &[&service, &path, &content, &asset.executable]).await?;
             }
         }
         for service in forget {
@@ -92,11 +80,11 @@ impl Ledger {
                 "DELETE FROM good_assets WHERE service = ?",
             ];
             for query in queries {
-                remove(&mut transaction, query, service).await?;
+                transaction.run(query, &[&service]).await?;
             }
         }
         delete_unused(&mut transaction).await?;
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// The last good text of each manifest, by service.
@@ -105,14 +93,13 @@ impl Ledger {
     }
 
     async fn read_manifests(&self) -> Result<BTreeMap<String, StoredManifest>, StoreError> {
-        let rows = sqlx::query("SELECT service, file, text FROM manifests").fetch_all(&self.pool).await;
-        let kept = |row: &sqlx::sqlite::SqliteRow| {
+        let kept = |row: &SqliteRow| {
             let kept = StoredManifest { file: row.get("file"), text: row.get("text"), assets: BTreeMap::new() };
-            (row.get::<String, _>("service"), kept)
+            Some((row.get("service"), kept))
         };
-        let mut manifests: BTreeMap<String, StoredManifest> = rows.map_err(read)?.iter().map(kept).collect();
-        let rows = sqlx::query("SELECT service, path, content, executable FROM assets").fetch_all(&self.pool).await;
-        for row in rows.map_err(read)? {
+        let mut manifests: BTreeMap<String, StoredManifest> =
+            self.collect("SELECT service, file, text FROM manifests", &[], kept).await?;
+        for row in self.rows("SELECT service, path, content, executable FROM assets", &[]).await? {
             if let Some(kept) = manifests.get_mut(&row.get::<String, _>("service")) {
                 kept.assets.insert(row.get("path"), (row.get("content"), row.get("executable")));
             }
@@ -124,8 +111,7 @@ impl Ledger {
     pub async fn assets(&self, service: &str) -> Result<Assets, StoreError> {
         let query = "SELECT path, executable, bytes FROM assets \
                      JOIN contents ON contents.digest = assets.content WHERE service = ?";
-        let rows = sqlx::query(query).bind(service).fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().map(stored_asset).collect())
+        self.collect(query, &[&service], |row| Some(stored_asset(row))).await
     }
 
     /// Stores the files copied into containers, and deletes those that `used` does not name.
@@ -140,40 +126,32 @@ impl Ledger {
         for bundle in missing {
             for (path, file) in &bundle.files {
                 let content = store_content(&mut transaction, &file.bytes).await?;
-                sqlx::query("INSERT OR REPLACE INTO bundles (digest, path, content, executable) VALUES (?, ?, ?, ?)")
-                    .bind(&bundle.digest)
-                    .bind(path)
-                    .bind(content)
-                    .bind(file.executable)
-                    .execute(&mut *transaction)
-                    .await
-                    .map_err(written)?;
+                let query = "INSERT OR REPLACE INTO bundles (digest, path, content, executable) VALUES (?, ?, ?, ?)";
+                transaction.run(query, &[&bundle.digest, &path, &content, &file.executable]).await?;
             }
         }
         for digest in gone {
-            remove(&mut transaction, "DELETE FROM bundles WHERE digest = ?", digest).await?;
+            transaction.run("DELETE FROM bundles WHERE digest = ?", &[&digest]).await?;
         }
         delete_unused(&mut transaction).await?;
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// The files of a generation; `None` when they are not stored any more.
     pub async fn bundle(&self, digest: &str) -> Result<Option<Bundle>, StoreError> {
         let query = "SELECT path, executable, bytes FROM bundles \
                      JOIN contents ON contents.digest = bundles.content WHERE bundles.digest = ?";
-        let rows = sqlx::query(query).bind(digest).fetch_all(&self.pool).await.map_err(read)?;
-        let file = |row: &sqlx::sqlite::SqliteRow| {
+        let file = |row: &SqliteRow| {
             let bytes: Vec<u8> = row.get("bytes");
-            (row.get("path"), BundleFile { bytes: bytes.into(), executable: row.get("executable") })
+            Some((row.get("path"), BundleFile { bytes: bytes.into(), executable: row.get("executable") }))
         };
-        let bundle = Bundle::new(rows.iter().map(file).collect());
+        let bundle = Bundle::new(self.collect(query, &[&digest], file).await?);
         // Damaged content differs from the generation's.
         Ok((bundle.digest == digest).then_some(bundle))
     }
 
     async fn bundles(&self) -> Result<BTreeSet<String>, StoreError> {
-        let rows = sqlx::query("SELECT DISTINCT digest FROM bundles").fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().map(|row| row.get("digest")).collect())
+        self.collect("SELECT DISTINCT digest FROM bundles", &[], |row| Some(row.get("digest"))).await
     }
 }
 
@@ -185,31 +163,17 @@ pub(crate) fn stored_asset(row: &SqliteRow) -> (String, Asset) {
 }
 
 /// Stores a content once; answers its digest.
-pub(crate) async fn store_content(
-    transaction: &mut Transaction<'_, Sqlite>,
-    bytes: &[u8],
-) -> Result<String, StoreError> {
+pub(crate) async fn store_content(transaction: &mut LedgerTransaction, bytes: &[u8]) -> Result<String, StoreError> {
     let digest = digest(bytes);
-    sqlx::query("INSERT OR IGNORE INTO contents (digest, bytes) VALUES (?, ?)")
-        .bind(&digest)
-        .bind(bytes)
-        .execute(&mut **transaction)
-        .await
-        .map_err(written)?;
+    transaction.run("INSERT OR IGNORE INTO contents (digest, bytes) VALUES (?, ?)", &[&digest, &bytes]).await?;
     Ok(digest)
 }
 
-async fn remove(transaction: &mut Transaction<'_, Sqlite>, query: &'static str, what: &str) -> Result<(), StoreError> {
-    sqlx::query(query).bind(what).execute(&mut **transaction).await.map_err(written)?;
-    Ok(())
-}
-
 /// Deletes unused contents.
-pub(crate) async fn delete_unused(transaction: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
+pub(crate) async fn delete_unused(transaction: &mut LedgerTransaction) -> Result<(), StoreError> {
     let query = "DELETE FROM contents WHERE digest NOT IN \
         (SELECT content FROM assets UNION SELECT content FROM bundles UNION SELECT content FROM good_assets)";
-    sqlx::query(query).execute(&mut **transaction).await.map_err(written)?;
-    Ok(())
+    transaction.run(query, &[]).await
 }
 
 #[cfg(test)]
@@ -243,7 +207,7 @@ mod tests {
         assert_eq!(ledger.bundle("0000000000000000").await.unwrap(), None);
         ledger.store_bundles(&Payloads::new(), &BTreeSet::new()).await.unwrap();
         assert_eq!(ledger.bundle(&bundle.digest).await.unwrap(), None);
-        let left = sqlx::query("SELECT count(*) AS left FROM contents").fetch_one(&ledger.pool).await.unwrap();
+        let left = ledger.row("SELECT count(*) AS left FROM contents", &[]).await.unwrap().unwrap();
         assert_eq!(left.get::<i64, _>("left"), 0);
     }
 }

@@ -12,7 +12,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Row};
 
 use super::migrations::MIGRATIONS;
-use super::resources::{Ledger, StoreError, read};
+use super::resources::{Ledger, StoreError};
+use super::sql::read;
 use amarre_core::model::Facts;
 
 #[derive(Debug, Clone, Default)]

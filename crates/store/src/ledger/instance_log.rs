@@ -1,9 +1,7 @@
 //! The log of each instance: requests with their answers, and changes of its status. Bounded; the oldest lines go first.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError};
+use super::sql::{Row, SqliteRow};
 use amarre_core::model::{Address, Timestamp};
 
 /// Lines that are kept of one instance.
@@ -52,23 +50,20 @@ impl Ledger {
         for LogLine { address, at, kind, text } in lines {
             let address = address.to_string();
             let query = "INSERT INTO instance_log (address, at_ms, kind, text) VALUES (?, ?, ?, ?)";
-            let query = sqlx::query(query).bind(&address).bind(at.0).bind(kind.word()).bind(text);
-            query.execute(&mut *transaction).await.map_err(written)?;
+            transaction.run(query, &[&address, &at.0, &kind.word(), &text]).await?;
             let query = "DELETE FROM instance_log WHERE address = ? AND id <= \
                          (SELECT id FROM instance_log WHERE address = ? ORDER BY id DESC LIMIT 1 OFFSET ?)";
-            let query = sqlx::query(query).bind(&address).bind(&address).bind(LINES_MAX);
-            query.execute(&mut *transaction).await.map_err(written)?;
+            transaction.run(query, &[&address, &address, &LINES_MAX]).await?;
         }
         let query = "DELETE FROM instance_log WHERE id <= (SELECT max(id) FROM instance_log) - ?";
-        sqlx::query(query).bind(ALL_LINES_MAX).execute(&mut *transaction).await.map_err(written)?;
-        transaction.commit().await.map_err(written)
+        transaction.run(query, &[&ALL_LINES_MAX]).await?;
+        transaction.commit().await
     }
 
     /// The last lines of an instance, the oldest first.
     pub async fn instance_log(&self, address: &Address, limit: u32) -> Result<Vec<LogLine>, StoreError> {
         let query = "SELECT at_ms, kind, text FROM instance_log WHERE address = ? ORDER BY id DESC LIMIT ?";
-        let query = sqlx::query(query).bind(address.to_string()).bind(limit);
-        let rows = query.fetch_all(&self.pool).await.map_err(read)?;
+        let rows = self.rows(query, &[&address.to_string(), &limit]).await?;
         let line = |row: &SqliteRow| {
             let kind = match row.get::<&str, _>("kind") {
                 "status" => LogKind::Status,

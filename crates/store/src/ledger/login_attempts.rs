@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
-use sqlx::{Row, Sqlite, Transaction};
 
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError};
+use super::sql::{LedgerTransaction, Params, Row};
 use amarre_core::model::{Millis, Timestamp};
 
 /// The largest number of rows. A flood of names and addresses fills no disk; the latest failures are known.
@@ -50,8 +50,8 @@ impl Ledger {
         let mut known = BTreeMap::new();
         for counted in of {
             let query = "SELECT count, last_ms FROM guesses WHERE account = ? AND source = ? AND last_ms > ?";
-            let query = sqlx::query(query).bind(&counted.account).bind(&counted.source).bind(now.0 - COUNTS_FOR.0);
-            if let Some(row) = query.fetch_optional(&mut *transaction).await.map_err(read)? {
+            let params: Params<'_> = &[&counted.account, &counted.source, &(now.0 - COUNTS_FOR.0)];
+            if let Some(row) = transaction.row(query, params).await? {
                 let count = u32::try_from(row.get::<i64, _>("count")).unwrap_or(u32::MAX);
                 known.insert(counted.clone(), Wrong { count, last: Timestamp(row.get("last_ms")) });
             }
@@ -61,51 +61,46 @@ impl Ledger {
             return Ok(answer);
         }
         for (counted, wrong) in changes {
-            let query = match wrong {
-                Some(wrong) => {
+            let CountedLogin { account, source } = &counted;
+            match wrong {
+                Some(Wrong { count, last }) => {
                     let insert = "INSERT OR REPLACE INTO guesses (account, source, count, last_ms) VALUES (?, ?, ?, ?)";
-                    let insert = sqlx::query(insert).bind(counted.account).bind(counted.source);
-                    insert.bind(i64::from(wrong.count)).bind(wrong.last.0)
+                    transaction.run(insert, &[account, source, &count, &last.0]).await?;
                 }
                 None => {
                     let delete = "DELETE FROM guesses WHERE account = ? AND source = ?";
-                    sqlx::query(delete).bind(counted.account).bind(counted.source)
+                    transaction.run(delete, &[account, source]).await?;
                 }
-            };
-            query.execute(&mut *transaction).await.map_err(written)?;
+            }
         }
         forget(&mut transaction, now).await?;
-        transaction.commit().await.map_err(written)?;
+        transaction.commit().await?;
         Ok(answer)
     }
 
     /// Whether this account has signed in in the browser with this digest.
     pub async fn is_device(&self, digest: &str, email: &str, now: Timestamp) -> Result<bool, StoreError> {
         let query = "SELECT 1 FROM devices WHERE digest = ? AND email = ? AND used_ms > ?";
-        let query = sqlx::query(query).bind(digest).bind(email).bind(now.0 - DEVICE_IDLE.0);
-        Ok(query.fetch_optional(&self.pool).await.map_err(read)?.is_some())
+        Ok(self.row(query, &[&digest, &email, &(now.0 - DEVICE_IDLE.0)]).await?.is_some())
     }
 
     /// Records that a user has signed in in this browser. Deletes unused and surplus ones.
     pub async fn know_device(&self, digest: &str, email: &str, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let insert = "INSERT OR REPLACE INTO devices (digest, email, used_ms) VALUES (?, ?, ?)";
-        let insert = sqlx::query(insert).bind(digest).bind(email).bind(now.0).execute(&mut *transaction);
-        insert.await.map_err(written)?;
+        transaction.run(insert, &[&digest, &email, &now.0]).await?;
         let old = "DELETE FROM devices WHERE used_ms <= ?1 OR digest IN
             (SELECT digest FROM devices WHERE email = ?2 ORDER BY used_ms DESC, digest LIMIT -1 OFFSET ?3)";
-        let old = sqlx::query(old).bind(now.0 - DEVICE_IDLE.0).bind(email).bind(DEVICES_OF_USER_MAX);
-        old.execute(&mut *transaction).await.map_err(written)?;
-        transaction.commit().await.map_err(written)
+        transaction.run(old, &[&(now.0 - DEVICE_IDLE.0), &email, &DEVICES_OF_USER_MAX]).await?;
+        transaction.commit().await
     }
 }
 
 /// Deletes counts that are over, and the oldest of too many.
-async fn forget(transaction: &mut Transaction<'_, Sqlite>, now: Timestamp) -> Result<(), StoreError> {
+async fn forget(transaction: &mut LedgerTransaction, now: Timestamp) -> Result<(), StoreError> {
     let old = "DELETE FROM guesses WHERE last_ms <= ?1 OR rowid IN
         (SELECT rowid FROM guesses ORDER BY last_ms DESC LIMIT -1 OFFSET ?2)";
-    let old = sqlx::query(old).bind(now.0 - COUNTS_FOR.0).bind(ROWS_MAX);
-    old.execute(&mut **transaction).await.map(|_| ()).map_err(written)
+    transaction.run(old, &[&(now.0 - COUNTS_FOR.0), &ROWS_MAX]).await
 }
 
 #[cfg(test)]
@@ -122,7 +117,7 @@ mod tests {
     }
 
     async fn count(ledger: &Ledger, query: &'static str) -> i64 {
-        sqlx::query(query).fetch_one(&ledger.pool).await.unwrap().get(0)
+        ledger.row(query, &[]).await.unwrap().unwrap().get(0)
     }
 
     #[tokio::test]

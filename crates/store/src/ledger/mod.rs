@@ -10,6 +10,7 @@ pub mod tokens;
 mod simulated;
 mod instance_name;
 pub mod updates;
+mod sql;
 pub mod resources;
 pub mod runs;
 pub mod good_manifests;

@@ -1,8 +1,7 @@
 //! The alerts that channels were sent.
 
-use sqlx::Row;
-
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError};
+use super::sql::{Row, SqliteRow};
 use amarre_core::model::Timestamp;
 use amarre_core::model::savings::Day;
 
@@ -20,15 +19,13 @@ pub struct SentAlert {
 impl Ledger {
     /// The open alerts of a channel.
     pub async fn open_alerts(&self, channel: &str) -> Result<Vec<SentAlert>, StoreError> {
-        let query = sqlx::query("SELECT * FROM told WHERE channel = ? ORDER BY trouble").bind(channel);
-        let rows = query.fetch_all(&self.pool).await.map_err(read)?;
-        let told = |row: &sqlx::sqlite::SqliteRow| SentAlert {
+        let told = |row: &SqliteRow| SentAlert {
             trouble: row.get("trouble"),
             code: row.get("code"),
             text: row.get("text"),
             at: Timestamp(row.get("at_ms")),
         };
-        Ok(rows.iter().map(told).collect())
+        self.collect("SELECT * FROM told WHERE channel = ? ORDER BY trouble", &[&channel], |row| Some(told(row))).await
     }
 
     /// Records a message: the alerts in it, and those that are over. `event`: the last event in it.
@@ -42,19 +39,16 @@ impl Ledger {
         let mut transaction = self.begin().await?;
         for row in told {
             let insert = "INSERT OR REPLACE INTO told (channel, trouble, code, text, at_ms) VALUES (?, ?, ?, ?, ?)";
-            let insert = sqlx::query(insert).bind(channel).bind(&row.trouble).bind(&row.code).bind(&row.text);
-            insert.bind(row.at.0).execute(&mut *transaction).await.map_err(written)?;
+            transaction.run(insert, &[&channel, &row.trouble, &row.code, &row.text, &row.at.0]).await?;
         }
         for trouble in over {
-            let delete = sqlx::query("DELETE FROM told WHERE channel = ? AND trouble = ?").bind(channel).bind(trouble);
-            delete.execute(&mut *transaction).await.map_err(written)?;
+            transaction.run("DELETE FROM told WHERE channel = ? AND trouble = ?", &[&channel, &trouble]).await?;
         }
         if let Some(event) = event {
-            let insert = sqlx::query("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)");
-            let insert = insert.bind(format!("told {channel}")).bind(event.to_string());
-            insert.execute(&mut *transaction).await.map_err(written)?;
+            let query = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)";
+            transaction.run(query, &[&format!("told {channel}"), &event.to_string()]).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// The last event that was sent to a channel.

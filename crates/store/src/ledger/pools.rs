@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError};
+use super::sql::{Row, SqliteRow};
 use amarre_core::model::Timestamp;
 use amarre_core::model::pool::{MachineFacts, PoolFacts, account_address};
 use amarre_core::model::reservations::{NUMBER_MAX, Reservation, ReservationState};
@@ -40,19 +38,18 @@ impl Ledger {
     /// It cannot be read.
     pub async fn pools(&self) -> Result<BTreeMap<String, PoolFacts>, StoreError> {
         let mut pools: BTreeMap<String, PoolFacts> = BTreeMap::new();
-        let machines = sqlx::query("SELECT pool, name, facts FROM pool_machines").fetch_all(&self.pool);
-        for row in machines.await.map_err(read)? {
+        for row in self.rows("SELECT pool, name, facts FROM pool_machines", &[]).await? {
             let facts: MachineFacts = serde_json::from_str(row.get("facts")).unwrap_or_default();
             pools.entry(row.get("pool")).or_default().machines.insert(row.get("name"), facts);
         }
-        let live = sqlx::query("SELECT id, pool, document FROM reservations WHERE ended_ms IS NULL ORDER BY id");
-        for row in live.fetch_all(&self.pool).await.map_err(read)? {
+        let live = "SELECT id, pool, document FROM reservations WHERE ended_ms IS NULL ORDER BY id";
+        for row in self.rows(live, &[]).await? {
             let Some(one) = reservation(&row) else { continue };
             pools.entry(row.get("pool")).or_default().reservations.push(one);
         }
         let over =
             "SELECT id, pool, document FROM reservations WHERE ended_ms IS NOT NULL ORDER BY ended_ms DESC LIMIT ?";
-        for row in sqlx::query(over).bind(OVER_MAX).fetch_all(&self.pool).await.map_err(read)? {
+        for row in self.rows(over, &[&OVER_MAX]).await? {
             let Some(one) = reservation(&row) else { continue };
             pools.entry(row.get("pool")).or_default().note_over(&one);
         }
@@ -62,10 +59,9 @@ impl Ledger {
     /// How the users of reservations that are not over sign in, by number.
     pub async fn sign_ins(&self) -> Result<BTreeMap<u64, String>, StoreError> {
         let query = "SELECT id, sign_in FROM reservations WHERE ended_ms IS NULL AND sign_in != ''";
-        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
         let sign_in =
             |row: &SqliteRow| Some((u64::try_from(row.get::<i64, _>("id")).ok()?, row.get::<String, _>("sign_in")));
-        Ok(rows.iter().filter_map(sign_in).collect())
+        self.collect(query, &[], sign_in).await
     }
 
     /// Stores reservations that were asked for, each with how its user signs in; all or none.
@@ -73,10 +69,9 @@ impl Ledger {
         let mut transaction = self.begin().await?;
         for (one, sign_in) in all.iter().copied() {
             let query = "INSERT INTO reservations (pool, user, document, sign_in) VALUES (?, ?, ?, ?)";
-            let query = sqlx::query(query).bind(pool).bind(&one.user).bind(document(one)).bind(sign_in);
-            query.execute(&mut *transaction).await.map_err(written)?;
+            transaction.run(query, &[&pool, &one.user, &document(one), &sign_in]).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// Stores where reservations stand now, all or none; one that the ledger does not know comes as it is.
@@ -87,23 +82,20 @@ impl Ledger {
             let query = "INSERT INTO reservations (id, pool, user, document, sign_in, ended_ms) VALUES (?, ?, ?, ?, '', ?) \
                          ON CONFLICT DO UPDATE SET document = excluded.document, ended_ms = excluded.ended_ms, \
                          sign_in = CASE WHEN excluded.ended_ms IS NULL THEN sign_in ELSE '' END";
-            let query = sqlx::query(query).bind(number(one.id)).bind(pool).bind(&one.user).bind(document(one));
-            query.bind(ended(one)).execute(&mut *transaction).await.map_err(written)?;
+            transaction.run(query, &[&number(one.id), &pool, &one.user, &document(one), &ended(one)]).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// Forgets the reservations that ended before.
     pub async fn forget_reservations(&self, before: Timestamp) -> Result<(), StoreError> {
-        let forget = sqlx::query("DELETE FROM reservations WHERE ended_ms < ?").bind(before.0);
-        forget.execute(&self.pool).await.map_err(written).map(|_| ())
+        self.run("DELETE FROM reservations WHERE ended_ms < ?", &[&before.0]).await
     }
 
     /// The accounts of a person's reservations of a pool.
     pub async fn users_of(&self, pool: &str, person: &str) -> Result<BTreeSet<String>, StoreError> {
         let query = "SELECT DISTINCT user FROM reservations WHERE pool = ? AND document ->> 'by' = ?";
-        let rows = sqlx::query(query).bind(pool).bind(person).fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().map(|row| row.get("user")).collect())
+        self.collect(query, &[&pool, &person], |row| Some(row.get("user"))).await
     }
 
     /// Takes a person's name out of the reservations that are over, and away what was recorded of the accounts.
@@ -111,33 +103,27 @@ impl Ledger {
         let mut transaction = self.begin().await?;
         let query = "UPDATE reservations SET user = '', document = json_set(document, '$.by', '', '$.user', '') \
                      WHERE pool = ? AND ended_ms IS NOT NULL AND document ->> 'by' = ?";
-        sqlx::query(query).bind(pool).bind(person).execute(&mut *transaction).await.map_err(written)?;
+        transaction.run(query, &[&pool, &person]).await?;
         for user in users {
             let delete = "DELETE FROM events WHERE address GLOB ?";
-            let accounts = account_address(pool, "*", user).to_string();
-            sqlx::query(delete).bind(accounts).execute(&mut *transaction).await.map_err(written)?;
+            transaction.run(delete, &[&account_address(pool, "*", user).to_string()]).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// The reservations of a pool, the last one first.
     pub async fn past_reservations(&self, pool: &str, count: usize) -> Result<Vec<Reservation>, StoreError> {
         let query = "SELECT id, document FROM reservations WHERE pool = ? ORDER BY id DESC LIMIT ?";
-        let query = sqlx::query(query).bind(pool).bind(i64::try_from(count).unwrap_or(i64::MAX));
-        let rows = query.fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().filter_map(reservation).collect())
+        self.collect(query, &[&pool, &i64::try_from(count).unwrap_or(i64::MAX)], reservation).await
     }
 
     /// Stores what is known of a machine; `None`: nothing is.
     pub async fn note_machine(&self, pool: &str, name: &str, facts: Option<&MachineFacts>) -> Result<(), StoreError> {
-        let query = match facts {
-            Some(facts) => {
-                let query = "INSERT INTO pool_machines (pool, name, facts) VALUES (?, ?, ?) \
-                             ON CONFLICT DO UPDATE SET facts = excluded.facts";
-                sqlx::query(query).bind(pool).bind(name).bind(serde_json::to_string(facts).unwrap_or_default())
-            }
-            None => sqlx::query("DELETE FROM pool_machines WHERE pool = ? AND name = ?").bind(pool).bind(name),
+        let Some(facts) = facts else {
+            return self.run("DELETE FROM pool_machines WHERE pool = ? AND name = ?", &[&pool, &name]).await;
         };
-        query.execute(&self.pool).await.map_err(written).map(|_| ())
+        let query = "INSERT INTO pool_machines (pool, name, facts) VALUES (?, ?, ?) \
+                     ON CONFLICT DO UPDATE SET facts = excluded.facts";
+        self.run(query, &[&pool, &name, &serde_json::to_string(facts).unwrap_or_default()]).await
     }
 }

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
-use super::resources::{Ledger, StoreError, address, from_json, read, written};
+use super::resources::{Ledger, StoreError, address, from_json};
+use super::sql::{Row, SqliteRow};
 use amarre_core::model::instance::PowerFacts;
 use amarre_core::model::power::Power;
 use amarre_core::model::{Address, Timestamp};
@@ -14,7 +12,6 @@ impl Ledger {
     pub(crate) async fn power(&self) -> Result<BTreeMap<Address, PowerFacts>, StoreError> {
         let query = "SELECT power.address, power.facts, applied.fields, applied.at_ms FROM power \
                      LEFT JOIN applied ON applied.address = power.address";
-        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
         let facts = |row: &SqliteRow| {
             // Facts that cannot be read are none: then nothing is started or stopped before the next tick.
             let facts: PowerFacts = serde_json::from_str(row.get("facts")).ok()?;
@@ -23,18 +20,17 @@ impl Ledger {
             let written = power.zip(row.get::<Option<i64>, _>("at_ms").map(Timestamp));
             Some((address(row, "address")?, PowerFacts { written, ..facts }))
         };
-        Ok(rows.iter().filter_map(facts).collect())
+        self.collect(query, &[], facts).await
     }
 
     /// Stores what a look found; what is not named is forgotten.
     pub async fn note_power(&self, power: &BTreeMap<Address, PowerFacts>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query("DELETE FROM power").execute(&mut *transaction).await.map_err(written)?;
+        transaction.run("DELETE FROM power", &[]).await?;
         for (address, facts) in power {
-            let query = sqlx::query("INSERT INTO power (address, facts) VALUES (?, ?)");
-            let query = query.bind(address.to_string()).bind(serde_json::to_string(facts).unwrap_or_default());
-            query.execute(&mut *transaction).await.map_err(written)?;
+            let query = "INSERT INTO power (address, facts) VALUES (?, ?)";
+            transaction.run(query, &[&address.to_string(), &serde_json::to_string(facts).unwrap_or_default()]).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
+use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 use tokio::sync::Mutex;
 
 use super::audit_refusals::RefusalTally;
@@ -22,6 +22,7 @@ use super::flapping::note_writes;
 use super::good_manifests::StoredManifest;
 use super::migrations::MIGRATIONS;
 use super::runs;
+use super::sql::{LedgerTransaction, Row, SqliteRow};
 use super::updates::mark_away;
 use amarre_core::model::ReasonCode;
 use amarre_core::model::world::{Applied, Failure, Pulled, Suspension};
@@ -179,25 +180,15 @@ impl Ledger {
     pub async fn intent(&self, intent: &Intent<'_>, now: Timestamp) -> Result<i64, StoreError> {
         let mut transaction = self.begin().await?;
         let change = intent.change;
-        let id = sqlx::query("INSERT INTO intents (run, address, service, action, at_ms) VALUES (?, ?, ?, ?, ?)")
-            .bind(intent.run)
-            .bind(change.address.to_string())
-            .bind(&change.service)
-            .bind(change.action())
-            .bind(now.0)
-            .execute(&mut *transaction)
-            .await
-            .map_err(written)?
-            .last_insert_rowid();
+        let query = "INSERT INTO intents (run, address, service, action, at_ms) VALUES (?, ?, ?, ?, ?)";
+        let id = transaction
+            .insert(query, &[&intent.run, &change.address.to_string(), &change.service, &change.action(), &now.0])
+            .await?;
         if let (Kind::Network, Verb::Create(fields)) = (change.address.kind, &change.verb)
             && let Some(subnet) = fields.text("subnet")
         {
-            sqlx::query("INSERT OR REPLACE INTO leases (network, subnet) VALUES (?, ?)")
-                .bind(change.address.to_string())
-                .bind(subnet)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
+            let query = "INSERT OR REPLACE INTO leases (network, subnet) VALUES (?, ?)";
+            transaction.run(query, &[&change.address.to_string(), &subnet]).await?;
         }
         if let (Kind::Container, Verb::Create(fields)) = (change.address.kind, &change.verb) {
             lease_ports(&mut transaction, &change.address, fields).await?;
@@ -205,15 +196,10 @@ impl Ledger {
         certificate_orders::begin(&mut transaction, id, change, now).await?;
         mark_away(&mut transaction, change, now).await?;
         if let Some(scope) = &intent.publishes {
-            sqlx::query("INSERT OR IGNORE INTO unpublished (provider, scope, at_ms) VALUES (?, ?, ?)")
-                .bind(change.address.provider.as_str())
-                .bind(scope)
-                .bind(now.0)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
+            let query = "INSERT OR IGNORE INTO unpublished (provider, scope, at_ms) VALUES (?, ?, ?)";
+            transaction.run(query, &[&change.address.provider.as_str(), &scope, &now.0]).await?;
         }
-        transaction.commit().await.map_err(written)?;
+        transaction.commit().await?;
         Ok(id)
     }
 
@@ -244,8 +230,7 @@ impl Ledger {
             Verb::Update(_) if change.address.kind == Kind::Certificate => {
                 let query =
                     "UPDATE intents SET done_ms = ?, outcome = 'observed' WHERE done_ms IS NULL AND address = ?";
-                let closed = sqlx::query(query).bind(now.0).bind(change.address.to_string());
-                closed.execute(&mut *transaction).await.map_err(written)?;
+                transaction.run(query, &[&now.0, &change.address.to_string()]).await?;
             }
             Verb::Create(fields) => {
                 record_owned(&mut transaction, &change.address, &applied(fields.clone()), run, now).await?;
@@ -261,12 +246,8 @@ impl Ledger {
             }
             Verb::Delete => delete_owned(&mut transaction, &change.address).await?,
         }
-        sqlx::query("UPDATE runs SET writes = writes + 1 WHERE id = ?")
-            .bind(run)
-            .execute(&mut *transaction)
-            .await
-            .map_err(written)?;
-        transaction.commit().await.map_err(written)
+        transaction.run("UPDATE runs SET writes = writes + 1 WHERE id = ?", &[&run]).await?;
+        transaction.commit().await
     }
 
     /// Stores that a change failed, and until when the vendor wants no other try if it states so. An unknown outcome is
@@ -284,7 +265,7 @@ impl Ledger {
         let mut transaction = self.begin().await?;
         certificate_orders::failed(&mut transaction, intent, code, until).await?;
         close(&mut transaction, intent, why, now).await?;
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// Closes the intents of these addresses that left by then: their effect has been observed since, or never will be.
@@ -293,10 +274,9 @@ impl Ledger {
         for (address, left) in settled {
             let query = "UPDATE intents SET done_ms = ?, outcome = 'observed' \
                          WHERE done_ms IS NULL AND address = ? AND at_ms <= ?";
-            let closed = sqlx::query(query).bind(now.0).bind(address.to_string()).bind(left.0);
-            closed.execute(&mut *transaction).await.map_err(written)?;
+            transaction.run(query, &[&now.0, &address.to_string(), &left.0]).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// Stores ownership that was observed rather than written: after a crash, or with a lost ledger.
@@ -307,15 +287,11 @@ impl Ledger {
             if address.kind == Kind::Network
                 && let Some(subnet) = row.fields.text("subnet")
             {
-                sqlx::query("INSERT OR REPLACE INTO leases (network, subnet) VALUES (?, ?)")
-                    .bind(address.to_string())
-                    .bind(subnet)
-                    .execute(&mut *transaction)
-                    .await
-                    .map_err(written)?;
+                let query = "INSERT OR REPLACE INTO leases (network, subnet) VALUES (?, ?)";
+                transaction.run(query, &[&address.to_string(), &subnet]).await?;
             }
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// Forgets resources that are neither present nor wanted.
@@ -324,62 +300,40 @@ impl Ledger {
         for address in addresses {
             delete_owned(&mut transaction, address).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// Forgets pulled images that are gone.
     pub async fn forget_images(&self, gone: &[Pulled]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for pulled in gone {
-            sqlx::query("DELETE FROM pulled WHERE provider = ? AND id = ? AND reference = ?")
-                .bind(pulled.provider.as_str())
-                .bind(&pulled.id)
-                .bind(&pulled.reference)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
+            let query = "DELETE FROM pulled WHERE provider = ? AND id = ? AND reference = ?";
+            transaction.run(query, &[&pulled.provider.as_str(), &pulled.id, &pulled.reference]).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// Marks a subnet as one that the engine refuses.
     pub async fn refuse_subnet(&self, subnet: &str, network: &Address, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query("INSERT OR IGNORE INTO refused_subnets (subnet, at_ms) VALUES (?, ?)")
-            .bind(subnet)
-            .bind(now.0)
-            .execute(&mut *transaction)
-            .await
-            .map_err(written)?;
-        sqlx::query("DELETE FROM leases WHERE network = ?")
-            .bind(network.to_string())
-            .execute(&mut *transaction)
-            .await
-            .map_err(written)?;
-        transaction.commit().await.map_err(written)
+        let query = "INSERT OR IGNORE INTO refused_subnets (subnet, at_ms) VALUES (?, ?)";
+        transaction.run(query, &[&subnet, &now.0]).await?;
+        transaction.run("DELETE FROM leases WHERE network = ?", &[&network.to_string()]).await?;
+        transaction.commit().await
     }
 
     /// Marks a port of a container's host as used by another program.
     pub async fn refuse_port(&self, container: &Address, port: u16, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query("INSERT OR IGNORE INTO refused_ports (provider, port, at_ms) VALUES (?, ?, ?)")
-            .bind(container.provider.as_str())
-            .bind(i64::from(port))
-            .bind(now.0)
-            .execute(&mut *transaction)
-            .await
-            .map_err(written)?;
-        sqlx::query("DELETE FROM port_leases WHERE container = ? AND port = ?")
-            .bind(container.base().to_string())
-            .bind(i64::from(port))
-            .execute(&mut *transaction)
-            .await
-            .map_err(written)?;
-        transaction.commit().await.map_err(written)
+        let query = "INSERT OR IGNORE INTO refused_ports (provider, port, at_ms) VALUES (?, ?, ?)";
+        transaction.run(query, &[&container.provider.as_str(), &port, &now.0]).await?;
+        let query = "DELETE FROM port_leases WHERE container = ? AND port = ?";
+        transaction.run(query, &[&container.base().to_string(), &port]).await?;
+        transaction.commit().await
     }
 
     async fn ports(&self) -> Result<BTreeMap<Address, BTreeSet<u16>>, StoreError> {
-        let rows = sqlx::query("SELECT container, port FROM port_leases").fetch_all(&self.pool).await.map_err(read)?;
+        let rows = self.rows("SELECT container, port FROM port_leases", &[]).await?;
         let mut ports: BTreeMap<Address, BTreeSet<u16>> = BTreeMap::new();
         for row in &rows {
             let port = u16::try_from(row.get::<i64, _>("port")).ok();
@@ -391,7 +345,7 @@ impl Ledger {
     }
 
     async fn refused_ports(&self) -> Result<BTreeMap<ProviderId, BTreeSet<u16>>, StoreError> {
-        let rows = sqlx::query("SELECT provider, port FROM refused_ports").fetch_all(&self.pool).await.map_err(read)?;
+        let rows = self.rows("SELECT provider, port FROM refused_ports", &[]).await?;
         let mut ports: BTreeMap<ProviderId, BTreeSet<u16>> = BTreeMap::new();
         for row in &rows {
             let port = u16::try_from(row.get::<i64, _>("port")).ok();
@@ -404,13 +358,11 @@ impl Ledger {
 
     /// Scopes with unpublished changes.
     pub async fn unpublished(&self) -> Result<Vec<Unpublished>, StoreError> {
-        let rows = sqlx::query("SELECT provider, scope, at_ms FROM unpublished ORDER BY provider, scope");
-        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
-        let dirty = |row: &sqlx::sqlite::SqliteRow| {
+        let dirty = |row: &SqliteRow| {
             let since = Timestamp(row.get("at_ms"));
             Some(Unpublished { provider: provider(row)?, scope: row.get("scope"), since })
         };
-        Ok(rows.iter().filter_map(dirty).collect())
+        self.collect("SELECT provider, scope, at_ms FROM unpublished ORDER BY provider, scope", &[], dirty).await
     }
 
     /// Marks a scope as unpublished.
@@ -420,115 +372,76 @@ impl Ledger {
         scope: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT OR IGNORE INTO unpublished (provider, scope, at_ms) VALUES (?, ?, ?)")
-            .bind(provider.as_str())
-            .bind(scope)
-            .bind(now.0)
-            .execute(&self.pool)
-            .await
-            .map_err(written)?;
-        Ok(())
+        let query = "INSERT OR IGNORE INTO unpublished (provider, scope, at_ms) VALUES (?, ?, ?)";
+        self.run(query, &[&provider.as_str(), &scope, &now.0]).await
     }
 
     /// Marks a scope as published.
     pub async fn published(&self, provider: &ProviderId, scope: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM unpublished WHERE provider = ? AND scope = ?")
-            .bind(provider.as_str())
-            .bind(scope)
-            .execute(&self.pool)
-            .await
-            .map_err(written)?;
-        Ok(())
+        self.run("DELETE FROM unpublished WHERE provider = ? AND scope = ?", &[&provider.as_str(), &scope]).await
     }
 
     /// Reads a value of the ledger's metadata.
     pub async fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let row = sqlx::query("SELECT value FROM meta WHERE name = ?").bind(name).fetch_optional(&self.pool).await;
-        Ok(row.map_err(read)?.map(|row| row.get("value")))
+        Ok(self.row("SELECT value FROM meta WHERE name = ?", &[&name]).await?.map(|row| row.get("value")))
     }
 
     /// Writes a value of the ledger's metadata.
     pub async fn set_meta(&self, name: &str, value: &str) -> Result<(), StoreError> {
         self.check_file()?;
-        sqlx::query("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)")
-            .bind(name)
-            .bind(value)
-            .execute(&self.pool)
-            .await
-            .map_err(written)?;
-        Ok(())
+        self.run("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", &[&name, &value]).await
     }
 
     /// Deletes a value of the ledger's metadata.
     pub async fn unset_meta(&self, name: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM meta WHERE name = ?").bind(name).execute(&self.pool).await.map_err(written)?;
-        Ok(())
+        self.run("DELETE FROM meta WHERE name = ?", &[&name]).await
     }
 
     /// What is written to a file that was removed or replaced is lost.
-    fn check_file(&self) -> Result<(), StoreError> {
+    pub(super) fn check_file(&self) -> Result<(), StoreError> {
         self.file.as_ref().map_or(Ok(()), |file| file.check())
     }
 
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.check_file()?;
-        self.pool.begin().await.map_err(written)
-    }
-
     async fn column<T: std::str::FromStr>(&self, query: &'static str) -> Result<Vec<T>, StoreError> {
-        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().filter_map(|row| row.get::<String, _>(0).parse().ok()).collect())
+        self.collect(query, &[], |row| row.get::<String, _>(0).parse().ok()).await
     }
 
     async fn leases(&self) -> Result<BTreeMap<Address, ipnet::Ipv4Net>, StoreError> {
-        let rows = sqlx::query("SELECT network, subnet FROM leases").fetch_all(&self.pool).await.map_err(read)?;
-        let lease = |row: &sqlx::sqlite::SqliteRow| {
-            Some((address(row, "network")?, row.get::<String, _>("subnet").parse().ok()?))
-        };
-        Ok(rows.iter().filter_map(lease).collect())
+        let lease = |row: &SqliteRow| Some((address(row, "network")?, row.get::<String, _>("subnet").parse().ok()?));
+        self.collect("SELECT network, subnet FROM leases", &[], lease).await
     }
 
     async fn failed(&self) -> Result<BTreeMap<Address, Failure>, StoreError> {
-        let rows = sqlx::query("SELECT address, inputs, why FROM failed").fetch_all(&self.pool).await.map_err(read)?;
-        let failure = |row: &sqlx::sqlite::SqliteRow| {
+        let failure = |row: &SqliteRow| {
             let address = address(row, "address")?;
             Some((address.clone(), Failure { address, inputs: row.get("inputs"), why: row.get("why") }))
         };
-        Ok(rows.iter().filter_map(failure).collect())
+        self.collect("SELECT address, inputs, why FROM failed", &[], failure).await
     }
 
     async fn open_intents(&self) -> Result<BTreeMap<Address, Timestamp>, StoreError> {
-        let rows = sqlx::query("SELECT address, at_ms FROM intents WHERE done_ms IS NULL ORDER BY id");
-        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().filter_map(|row| Some((address(row, "address")?, Timestamp(row.get("at_ms"))))).collect())
+        let open = |row: &SqliteRow| Some((address(row, "address")?, Timestamp(row.get("at_ms"))));
+        self.collect("SELECT address, at_ms FROM intents WHERE done_ms IS NULL ORDER BY id", &[], open).await
     }
 
     async fn applied(&self, texts: &mut TextReading) -> Result<BTreeMap<Address, Applied>, StoreError> {
-        let rows = sqlx::query("SELECT address, service, vendor_id, fields FROM applied").fetch_all(&self.pool);
-        let rows = rows.await.map_err(read)?;
-        let applied = |row: &sqlx::sqlite::SqliteRow| {
+        let applied = |row: &SqliteRow| {
             let fields = texts.fields(row.get("fields"));
             let applied = Applied { service: row.get("service"), vendor_id: row.get("vendor_id"), fields };
             Some((address(row, "address")?, applied))
         };
-        Ok(rows.iter().filter_map(applied).collect())
+        self.collect("SELECT address, service, vendor_id, fields FROM applied", &[], applied).await
     }
 
     async fn last_good(&self, texts: &mut TextReading) -> Result<BTreeMap<Address, (String, Fields)>, StoreError> {
-        let rows = sqlx::query("SELECT base, generation, fields FROM last_good").fetch_all(&self.pool).await;
-        let rows = rows.map_err(read)?;
-        let good = |row: &sqlx::sqlite::SqliteRow| {
-            Some((address(row, "base")?, (row.get("generation"), texts.fields(row.get("fields")))))
-        };
-        Ok(rows.iter().filter_map(good).collect())
+        let good =
+            |row: &SqliteRow| Some((address(row, "base")?, (row.get("generation"), texts.fields(row.get("fields")))));
+        self.collect("SELECT base, generation, fields FROM last_good", &[], good).await
     }
 
     async fn pulled(&self) -> Result<Vec<Pulled>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT provider, id, reference, service, at_ms, ready FROM pulled ORDER BY at_ms, id, reference",
-        );
-        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
-        let pulled = |row: &sqlx::sqlite::SqliteRow| {
+        let query = "SELECT provider, id, reference, service, at_ms, ready FROM pulled ORDER BY at_ms, id, reference";
+        let pulled = |row: &SqliteRow| {
             Some(Pulled {
                 provider: provider(row)?,
                 id: row.get("id"),
@@ -538,13 +451,11 @@ impl Ledger {
                 ready: row.get("ready"),
             })
         };
-        Ok(rows.iter().filter_map(pulled).collect())
+        self.collect(query, &[], pulled).await
     }
 
     async fn suspended(&self) -> Result<BTreeMap<String, Suspension>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM suspensions");
-        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
-        let suspension = |row: &sqlx::sqlite::SqliteRow| Suspension {
+        let suspension = |row: &SqliteRow| Suspension {
             by: row.get("by_whom"),
             why: runs::text(row, "why"),
             destroy: row.get::<i64, _>("destroy") != 0,
@@ -552,7 +463,7 @@ impl Ledger {
             at: Timestamp(row.get("at_ms")),
             until: row.get::<Option<i64>, _>("until_ms").map(Timestamp),
         };
-        Ok(rows.iter().map(|row| (row.get("service"), suspension(row))).collect())
+        self.collect("SELECT * FROM suspensions", &[], |row| Some((row.get("service"), suspension(row)))).await
     }
 }
 
@@ -564,24 +475,17 @@ async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error
 }
 
 async fn close(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut LedgerTransaction,
     intent: i64,
     outcome: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE intents SET done_ms = ?, outcome = ? WHERE id = ?")
-        .bind(now.0)
-        .bind(outcome)
-        .bind(intent)
-        .execute(&mut **transaction)
-        .await
-        .map_err(written)?;
-    Ok(())
+    transaction.run("UPDATE intents SET done_ms = ?, outcome = ? WHERE id = ?", &[&now.0, &outcome, &intent]).await
 }
 
 /// Stores that a resource is owned, with its fields.
 pub(crate) async fn record_owned(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut LedgerTransaction,
     address: &Address,
     row: &Applied,
     run: i64,
@@ -593,89 +497,66 @@ pub(crate) async fn record_owned(
     }
     let query =
         "INSERT OR REPLACE INTO applied (address, service, vendor_id, fields, run, at_ms) VALUES (?, ?, ?, ?, ?, ?)";
-    sqlx::query(query)
-        .bind(address.to_string())
-        .bind(&row.service)
-        .bind(&row.vendor_id)
-        .bind(to_json(&row.fields))
-        .bind(run)
-        .bind(now.0)
-        .execute(&mut **transaction)
-        .await
-        .map_err(written)?;
-    Ok(())
+    let Applied { service, vendor_id, fields } = row;
+    transaction.run(query, &[&address.to_string(), service, vendor_id, &to_json(fields), &run, &now.0]).await
 }
 
 /// An image is never owned, but Amarre deletes those that it pulled.
 async fn note_image(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut LedgerTransaction,
     change: &Change,
     id: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let (provider, reference) = (change.address.provider.as_str(), &change.address.name);
-    let query = match &change.verb {
+    match &change.verb {
         Verb::Delete => {
             let query = "DELETE FROM pulled WHERE provider = ? AND (reference = ? OR id = ?)";
-            sqlx::query(query).bind(provider).bind(reference).bind(reference)
+            transaction.run(query, &[&provider, reference, reference]).await
         }
-        Verb::Create(_) | Verb::Update(_) if id.is_empty() => return Ok(()),
+        Verb::Create(_) | Verb::Update(_) if id.is_empty() => Ok(()),
         Verb::Create(_) | Verb::Update(_) => {
             let query =
                 "INSERT OR REPLACE INTO pulled (provider, id, reference, service, at_ms) VALUES (?, ?, ?, ?, ?)";
-            sqlx::query(query).bind(provider).bind(id).bind(reference).bind(&change.service).bind(now.0)
+            transaction.run(query, &[&provider, &id, reference, &change.service, &now.0]).await
         }
-    };
-    query.execute(&mut **transaction).await.map_err(written)?;
-    Ok(())
+    }
 }
 
-pub(crate) async fn delete_owned(
-    transaction: &mut Transaction<'_, Sqlite>,
-    address: &Address,
-) -> Result<(), StoreError> {
+pub(crate) async fn delete_owned(transaction: &mut LedgerTransaction, address: &Address) -> Result<(), StoreError> {
     for query in ["DELETE FROM applied WHERE address = ?", "DELETE FROM leases WHERE network = ?"] {
-        sqlx::query(query).bind(address.to_string()).execute(&mut **transaction).await.map_err(written)?;
+        transaction.run(query, &[&address.to_string()]).await?;
     }
     // The last generation of a container releases its ports.
     let query = "DELETE FROM port_leases WHERE container = ?1
         AND NOT EXISTS (SELECT 1 FROM applied WHERE substr(address, 1, length(?1) + 1) = ?1 || '@')";
-    sqlx::query(query).bind(address.base().to_string()).execute(&mut **transaction).await.map_err(written)?;
-    Ok(())
+    transaction.run(query, &[&address.base().to_string()]).await
 }
 
 /// The ports of the host that are published for a container are its own.
 async fn lease_ports(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut LedgerTransaction,
     container: &Address,
     fields: &Fields,
 ) -> Result<(), StoreError> {
     for port in fields.strings("published").into_iter().filter_map(PortSpec::parse) {
-        sqlx::query("INSERT OR IGNORE INTO port_leases (container, port) VALUES (?, ?)")
-            .bind(container.base().to_string())
-            .bind(i64::from(port.published))
-            .execute(&mut **transaction)
-            .await
-            .map_err(written)?;
+        let query = "INSERT OR IGNORE INTO port_leases (container, port) VALUES (?, ?)";
+        transaction.run(query, &[&container.base().to_string(), &port.published]).await?;
     }
     Ok(())
 }
 
-async fn stored_fields(transaction: &mut Transaction<'_, Sqlite>, address: &Address) -> Result<Fields, StoreError> {
-    let row = sqlx::query("SELECT fields FROM applied WHERE address = ?")
-        .bind(address.to_string())
-        .fetch_optional(&mut **transaction)
-        .await
-        .map_err(read)?;
+async fn stored_fields(transaction: &mut LedgerTransaction, address: &Address) -> Result<Fields, StoreError> {
+    let row = transaction.row("SELECT fields FROM applied WHERE address = ?", &[&address.to_string()]).await?;
     Ok(row.map(|row| from_json(&row.get::<String, _>("fields"))).unwrap_or_default())
 }
 
-pub(crate) fn address(row: &sqlx::sqlite::SqliteRow, column: &str) -> Option<Address> {
+pub(crate) fn address(row: &SqliteRow, column: &str) -> Option<Address> {
     row.get::<String, _>(column).parse().ok()
 }
 
 /// The provider of a row; `None`: it is not the name of one.
-pub(super) fn provider(row: &sqlx::sqlite::SqliteRow) -> Option<ProviderId> {
+pub(super) fn provider(row: &SqliteRow) -> Option<ProviderId> {
     let any = format!("{}/container/x", row.get::<String, _>("provider"));
     any.parse().ok().map(|any: Address| any.provider)
 }
@@ -688,12 +569,4 @@ pub(super) fn to_json(fields: &Fields) -> String {
 /// An unreadable row counts as unknown: that costs a retry, never harm.
 pub(super) fn from_json(text: &str) -> Fields {
     serde_json::from_str(text).unwrap_or_default()
-}
-
-pub(crate) fn written(error: sqlx::Error) -> StoreError {
-    StoreError::new("could not be written", &error)
-}
-
-pub(crate) fn read(error: sqlx::Error) -> StoreError {
-    StoreError::new("could not be read", &error)
 }

@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
-
-use super::resources::{Ledger, StoreError, provider, read, written};
+use super::resources::{Ledger, StoreError, provider};
+use super::sql::{Row, SqliteRow};
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::world::Retired;
 use amarre_core::model::{ProviderId, Timestamp};
@@ -15,27 +14,24 @@ impl Ledger {
     pub async fn retire(&self, names: &BTreeMap<String, Option<Retired>>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for (service, retired) in names {
-            let query = match retired {
-                Some(retired) => {
-                    sqlx::query("INSERT OR REPLACE INTO retired (service, at_ms, is_over) VALUES (?, ?, ?)")
-                        .bind(service)
-                        .bind(retired.at.0)
-                        .bind(retired.is_over)
+            match retired {
+                Some(Retired { at, is_over }) => {
+                    let query = "INSERT OR REPLACE INTO retired (service, at_ms, is_over) VALUES (?, ?, ?)";
+                    transaction.run(query, &[service, &at.0, is_over]).await?;
                 }
-                None => sqlx::query("DELETE FROM retired WHERE service = ?").bind(service),
-            };
-            query.execute(&mut *transaction).await.map_err(written)?;
+                None => transaction.run("DELETE FROM retired WHERE service = ?", &[service]).await?,
+            }
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// The retired names.
     pub async fn retired(&self) -> Result<BTreeMap<String, Retired>, StoreError> {
-        let rows = sqlx::query("SELECT service, at_ms, is_over FROM retired").fetch_all(&self.pool).await;
-        let retired = |row: &sqlx::sqlite::SqliteRow| {
-            (row.get("service"), Retired { at: Timestamp(row.get("at_ms")), is_over: row.get("is_over") })
+        let retired = |row: &SqliteRow| {
+            let retired = Retired { at: Timestamp(row.get("at_ms")), is_over: row.get("is_over") };
+            Some((row.get("service"), retired))
         };
-        Ok(rows.map_err(read)?.iter().map(retired).collect())
+        self.collect("SELECT service, at_ms, is_over FROM retired", &[], retired).await
     }
 
     /// Stores folders that containers can write to, each with whether anything is in it.
@@ -48,24 +44,16 @@ impl Ledger {
              ON CONFLICT (provider, path) DO UPDATE SET is_filled = max(is_filled, excluded.is_filled)";
         let mut transaction = self.begin().await?;
         for ((provider, path), is_filled) in folders {
-            sqlx::query(note)
-                .bind(provider.as_str())
-                .bind(path)
-                .bind(now.0)
-                .bind(is_filled)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
+            transaction.run(note, &[&provider.as_str(), &path, &now.0, &is_filled]).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// Folders that containers could ever write to, by engine, with whether anything was ever seen in each.
     pub async fn written_folders(&self) -> Result<BTreeMap<ProviderId, BTreeMap<String, bool>>, StoreError> {
-        let rows = sqlx::query("SELECT provider, path, is_filled FROM written_folders").fetch_all(&self.pool).await;
         let mut folders: BTreeMap<ProviderId, BTreeMap<String, bool>> = BTreeMap::new();
-        for row in &rows.map_err(read)? {
-            if let Some(provider) = provider(row) {
+        for row in self.rows("SELECT provider, path, is_filled FROM written_folders", &[]).await? {
+            if let Some(provider) = provider(&row) {
                 folders.entry(provider).or_default().insert(row.get("path"), row.get("is_filled"));
             }
         }
@@ -75,22 +63,16 @@ impl Ledger {
     /// Stores what NPM's and Amarre's own containers have on an engine.
     pub async fn note_reserved(&self, provider: &ProviderId, reserved: &[Reserved]) -> Result<(), StoreError> {
         let content = serde_json::to_string(reserved).unwrap_or_default();
-        sqlx::query("INSERT OR REPLACE INTO reserved (provider, content) VALUES (?, ?)")
-            .bind(provider.as_str())
-            .bind(content)
-            .execute(&self.pool)
-            .await
-            .map_err(written)?;
-        Ok(())
+        let query = "INSERT OR REPLACE INTO reserved (provider, content) VALUES (?, ?)";
+        self.run(query, &[&provider.as_str(), &content]).await
     }
 
     /// What NPM's and Amarre's own containers had, by engine.
     pub async fn reserved(&self) -> Result<BTreeMap<ProviderId, Vec<Reserved>>, StoreError> {
-        let rows = sqlx::query("SELECT provider, content FROM reserved").fetch_all(&self.pool).await;
-        let of = |row: &sqlx::sqlite::SqliteRow| {
+        let of = |row: &SqliteRow| {
             let reserved = serde_json::from_str(&row.get::<String, _>("content")).ok()?;
             Some((ProviderId::from(row.get::<String, _>("provider")), reserved))
         };
-        Ok(rows.map_err(read)?.iter().filter_map(of).collect())
+        self.collect("SELECT provider, content FROM reserved", &[], of).await
     }
 }

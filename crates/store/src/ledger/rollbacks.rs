@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sqlx::Row;
-
 use super::good_manifests::{StoredManifest, delete_unused, store_content, stored_asset};
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError};
 use super::runs::insert_suspension;
+use super::sql::{Row, SqliteRow};
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Assets, Document, Timestamp};
 
@@ -54,56 +53,38 @@ impl Ledger {
         let mut transaction = self.begin().await?;
         let query = "INSERT OR REPLACE INTO good_manifests (service, generations, file, text, revision, at_ms) \
                      VALUES (?, ?, ?, ?, ?, ?)";
-        sqlx::query(query)
-            .bind(service)
-            .bind(generations)
-            .bind(&document.file)
-            .bind(&document.text)
-            .bind(revision)
-            .bind(now.0)
-            .execute(&mut *transaction)
-            .await
-            .map_err(written)?;
+        transaction.run(query, &[&service, &generations, &document.file, &document.text, &revision, &now.0]).await?;
         let old = "DELETE FROM good_assets WHERE service = ? AND generations = ?";
-        sqlx::query(old).bind(service).bind(generations).execute(&mut *transaction).await.map_err(written)?;
+        transaction.run(old, &[&service, &generations]).await?;
         for (path, asset) in &document.assets {
             let Some(bytes) = asset.content() else { continue };
             let content = store_content(&mut transaction, bytes).await?;
             let query =
                 "INSERT INTO good_assets (service, generations, path, content, executable) VALUES (?, ?, ?, ?, ?)";
-            sqlx::query(query)
-                .bind(service)
-                .bind(generations)
-                .bind(path)
-                .bind(content)
-                .bind(asset.executable)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
+            transaction.run(query, &[&service, &generations, &path, &content, &asset.executable]).await?;
         }
         let too_old = "DELETE FROM good_manifests WHERE service = ?1 AND generations NOT IN \
             (SELECT generations FROM good_manifests WHERE service = ?1 ORDER BY at_ms DESC, rowid DESC LIMIT ?2)";
-        sqlx::query(too_old).bind(service).bind(kept).execute(&mut *transaction).await.map_err(written)?;
+        transaction.run(too_old, &[&service, &kept]).await?;
         let orphans = "DELETE FROM good_assets WHERE service = ?1 AND generations NOT IN \
             (SELECT generations FROM good_manifests WHERE service = ?1)";
-        sqlx::query(orphans).bind(service).execute(&mut *transaction).await.map_err(written)?;
+        transaction.run(orphans, &[&service]).await?;
         delete_unused(&mut transaction).await?;
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// The good manifests of a service, the newest first.
     pub async fn good_manifests(&self, service: &str) -> Result<Vec<GoodManifest>, StoreError> {
         let query = "SELECT generations, file, text, revision, at_ms FROM good_manifests WHERE service = ? \
                      ORDER BY at_ms DESC, rowid DESC";
-        let rows = sqlx::query(query).bind(service).fetch_all(&self.pool).await.map_err(read)?;
-        let good = |row: &sqlx::sqlite::SqliteRow| GoodManifest {
+        let good = |row: &SqliteRow| GoodManifest {
             generations: row.get("generations"),
             file: row.get("file"),
             text: row.get("text"),
             revision: row.get("revision"),
             at: Timestamp(row.get("at_ms")),
         };
-        Ok(rows.iter().map(good).collect())
+        self.collect(query, &[&service], |row| Some(good(row))).await
     }
 
     /// Of which generations there is a good manifest, by service.
@@ -112,28 +93,25 @@ impl Ledger {
     }
 
     async fn read_good_generations(&self) -> Result<BTreeSet<(String, String)>, StoreError> {
-        let rows = sqlx::query("SELECT service, generations FROM good_manifests").fetch_all(&self.pool).await;
-        Ok(rows.map_err(read)?.iter().map(|row| (row.get("service"), row.get("generations"))).collect())
+        let pair = |row: &SqliteRow| Some((row.get("service"), row.get("generations")));
+        self.collect("SELECT service, generations FROM good_manifests", &[], pair).await
     }
 
     /// The files of a good manifest.
     pub async fn good_assets(&self, service: &str, generations: &str) -> Result<Assets, StoreError> {
         let query = "SELECT path, executable, bytes FROM good_assets \
                      JOIN contents ON contents.digest = good_assets.content WHERE service = ? AND generations = ?";
-        let rows = sqlx::query(query).bind(service).bind(generations).fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().map(stored_asset).collect())
+        self.collect(query, &[&service, &generations], |row| Some(stored_asset(row))).await
     }
 
     /// The rolled-back services.
     pub async fn rollbacks(&self) -> Result<BTreeMap<String, RolledBack>, StoreError> {
-        let rows =
-            sqlx::query("SELECT service, generations, manifest, done FROM rollbacks").fetch_all(&self.pool).await;
-        let rollback = |row: &sqlx::sqlite::SqliteRow| {
+        let rollback = |row: &SqliteRow| {
             let done = row.get::<i64, _>("done") != 0;
             let rollback = RolledBack { generations: row.get("generations"), manifest: row.get("manifest"), done };
-            (row.get("service"), rollback)
+            Some((row.get("service"), rollback))
         };
-        Ok(rows.map_err(read)?.iter().map(rollback).collect())
+        self.collect("SELECT service, generations, manifest, done FROM rollbacks", &[], rollback).await
     }
 
     /// Rolls a service back to a good manifest, and suspends it: both, or neither.
@@ -147,16 +125,13 @@ impl Ledger {
         let mut transaction = self.begin().await?;
         insert_suspension(&mut transaction, service, suspension).await?;
         let query = "INSERT OR REPLACE INTO rollbacks (service, generations, manifest, done) VALUES (?, ?, ?, 0)";
-        let query = sqlx::query(query).bind(service).bind(generations).bind(from.identity());
-        query.execute(&mut *transaction).await.map_err(written)?;
-        transaction.commit().await.map_err(written)
+        transaction.run(query, &[&service, &generations, &from.identity()]).await?;
+        transaction.commit().await
     }
 
     /// Stores that the containers of a rollback are there.
     pub async fn rolled_back(&self, service: &str) -> Result<(), StoreError> {
-        let query = sqlx::query("UPDATE rollbacks SET done = 1 WHERE service = ?").bind(service);
-        query.execute(&self.pool).await.map_err(written)?;
-        Ok(())
+        self.run("UPDATE rollbacks SET done = 1 WHERE service = ?", &[&service]).await
     }
 }
 
@@ -213,7 +188,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
         let trigger = "CREATE TRIGGER full BEFORE INSERT ON rollbacks BEGIN SELECT RAISE(ABORT, 'disk full'); END";
-        sqlx::query(trigger).execute(&ledger.pool).await.unwrap();
+        ledger.run(trigger, &[]).await.unwrap();
         let (by, why) = ("anna".to_owned(), text!("rolled back to {version}", version = "four"));
         let suspension = Suspension { by, why, destroy: false, purge: false, at: Timestamp(6), until: None };
         let from = StoredManifest::new(&Document { file: String::new(), text: String::new(), assets: Assets::new() });
@@ -221,7 +196,7 @@ mod tests {
         assert!(result.is_err_and(|error| error.to_string().contains("disk full")));
         assert_eq!(ledger.facts().await.unwrap().suspended, BTreeMap::new());
         assert_eq!(ledger.rollbacks().await.unwrap(), BTreeMap::new());
-        sqlx::query("DROP TRIGGER full").execute(&ledger.pool).await.unwrap();
+        ledger.run("DROP TRIGGER full", &[]).await.unwrap();
         ledger.roll_back("a", "four", &from, &suspension).await.unwrap();
         assert_eq!(ledger.facts().await.unwrap().suspended, BTreeMap::from([("a".to_owned(), suspension)]));
     }

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, Transaction};
-
-use super::resources::{Ledger, RUNS_KEPT, StoreError, read, written};
+use super::resources::{Ledger, RUNS_KEPT, StoreError};
+use super::sql::{AssertSqlSafe, LedgerTransaction, Params, Row, SqliteRow};
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Address, Text, Timestamp};
 
@@ -86,35 +84,23 @@ impl Ledger {
     /// Begins a run; forgets the oldest ones.
     pub async fn begin_run(&self, revision: &str, now: Timestamp) -> Result<i64, StoreError> {
         let mut transaction = self.begin().await?;
-        let id = sqlx::query("INSERT INTO runs (started_ms, revision) VALUES (?, ?)")
-            .bind(now.0)
-            .bind(revision)
-            .execute(&mut *transaction)
-            .await
-            .map_err(written)?
-            .last_insert_rowid();
+        let query = "INSERT INTO runs (started_ms, revision) VALUES (?, ?)";
+        let id = transaction.insert(query, &[&now.0, &revision]).await?;
         for query in [
             "DELETE FROM runs WHERE id < ?",
             "DELETE FROM events WHERE run < ?",
             "DELETE FROM intents WHERE run < ? AND done_ms IS NOT NULL",
             "DELETE FROM actions WHERE run < ? AND done_ms IS NOT NULL",
         ] {
-            sqlx::query(query).bind(id - RUNS_KEPT).execute(&mut *transaction).await.map_err(written)?;
+            transaction.run(query, &[&(id - RUNS_KEPT)]).await?;
         }
-        transaction.commit().await.map_err(written)?;
+        transaction.commit().await?;
         Ok(id)
     }
 
     /// Ends a run.
     pub async fn end_run(&self, id: i64, result: &str, now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE runs SET ended_ms = ?, result = ? WHERE id = ?")
-            .bind(now.0)
-            .bind(result)
-            .bind(id)
-            .execute(&self.pool)
-            .await
-            .map_err(written)?;
-        Ok(())
+        self.run("UPDATE runs SET ended_ms = ?, result = ? WHERE id = ?", &[&now.0, &result, &id]).await
     }
 
     /// Ends the runs of a process that was killed, at their last event: no other process writes this ledger, so none of
@@ -122,9 +108,7 @@ impl Ledger {
     pub async fn end_cut_runs(&self) -> Result<(), StoreError> {
         let last = "COALESCE((SELECT MAX(at_ms) FROM events WHERE run = runs.id), started_ms)";
         let query = format!("UPDATE runs SET ended_ms = MAX({last}, started_ms), result = ? WHERE ended_ms IS NULL");
-        let ended = sqlx::query(sqlx::AssertSqlSafe(query)).bind(CUT_OFF);
-        ended.execute(&self.pool).await.map_err(written)?;
-        Ok(())
+        self.run(AssertSqlSafe(query), &[&CUT_OFF]).await
     }
 
     /// The latest run.
@@ -136,8 +120,6 @@ impl Ledger {
     pub async fn runs(&self, by: Timestamp, before: Option<i64>, limit: u32) -> Result<Vec<Run>, StoreError> {
         let query = "SELECT id, started_ms, ended_ms, revision, result, writes FROM runs WHERE started_ms <= ? \
                      AND id < ? ORDER BY id DESC LIMIT ?";
-        let rows = sqlx::query(query).bind(by.0).bind(before.unwrap_or(i64::MAX)).bind(i64::from(limit));
-        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
         let run = |row: &SqliteRow| Run {
             id: row.get("id"),
             started: Timestamp(row.get("started_ms")),
@@ -146,36 +128,33 @@ impl Ledger {
             result: row.get("result"),
             writes: row.get("writes"),
         };
-        Ok(rows.iter().map(run).collect())
+        self.collect(query, &[&by.0, &before.unwrap_or(i64::MAX), &limit], |row| Some(run(row))).await
     }
 
     /// When something was last written for each service.
     pub async fn last_applied(&self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
         let query = "SELECT service, MAX(at_ms) AS at_ms FROM applied WHERE service <> '' GROUP BY service";
-        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().map(|row| (row.get("service"), Timestamp(row.get("at_ms")))).collect())
+        self.collect(query, &[], |row| Some((row.get("service"), Timestamp(row.get("at_ms"))))).await
     }
 
     /// The events of a run, oldest first.
     pub async fn events_of_run(&self, run: i64) -> Result<Vec<Event>, StoreError> {
         let query = "SELECT at_ms, run, service, address, kind, text, template, args, reason FROM events WHERE run = ? ORDER BY id";
-        let rows = sqlx::query(query).bind(run).fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().map(event).collect())
+        self.collect(query, &[&run], |row| Some(event(row))).await
     }
 
     /// Stores an event.
     pub async fn record(&self, event: &Event) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         record(&mut transaction, event).await?;
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// The latest events of a service (of all with an empty name), newest first.
     pub async fn events(&self, service: &str, limit: u32) -> Result<Vec<Event>, StoreError> {
         let query = "SELECT at_ms, run, service, address, kind, text, template, args, reason FROM events \
                      WHERE service = ?1 OR ?1 = '' ORDER BY id DESC LIMIT ?2";
-        let rows = sqlx::query(query).bind(service).bind(i64::from(limit)).fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().map(event).collect())
+        self.collect(query, &[&service, &limit], |row| Some(event(row))).await
     }
 
     /// The latest events that match a filter, with their ids, newest first.
@@ -187,77 +166,58 @@ impl Ledger {
                          OR instr(address, '/' || ?1 || '@') > 0 \
                          OR instr(address, ?1 || '@') = 1 OR instr(address, '/' || ?1 || '/') > 0) \
                      AND (?2 = '' OR kind = ?2 OR reason = ?2 OR ?2 = 'drift' AND reason = 'missing') AND at_ms >= ?3 AND id < ?5 AND id > ?6 AND (?7 = '' OR service = ?7) ORDER BY id DESC LIMIT ?4";
-        let rows = sqlx::query(query).bind(filter.of).bind(filter.kind).bind(filter.since.0);
-        let rows = rows.bind(i64::from(filter.limit)).bind(filter.before.unwrap_or(i64::MAX));
-        let rows = rows.bind(filter.after.unwrap_or(i64::MIN)).bind(filter.service);
-        let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
-        Ok(rows.iter().map(|row| (row.get("id"), event(row))).collect())
+        let EventFilter { of, kind, since, service, before, after, limit } = filter;
+        let (before, after) = (before.unwrap_or(i64::MAX), after.unwrap_or(i64::MIN));
+        let params: Params<'_> = &[of, kind, &since.0, limit, &before, &after, service];
+        self.collect(query, params, |row| Some((row.get("id"), event(row)))).await
     }
 
     /// Services whose latest event is a failure: the resource and the error.
     pub async fn past_failures(&self) -> Result<BTreeMap<String, (Address, Text)>, StoreError> {
         let query = "SELECT service, address, text, template, args FROM events WHERE kind = 'failed' \
                      AND id IN (SELECT max(id) FROM events GROUP BY service)";
-        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
-        let failure = |row: &sqlx::sqlite::SqliteRow| {
+        let failure = |row: &SqliteRow| {
             let address = row.get::<Option<String>, _>("address")?.parse().ok()?;
             Some((row.get("service"), (address, text(row, "text"))))
         };
-        Ok(rows.iter().filter_map(failure).collect())
+        self.collect(query, &[], failure).await
     }
 
     /// Suspends a service. One that is destroyed is new when it returns, without a version to roll back to.
     pub async fn suspend(&self, service: &str, suspension: &Suspension) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         insert_suspension(&mut transaction, service, suspension).await?;
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// Resumes a service; answers whether it was suspended.
     pub async fn resume(&self, service: &str) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
-        let rollback = sqlx::query("DELETE FROM rollbacks WHERE service = ?").bind(service);
-        rollback.execute(&mut *transaction).await.map_err(written)?;
-        let suspension = sqlx::query("DELETE FROM suspensions WHERE service = ?").bind(service);
-        let done = suspension.execute(&mut *transaction).await.map_err(written)?;
-        transaction.commit().await.map_err(written)?;
-        Ok(done.rows_affected() > 0)
+        transaction.run("DELETE FROM rollbacks WHERE service = ?", &[&service]).await?;
+        let resumed = transaction.change("DELETE FROM suspensions WHERE service = ?", &[&service]).await?;
+        transaction.commit().await?;
+        Ok(resumed > 0)
     }
 
     /// Stores services that are in sync for the first time.
     pub async fn converged(&self, services: &[String], now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for service in services {
-            sqlx::query("INSERT OR IGNORE INTO converged (service, at_ms) VALUES (?, ?)")
-                .bind(service)
-                .bind(now.0)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
+            let query = "INSERT OR IGNORE INTO converged (service, at_ms) VALUES (?, ?)";
+            transaction.run(query, &[&service, &now.0]).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 }
 
 /// Stores an event within a transaction.
-pub(crate) async fn record(transaction: &mut Transaction<'_, Sqlite>, event: &Event) -> Result<(), StoreError> {
+pub(crate) async fn record(transaction: &mut LedgerTransaction, event: &Event) -> Result<(), StoreError> {
     let (template, args) = event.text.parts().unzip();
     let query = "INSERT INTO events (at_ms, run, service, address, kind, text, template, args, reason) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    sqlx::query(query)
-        .bind(event.at.0)
-        .bind(event.run)
-        .bind(&event.service)
-        .bind(event.address.as_ref().map(ToString::to_string))
-        .bind(&event.kind)
-        .bind(event.text.to_string())
-        .bind(template)
-        .bind(args)
-        .bind(&event.reason)
-        .execute(&mut **transaction)
-        .await
-        .map_err(written)?;
-    Ok(())
+    let Event { at, run, service, kind, reason, .. } = event;
+    let (address, text) = (event.address.as_ref().map(Address::to_string), event.text.to_string());
+    transaction.run(query, &[&at.0, run, service, &address, kind, &text, &template, &args, reason]).await
 }
 
 fn event(row: &SqliteRow) -> Event {
@@ -281,7 +241,7 @@ pub(crate) fn text(row: &SqliteRow, column: &str) -> Text {
 
 /// Suspends a service: its rollback is over, and a service to destroy keeps no good manifests.
 pub(crate) async fn insert_suspension(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut LedgerTransaction,
     service: &str,
     suspension: &Suspension,
 ) -> Result<(), StoreError> {
@@ -292,26 +252,15 @@ pub(crate) async fn insert_suspension(
     ];
     let of_destroyed = of_destroyed.into_iter().filter(|_| suspension.destroy);
     for query in of_destroyed.chain(["DELETE FROM rollbacks WHERE service = ?"]) {
-        sqlx::query(query).bind(service).execute(&mut **transaction).await.map_err(written)?;
+        transaction.run(query, &[&service]).await?;
     }
     let (template, args) = suspension.why.parts().unzip();
     let query = "INSERT OR REPLACE INTO suspensions \
                  (service, by_whom, why, template, args, destroy, purge, at_ms, until_ms) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    sqlx::query(query)
-        .bind(service)
-        .bind(&suspension.by)
-        .bind(suspension.why.to_string())
-        .bind(template)
-        .bind(args)
-        .bind(i64::from(suspension.destroy))
-        .bind(i64::from(suspension.purge))
-        .bind(suspension.at.0)
-        .bind(suspension.until.map(|until| until.0))
-        .execute(&mut **transaction)
-        .await
-        .map_err(written)?;
-    Ok(())
+    let Suspension { by, why, destroy, purge, at, until } = suspension;
+    let (why, until) = (why.to_string(), until.map(|until| until.0));
+    transaction.run(query, &[&service, by, &why, &template, &args, destroy, purge, &at.0, &until]).await
 }
 
 #[cfg(test)]
@@ -337,13 +286,13 @@ mod tests {
         };
         ledger.record(&event).await.unwrap();
         // As if there had been as many runs as are kept.
-        let last = sqlx::query("INSERT INTO runs (id, started_ms, revision) VALUES (?, 1, 'b')");
-        last.bind(first + RUNS_KEPT - 1).execute(&ledger.pool).await.unwrap();
+        let query = "INSERT INTO runs (id, started_ms, revision) VALUES (?, 1, 'b')";
+        ledger.run(query, &[&(first + RUNS_KEPT - 1)]).await.unwrap();
         ledger.begin_run("c", now).await.unwrap();
         assert_eq!(ledger.events("web", 9).await.unwrap(), [event]);
         let newest = ledger.begin_run("d", now).await.unwrap();
         assert_eq!(ledger.events("web", 9).await.unwrap(), []);
-        let oldest = sqlx::query("SELECT min(id) AS oldest FROM runs").fetch_one(&ledger.pool).await.unwrap();
+        let oldest = ledger.row("SELECT min(id) AS oldest FROM runs", &[]).await.unwrap().unwrap();
         assert_eq!(oldest.get::<i64, _>("oldest"), newest - 2);
     }
 
@@ -378,7 +327,7 @@ mod tests {
             ledger.record(&event(text.clone())).await.unwrap();
             assert_eq!(ledger.events("web", 1).await.unwrap(), [event(text)]);
         }
-        let kept = sqlx::query("SELECT text FROM events ORDER BY id").fetch_all(&ledger.pool).await.unwrap();
+        let kept = ledger.rows("SELECT text FROM events ORDER BY id", &[]).await.unwrap();
         assert_eq!(
             kept[0].get::<String, _>("text"),
             "restart by alice: {by}",
@@ -393,7 +342,7 @@ mod tests {
         let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
         let text = "restart by alice; its {answer} was lost";
         let insert = "INSERT INTO events (at_ms, run, service, kind, text, reason) VALUES (1, 1, 'web', 'performed', ?, 'restart')";
-        sqlx::query(insert).bind(text).execute(&ledger.pool).await.unwrap();
+        ledger.run(insert, &[&text]).await.unwrap();
         assert_eq!(ledger.events("web", 9).await.unwrap(), [event(Text::foreign(text))]);
     }
 
@@ -403,7 +352,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
         ledger.record(&event(text!("by {by}", by = "alice"))).await.unwrap();
-        sqlx::query("UPDATE events SET args = '{\"by\":{\"unheard_of\":1}}'").execute(&ledger.pool).await.unwrap();
+        ledger.run("UPDATE events SET args = '{\"by\":{\"unheard_of\":1}}'", &[]).await.unwrap();
         assert_eq!(ledger.events("web", 9).await.unwrap(), [event(Text::foreign("by alice"))]);
     }
 }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
-
-use super::resources::{Ledger, StoreError, address, read, written};
+use super::resources::{Ledger, StoreError, address};
+use super::sql::{Row, SqliteRow};
 use amarre_core::model::savings::Day;
 use amarre_core::model::{Address, Millis};
 
@@ -41,23 +40,20 @@ impl Ledger {
         let query = "INSERT INTO savings (day, address, currency, amount, off_ms) VALUES (?, ?, ?, ?, ?) \
                      ON CONFLICT DO UPDATE SET amount = amount + excluded.amount, off_ms = off_ms + excluded.off_ms";
         for ((address, day, currency), SavedAmount { amount, off }) in parts {
-            let query = sqlx::query(query).bind(day.0).bind(address.to_string()).bind(currency);
-            query.bind(amount).bind(off.0).execute(&mut *transaction).await.map_err(written)?;
+            transaction.run(query, &[&day.0, &address.to_string(), &currency, &amount, &off.0]).await?;
         }
-        let forget = sqlx::query("DELETE FROM savings WHERE day <= ?").bind(today.before(KEPT_DAYS).0);
-        forget.execute(&mut *transaction).await.map_err(written)?;
-        transaction.commit().await.map_err(written)
+        transaction.run("DELETE FROM savings WHERE day <= ?", &[&today.before(KEPT_DAYS).0]).await?;
+        transaction.commit().await
     }
 
     /// What was saved from a day to another one, both included.
     pub async fn saved(&self, first: Day, last: Day) -> Result<SavedSums, StoreError> {
         let query = "SELECT address, currency, SUM(amount) AS amount, SUM(off_ms) AS off_ms FROM savings \
                      WHERE day BETWEEN ? AND ? GROUP BY address, currency";
-        let rows = sqlx::query(query).bind(first.0).bind(last.0).fetch_all(&self.pool).await.map_err(read)?;
-        let sum = |row: &sqlx::sqlite::SqliteRow| {
+        let sum = |row: &SqliteRow| {
             let amount = SavedAmount { amount: row.get("amount"), off: Millis(row.get("off_ms")) };
             Some(((address(row, "address")?, row.get("currency")), amount))
         };
-        Ok(rows.iter().filter_map(sum).collect())
+        self.collect(query, &[&first.0, &last.0], sum).await
     }
 }

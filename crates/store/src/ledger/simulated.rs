@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::resources::{Ledger, StoreError, written};
+use super::resources::{Ledger, StoreError};
+use super::sql::AssertSqlSafe;
 use amarre_core::model::address::of_provider;
 use amarre_core::model::{Address, ProviderId};
 
@@ -46,14 +47,9 @@ impl Ledger {
         for table in ["orders", "intents", "failed", "flaps", "repointed"] {
             // The names are ours, not foreign text.
             let query = format!("DELETE FROM {table} WHERE substr(address, 1, length(?1) + 1) = ?1 || '/'");
-            sqlx::query(sqlx::AssertSqlSafe(query))
-                .bind(id.as_str())
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
+            transaction.run(AssertSqlSafe(query), &[&id.as_str()]).await?;
         }
-        let query = "DELETE FROM unpublished WHERE provider = ?";
-        sqlx::query(query).bind(id.as_str()).execute(&mut *transaction).await.map_err(written)?;
-        transaction.commit().await.map_err(written)
+        transaction.run("DELETE FROM unpublished WHERE provider = ?", &[&id.as_str()]).await?;
+        transaction.commit().await
     }
 }

@@ -1,9 +1,7 @@
 //! API tokens.
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError};
+use super::sql::{Params, Row, SqliteRow};
 use amarre_core::model::Timestamp;
 
 /// A token, without its secret.
@@ -41,49 +39,33 @@ fn token(row: &SqliteRow) -> TokenRow {
 impl Ledger {
     /// All tokens, by name.
     pub async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
-        let query = sqlx::query(
-            "SELECT tokens.*, users.role AS role_of_user FROM tokens LEFT JOIN users USING (email) ORDER BY tokens.name",
-        );
-        let rows = query.fetch_all(&self.pool).await;
-        Ok(rows.map_err(read)?.iter().map(token).collect())
+        let query = "SELECT tokens.*, users.role AS role_of_user FROM tokens LEFT JOIN users USING (email) ORDER BY tokens.name";
+        Ok(self.rows(query, &[]).await?.iter().map(token).collect())
     }
 
     /// A token, by the digest of its secret.
     pub async fn token(&self, digest: &str) -> Result<Option<TokenRow>, StoreError> {
-        let query = sqlx::query(
-            "SELECT tokens.*, users.role AS role_of_user FROM tokens LEFT JOIN users USING (email) WHERE digest = ?",
-        );
-        Ok(query.bind(digest).fetch_optional(&self.pool).await.map_err(read)?.as_ref().map(token))
+        let query =
+            "SELECT tokens.*, users.role AS role_of_user FROM tokens LEFT JOIN users USING (email) WHERE digest = ?";
+        Ok(self.row(query, &[&digest]).await?.as_ref().map(token))
     }
 
     /// Adds a token. Answers whether it was added: an existing name is left as it is.
     pub async fn add_token(&self, token: &TokenRow, digest: &str) -> Result<bool, StoreError> {
-        let insert = sqlx::query(
-            "INSERT INTO tokens (name, digest, role, services, email, created_ms, expires_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
-        );
-        let done = insert
-            .bind(&token.name)
-            .bind(digest)
-            .bind(&token.role)
-            .bind(&token.services)
-            .bind(&token.email)
-            .bind(token.created.0)
-            .bind(token.expires.map(|at| at.0))
-            .execute(&self.pool)
-            .await;
-        Ok(done.map_err(written)?.rows_affected() == 1)
+        let query = "INSERT INTO tokens (name, digest, role, services, email, created_ms, expires_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING";
+        let TokenRow { name, role, services, email, created, expires, .. } = token;
+        let params: Params<'_> = &[name, &digest, role, services, email, &created.0, &expires.map(|at| at.0)];
+        Ok(self.change(query, params).await? == 1)
     }
 
     /// Records that a token was used.
     pub async fn token_used(&self, name: &str, now: Timestamp) -> Result<(), StoreError> {
-        let update = sqlx::query("UPDATE tokens SET used_ms = ? WHERE name = ?").bind(now.0).bind(name);
-        update.execute(&self.pool).await.map(|_| ()).map_err(written)
+        self.run("UPDATE tokens SET used_ms = ? WHERE name = ?", &[&now.0, &name]).await
     }
 
     /// Removes a token. Answers whether there was one.
     pub async fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
-        let done = sqlx::query("DELETE FROM tokens WHERE name = ?").bind(name).execute(&self.pool).await;
-        Ok(done.map_err(written)?.rows_affected() == 1)
+        Ok(self.change("DELETE FROM tokens WHERE name = ?", &[&name]).await? == 1)
     }
 }

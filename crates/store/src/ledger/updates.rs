@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::{Row, Sqlite, Transaction};
-
-use super::resources::{Ledger, StoreError, address, read, written};
+use super::resources::{Ledger, StoreError, address};
+use super::sql::{LedgerTransaction, Row, SqliteRow};
 use amarre_core::model::plan::Downtime;
 use amarre_core::model::world::{Ending, Outage};
 use amarre_core::model::{Address, Change, Expect, Kind, Timestamp, Verb};
@@ -15,48 +14,36 @@ const KEPT: i64 = 5;
 impl Ledger {
     /// Since when no host leads to each old generation.
     pub(crate) async fn repointed(&self) -> Result<BTreeMap<Address, Timestamp>, StoreError> {
-        let rows = sqlx::query("SELECT address, at_ms FROM repointed").fetch_all(&self.pool).await.map_err(read)?;
-        let entry = |row| Some((address(row, "address")?, Timestamp(row.get("at_ms"))));
-        Ok(rows.iter().filter_map(entry).collect())
+        let entry = |row: &SqliteRow| Some((address(row, "address")?, Timestamp(row.get("at_ms"))));
+        self.collect("SELECT address, at_ms FROM repointed", &[], entry).await
     }
 
     /// Stores the old generations to which no host leads; a new one among them counts from `now`.
     pub async fn store_repointed(&self, olds: &BTreeSet<Address>, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        let known = sqlx::query("SELECT address FROM repointed").fetch_all(&mut *transaction).await.map_err(read)?;
+        let known = transaction.rows("SELECT address FROM repointed", &[]).await?;
         let known: BTreeSet<Address> = known.iter().filter_map(|row| address(row, "address")).collect();
         for gone in known.difference(olds) {
-            sqlx::query("DELETE FROM repointed WHERE address = ?")
-                .bind(gone.to_string())
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
+            transaction.run("DELETE FROM repointed WHERE address = ?", &[&gone.to_string()]).await?;
         }
         for new in olds.difference(&known) {
-            sqlx::query("INSERT INTO repointed (address, at_ms) VALUES (?, ?)")
-                .bind(new.to_string())
-                .bind(now.0)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
+            let query = "INSERT INTO repointed (address, at_ms) VALUES (?, ?)";
+            transaction.run(query, &[&new.to_string(), &now.0]).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 
     /// When each container was away, the newest last.
     pub(crate) async fn away(&self) -> Result<BTreeMap<Address, Vec<Outage>>, StoreError> {
         let query = "SELECT base, service, vendor_id, stopped_ms, ready_ms FROM downtimes ORDER BY id";
-        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
         let mut away: BTreeMap<Address, Vec<Outage>> = BTreeMap::new();
-        for row in &rows {
-            let Some(base) = address(row, "base") else { continue };
-            let until = row.get::<Option<i64>, _>("ready_ms").map(Timestamp);
-            let (service, vendor_id) = (row.get("service"), row.get("vendor_id"));
+        for row in self.rows(query, &[]).await? {
+            let Some(base) = address(&row, "base") else { continue };
             away.entry(base).or_default().push(Outage {
-                service,
-                vendor_id,
+                service: row.get("service"),
+                vendor_id: row.get("vendor_id"),
                 from: Timestamp(row.get("stopped_ms")),
-                until,
+                until: row.get::<Option<i64>, _>("ready_ms").map(Timestamp),
             });
         }
         Ok(away)
@@ -72,19 +59,19 @@ impl Ledger {
                 Ending::Untold => "DELETE FROM downtimes WHERE base = ?1 AND ready_ms IS NULL",
                 Ending::Forgotten => "DELETE FROM downtimes WHERE base = ?1",
             };
-            sqlx::query(query).bind(&base).bind(now.0).execute(&mut *transaction).await.map_err(written)?;
+            transaction.run(query, &[&base, &now.0]).await?;
             let old = "DELETE FROM downtimes WHERE base = ?1 AND ready_ms IS NOT NULL AND id NOT IN \
                 (SELECT id FROM downtimes WHERE base = ?1 AND ready_ms IS NOT NULL ORDER BY id DESC LIMIT ?2)";
-            sqlx::query(old).bind(&base).bind(KEPT).execute(&mut *transaction).await.map_err(written)?;
+            transaction.run(old, &[&base, &KEPT]).await?;
         }
-        transaction.commit().await.map_err(written)
+        transaction.commit().await
     }
 }
 
 /// A container that is stopped for its successor is away from now on, unless it already is. One that goes before it was
 /// ever ready came of a failed update: how long that took is no measure for the next.
 pub(crate) async fn mark_away(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut LedgerTransaction,
     change: &Change,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -92,15 +79,13 @@ pub(crate) async fn mark_away(
     let Expect::Unchanged { vendor_id, .. } = &change.expects else { return Ok(()) };
     let base = change.address.base().to_string();
     let query = "DELETE FROM downtimes WHERE base = ? AND ready_ms IS NULL AND vendor_id <> ?";
-    sqlx::query(query).bind(&base).bind(vendor_id).execute(&mut **transaction).await.map_err(written)?;
+    transaction.run(query, &[&base, &vendor_id]).await?;
     if change.impact.downtime == Downtime::None {
         return Ok(());
     }
     let query = "INSERT INTO downtimes (base, service, vendor_id, stopped_ms) VALUES (?, ?, ?, ?) \
                  ON CONFLICT (base) WHERE ready_ms IS NULL DO NOTHING";
-    let query = sqlx::query(query).bind(&base).bind(&change.service).bind(vendor_id).bind(now.0);
-    query.execute(&mut **transaction).await.map_err(written)?;
-    Ok(())
+    transaction.run(query, &[&base, &change.service, &vendor_id, &now.0]).await
 }
 
 #[cfg(test)]
