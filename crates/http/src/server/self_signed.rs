@@ -5,34 +5,20 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, PKCS_ECDSA_P256_SHA256,
+    PublicKeyData, SignatureAlgorithm, SigningKey,
+};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
-use signature::{Keypair, Signer};
-use x509_cert::builder::profile::BuilderProfile;
-use x509_cert::builder::{Builder, CertificateBuilder};
-use x509_cert::certificate::TbsCertificate;
-use x509_cert::der::asn1::{BitString, Ia5String};
-use x509_cert::der::oid::ObjectIdentifier;
-use x509_cert::der::oid::db::rfc5280::ID_KP_SERVER_AUTH;
-use x509_cert::der::oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_EC_PUBLIC_KEY, SECP_256_R_1};
-use x509_cert::der::{Any, DateTime, Document, Encode};
-use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, SubjectAltName};
-use x509_cert::ext::{Extension, ToExtension};
-use x509_cert::name::Name;
-use x509_cert::serial_number::SerialNumber;
-use x509_cert::spki::{
-    AlgorithmIdentifierOwned, DynSignatureAlgorithmIdentifier, EncodePublicKey, SignatureBitStringEncoding,
-    SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef,
-};
-use x509_cert::time::{Time, Validity};
+use sha2::{Digest, Sha256};
 
 use super::auth::{without_brackets, without_port};
 use super::certificate::{CertificateError, CertificateFiles, LoadedCertificate};
@@ -134,119 +120,51 @@ fn pem(label: &str, bytes: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// The cryptographic library says no more.
-fn failed() -> signature::Error {
-    signature::Error::new()
-}
-
 /// A certificate and its key (PKCS #8).
-fn make(
-    names: &BTreeSet<String>,
-    from: Timestamp,
-    until: Timestamp,
-) -> Result<(Vec<u8>, Vec<u8>), x509_cert::builder::Error> {
+fn make(names: &BTreeSet<String>, from: Timestamp, until: Timestamp) -> Result<(Vec<u8>, Vec<u8>), rcgen::Error> {
     let random = SystemRandom::new();
-    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(|_| failed())?;
+    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random)
+        .map_err(|_| rcgen::Error::KeyGenerationUnavailable)?;
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, key.as_ref(), &random);
-    let signer = SelfSigner(pair.map_err(|_| failed())?);
+    let signer = SelfSigner(pair.map_err(|error| rcgen::Error::RingKeyRejected(error.to_string()))?);
     let mut serial: [u8; 16] = rand::random();
     // Positive, and of full length.
     serial[0] = serial[0] & 0x7f | 0x40;
-    let names: Result<Vec<GeneralName>, x509_cert::der::Error> = names.iter().map(|name| general_name(name)).collect();
-    let profile = OwnProfile { subject: "CN=Amarre (self-signed)".parse()?, names: SubjectAltName(names?) };
-    let validity = Validity::new(time(from)?, time(until)?);
-    let public = SubjectPublicKeyInfoOwned::from_key(&signer.verifying_key())?;
-    let certificate =
-        CertificateBuilder::new(profile, SerialNumber::new(&serial)?, validity, public)?.build(&signer)?;
-    Ok((certificate.to_der()?, key.as_ref().to_vec()))
+    let mut params = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>())?;
+    params.serial_number = Some(serial.to_vec().into());
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "Amarre (self-signed)");
+    (params.not_before, params.not_after) = (rcgen::date_time_ymd(1970, 1, 1), rcgen::date_time_ymd(1970, 1, 1));
+    params.not_before += since_1970(from);
+    params.not_after += since_1970(until);
+    // No `key_usages`: with one that signs no certificates, OpenSSL does not take it as its own issuer.
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_identifier_method = KeyIdMethod::PreSpecified(Sha256::digest(signer.der_bytes())[..20].to_vec());
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    Ok((params.self_signed(&signer)?.der().to_vec(), key.as_ref().to_vec()))
 }
 
-fn general_name(name: &str) -> Result<GeneralName, x509_cert::der::Error> {
-    match name.parse::<IpAddr>() {
-        Ok(address) => Ok(GeneralName::from(address)),
-        Err(_) => Ok(GeneralName::DnsName(Ia5String::new(name)?)),
-    }
+fn since_1970(at: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(at.0).unwrap_or_default())
 }
 
-fn time(at: Timestamp) -> Result<Time, x509_cert::der::Error> {
-    let seconds = u64::try_from(at.0.div_euclid(1000)).unwrap_or_default();
-    DateTime::from_unix_duration(Duration::from_secs(seconds)).map(Time::from)
-}
-
-/// No authority: subject and issuer are one.
-struct OwnProfile {
-    subject: Name,
-    names: SubjectAltName,
-}
-
-impl BuilderProfile for OwnProfile {
-    fn get_issuer(&self, subject: &Name) -> Name {
-        subject.clone()
-    }
-
-    fn get_subject(&self) -> Name {
-        self.subject.clone()
-    }
-
-    fn build_extensions(
-        &self,
-        _: SubjectPublicKeyInfoRef<'_>,
-        _: SubjectPublicKeyInfoRef<'_>,
-        _: &TbsCertificate,
-    ) -> Result<Vec<Extension>, x509_cert::builder::Error> {
-        // No `keyUsage`: with one that signs no certificates, OpenSSL does not take it as its own issuer.
-        let basic = BasicConstraints { ca: false, path_len_constraint: None };
-        Ok(vec![
-            (&self.names).to_extension(&self.subject, &[])?,
-            (&basic).to_extension(&self.subject, &[])?,
-            (&ExtendedKeyUsage(vec![ID_KP_SERVER_AUTH])).to_extension(&self.subject, &[])?,
-        ])
-    }
-}
-
-/// The key in the form that the builder asks for.
+/// The key in the form that `rcgen` asks for: its own use of `ring` brings in a parser of certificates.
 struct SelfSigner(EcdsaKeyPair);
 
-/// Its public half.
-#[derive(Clone)]
-struct PublicPoint(Vec<u8>);
+impl PublicKeyData for SelfSigner {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.public_key().as_ref()
+    }
 
-/// A signature in DER.
-struct DerSignature(Vec<u8>);
-
-impl Keypair for SelfSigner {
-    type VerifyingKey = PublicPoint;
-
-    fn verifying_key(&self) -> PublicPoint {
-        PublicPoint(self.0.public_key().as_ref().to_vec())
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
     }
 }
 
-impl EncodePublicKey for PublicPoint {
-    fn to_public_key_der(&self) -> x509_cert::spki::Result<Document> {
-        let curve: ObjectIdentifier = SECP_256_R_1;
-        let algorithm = AlgorithmIdentifierOwned { oid: ID_EC_PUBLIC_KEY, parameters: Some(Any::encode_from(&curve)?) };
-        let subject_public_key = BitString::from_bytes(&self.0)?;
-        Ok(Document::encode_msg(&SubjectPublicKeyInfoOwned { algorithm, subject_public_key })?)
-    }
-}
-
-impl DynSignatureAlgorithmIdentifier for SelfSigner {
-    fn signature_algorithm_identifier(&self) -> x509_cert::spki::Result<AlgorithmIdentifierOwned> {
-        Ok(AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_256, parameters: None })
-    }
-}
-
-impl Signer<DerSignature> for SelfSigner {
-    fn try_sign(&self, message: &[u8]) -> Result<DerSignature, signature::Error> {
-        let signed = self.0.sign(&SystemRandom::new(), message).map_err(|_| failed())?;
-        Ok(DerSignature(signed.as_ref().to_vec()))
-    }
-}
-
-impl SignatureBitStringEncoding for DerSignature {
-    fn to_bitstring(&self) -> x509_cert::der::Result<BitString> {
-        BitString::from_bytes(&self.0)
+impl SigningKey for SelfSigner {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let signed = self.0.sign(&SystemRandom::new(), message).map_err(|_| rcgen::Error::RingUnspecified)?;
+        Ok(signed.as_ref().to_vec())
     }
 }
 
