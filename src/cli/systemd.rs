@@ -6,10 +6,9 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::reconcile::daemon::Handle;
+use rustix::time::{ClockId, clock_gettime};
 
-/// The resolution of /proc/uptime.
-const UPTIME_STEP_US: u64 = 10_000;
+use crate::engine::reconcile::daemon::Handle;
 
 /// Sends messages to systemd, if it listens.
 #[derive(Debug, Clone)]
@@ -39,12 +38,8 @@ impl Notifier {
 
     /// The configuration is being read again. systemd wants its time, by the machine's monotonic clock.
     pub fn reloading(&self) {
-        let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-        match uptime.split_whitespace().next().and_then(microseconds) {
-            // Rounded up: a time before the signal would be taken for an older reload.
-            Some(up) => self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", up + UPTIME_STEP_US)),
-            None => self.send("RELOADING=1"),
-        }
+        let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", now.as_micros()));
     }
 
     /// Feeds the watchdog as long as the loop runs passes: systemd restarts a loop that hangs.
@@ -68,23 +63,4 @@ fn connect(path: &[u8]) -> std::io::Result<UnixDatagram> {
     socket.set_nonblocking(true)?;
     socket.connect_addr(&address)?;
     Ok(socket)
-}
-
-/// `12345.67` seconds.
-fn microseconds(text: &str) -> Option<u64> {
-    let (seconds, rest) = text.split_once('.')?;
-    let hundredths: u64 = rest.get(..2)?.parse().ok()?;
-    Some(seconds.parse::<u64>().ok()? * 1_000_000 + hundredths * 10_000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uptime_is_read_in_microseconds() {
-        assert_eq!(microseconds("12345.67"), Some(12_345_670_000));
-        assert_eq!(microseconds("0.00"), Some(0));
-        assert_eq!(microseconds("12"), None);
-    }
 }
