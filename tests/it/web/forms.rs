@@ -73,7 +73,7 @@ async fn an_error_code_leads_to_a_page() {
     let page = browser.get("/errors/A0405").await;
     assert_eq!((page.status, page.headers["content-type"].as_str()), (200, "text/html; charset=utf-8"));
     for text in
-        ["class=\"brand\"", "<h1", "<h2>What happened</h2>", "<ol><li>", "<code>amarre adopt", "<pre class=\"code\""]
+        ["class=\"brand\"", "<h1", "<h2>What happened</h2>", "<ol>\n<li>", "<code>amarre adopt", "<pre class=\"code\""]
     {
         page.shows(text);
     }

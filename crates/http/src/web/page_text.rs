@@ -10,6 +10,16 @@ use amarre_core::model::words;
 #[derive(Debug, Clone, Copy)]
 pub struct PageText;
 
+impl PageText {
+    /// A text as it stands in a page.
+    pub fn escaped(text: &str) -> String {
+        let mut escaped = String::new();
+        // Writing to a text never fails.
+        let _ = Self.write_escaped_str(&mut escaped, text);
+        escaped
+    }
+}
+
 impl Escaper for PageText {
     fn write_escaped_str<W: Write>(&self, dest: W, text: &str) -> fmt::Result {
         Html.write_escaped_str(dest, &words::lines(text))

@@ -1,7 +1,5 @@
 //! What pages show of services, plans and times, as values for templates. Pure.
 
-use askama::filters::Escaper;
-
 use super::marks;
 use super::page_text::PageText;
 use crate::engine::PassView;
@@ -300,17 +298,12 @@ pub fn short_image(image: &str) -> String {
 
 /// A name that may be broken at its dots, slashes and lines, as HTML.
 pub fn breakable(name: &str) -> String {
-    let mut escaped = String::new();
-    // Writing to a text never fails.
-    let _ = PageText.write_escaped_str(&mut escaped, name);
-    escaped.replace('.', "<wbr>.").replace('/', "/<wbr>").replace('_', "_<wbr>")
+    PageText::escaped(name).replace('.', "<wbr>.").replace('/', "/<wbr>").replace('_', "_<wbr>")
 }
 
 /// A sentence as HTML: what stands between backticks is code.
 pub fn with_code(text: &str) -> String {
-    let mut escaped = String::new();
-    // Writing to a text never fails.
-    let _ = PageText.write_escaped_str(&mut escaped, text);
+    let escaped = PageText::escaped(text);
     let parts: Vec<&str> = escaped.split('`').collect();
     if parts.len().is_multiple_of(2) {
         return escaped;
