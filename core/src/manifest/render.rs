@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::secret_keys;
+use super::secret_keys::{self, is_in_name, is_in_secret_name};
 use super::source_files::SourceFile;
 use super::yaml::diagnostic::{Diagnostic, Severity, lines};
 use crate::model::{Assets, Code};
@@ -284,15 +284,6 @@ fn reference_end(line: &str, begin: usize, is_named: bool) -> Option<usize> {
     };
     let is_over = next.is_empty() || next.strip_prefix(',').is_some_and(is_key);
     is_over.then(|| line.len() - rest.len())
-}
-
-fn is_in_name(letter: char) -> bool {
-    letter.is_ascii_alphanumeric() || "_-.".contains(letter)
-}
-
-/// Whether it may stand in the name of a secret.
-pub(crate) fn is_in_secret_name(letter: char) -> bool {
-    is_in_name(letter) || letter == '/'
 }
 
 /// What follows a name and its closing brace.

@@ -26,3 +26,13 @@ pub(crate) fn looks_secret(key: &str) -> bool {
     !known.contains(key.as_str())
         && (key == "users" || key.ends_with("key") || PARTS.iter().any(|part| key.contains(part)))
 }
+
+/// Whether it may stand in a name.
+pub(crate) fn is_in_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "_-.".contains(letter)
+}
+
+/// Whether it may stand in the name of a secret.
+pub(crate) fn is_in_secret_name(letter: char) -> bool {
+    is_in_name(letter) || letter == '/'
+}

@@ -2,7 +2,7 @@
 //!
 //! Codes are never re-used and never change meaning; each has its page in `docs/errors`.
 
-use crate::manifest::render::is_in_secret_name;
+use crate::manifest::secret_keys::is_in_secret_name;
 use crate::model::{Code, Text, words};
 use crate::text;
 
