@@ -43,7 +43,7 @@ pub use fleet::{
 pub use operations::OperationForm;
 pub use quota::CloudQuota;
 pub use rights::{MANAGING_ACTIONS, MANAGING_RULES, POWER_ACTIONS, POWER_RULES, READING_RULES};
-pub use state::{CloudCreationFailure, NoCapacity, RegionCondition};
+pub use state::{CloudCreationFailure, CloudListLack, NoCapacity, RegionCondition};
 pub use verbs::{CloudVerb, NoStock};
 
 /// Calls by POST that change nothing.

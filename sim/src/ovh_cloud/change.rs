@@ -141,10 +141,12 @@ fn snapshot(state: &mut State, target: Target<'_>, call: &Call) -> Result<Reply,
     let name = required(&call.body, "snapshotName")?;
     state.begin(target.project, target.id, CloudVerb::Snapshot, None)?;
     let (now, id) = (state.now(), uuid(&format!("snapshot/{}", state.next_number())));
+    let lag_s = state.switches.snapshot_lag_s;
     let project = state.projects.get_mut(target.project).ok_or_else(no_such_service)?;
     let instance = project.instances.get(target.id).ok_or_else(|| no_such_instance(target.id))?;
     let ready_at = instance.work.as_ref().map_or(now, Work::ends_at);
-    project.snapshots.push(SnapshotRow::of(instance, id, name, (now, ready_at)));
+    let taken = SnapshotRow::of(instance, id, name, (now, ready_at));
+    project.snapshots.push(SnapshotRow { listed_from: now + lag_s, ..taken });
     Ok(Reply::void())
 }
 

@@ -268,7 +268,9 @@ pub(super) fn private_network(region: &str) -> String {
 /// A flavour without stock is refused, or ends like an unshelve, as the test said of it. `None`: there is room.
 fn room(state: &State, region: &str, flavor: &Flavor) -> Result<Option<Fate>, Reply> {
     match (state.switches.no_capacity.get(region), state.lack(region, flavor.name)) {
-        (Some(NoCapacity::Refused), _) | (None, Some(NoStock::FallsBack)) => Err(no_room(region, flavor)),
+        (Some(NoCapacity::Refused), _) | (None, Some(NoStock::FallsBack | NoStock::Refused)) => {
+            Err(no_room(region, flavor))
+        }
         (Some(NoCapacity::EndsInError), _) | (None, Some(NoStock::EndsInError)) => Ok(Some(Fate::Error)),
         (Some(NoCapacity::StaysInBuild), _) => Ok(Some(Fate::StaysInBuild)),
         (None, None) => Ok(None),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::change::Target;
 use super::keys::Key;
-use super::state::{Instance, Project, RegionCondition, State, no_such_instance};
+use super::state::{CloudListLack, Instance, Project, RegionCondition, State, no_such_instance};
 use super::{Inner, catalogue, change, create, keys, shapes, snapshots};
 use crate::ovh_api::{Call, Incoming, Reply, credential, no_such_object, no_such_service, no_such_url};
 
@@ -157,6 +157,14 @@ fn instances(state: &State, project: &Project, region: Option<&str>) -> Reply {
     };
     let is_listed = |it: &&Instance| is_shown(&it.region) && it.listed_from <= state.now();
     let shown = project.instances.values().filter(is_listed);
+    let shown = shown.rev().enumerate().filter(|(place, it)| match &state.switches.list_lacks {
+        None => true,
+        Some(CloudListLack::Half) => place % 2 == 1,
+        Some(CloudListLack::All) => false,
+        Some(CloudListLack::Region(region)) => it.region != *region,
+    });
+    let shown: Vec<&Instance> = shown.map(|(_, instance)| instance).collect();
+    let shown = shown.into_iter().rev();
     Reply::ok(shown.map(|instance| shapes::listed(state, project, instance)).collect())
 }
 

@@ -21,14 +21,17 @@ pub(super) struct SnapshotRow {
     pub id: String,
     pub name: String,
     pub region: String,
-    created: i64,
+    pub created: i64,
     /// First user of what it was made from.
-    user: String,
+    pub user: String,
     pub os: String,
     /// Of the server that it was made from: none with a smaller disk can be made of it.
     pub disk_gb: u32,
     /// Before this second it is being saved.
     pub ready_at: i64,
+    /// From this second on the list has it.
+    #[serde(default)]
+    pub listed_from: i64,
 }
 
 impl SnapshotRow {
@@ -48,6 +51,7 @@ impl SnapshotRow {
             os: flavor.map_or("linux", |flavor| flavor.os).to_owned(),
             disk_gb: flavor.map_or(0, |flavor| flavor.disk_gb),
             ready_at,
+            listed_from: created,
         }
     }
 
@@ -89,6 +93,7 @@ pub(super) fn list(state: &State, project: &Project, region: Option<&str>) -> Ve
     let shelves = project.instances.values().filter_map(shelf);
     let all = project.snapshots.iter().cloned().chain(shelves);
     let chosen = all.filter(|snapshot| region.is_none_or(|region| snapshot.region == region));
+    let chosen = chosen.filter(|snapshot| snapshot.listed_from <= state.now());
     chosen.map(|snapshot| snapshot.json(state.now())).collect()
 }
 

@@ -68,6 +68,27 @@ pub(super) struct Switches {
     pub operation_form: OperationForm,
     /// DELETE answers 204.
     pub delete_is_empty: bool,
+    /// What the list of servers leaves out.
+    pub list_lacks: Option<CloudListLack>,
+    /// A snapshot is listed after so many seconds.
+    pub snapshot_lag_s: i64,
+    /// A server runs once it was resized, also one that was off.
+    pub resize_starts: bool,
+    /// So many of the next verbs are accepted, and nothing is done.
+    pub idle_verbs: u32,
+    /// What cannot be done at all is refused with 409, as what is busy.
+    pub refuses_with_conflict: bool,
+}
+
+/// What the list of servers leaves out; each server still answers by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CloudListLack {
+    /// Every second server, the one that was made last among them.
+    Half,
+    /// All.
+    All,
+    /// Those in this region.
+    Region(String),
 }
 
 /// How a creation that was accepted goes wrong.
@@ -344,11 +365,19 @@ impl State {
             status: &instance.status,
             work: instance.work.as_ref(),
             is_monthly: instance.is_monthly,
+            refuses_with_conflict: self.switches.refuses_with_conflict,
             no_stock: lost.or_else(|| self.lack(&instance.region, &instance.flavor)),
         };
         let has_local_disks = Flavor::named(&instance.flavor).is_some_and(|flavor| flavor.has_local_disks);
+        let status = instance.status.clone();
         let mut work = verb.begin(&subject, schedule)?;
         work.change = change;
+        if self.switches.idle_verbs > 0 {
+            self.switches.idle_verbs -= 1;
+            work = Work::building(schedule.now + schedule.pace.lag_s, &status, None);
+        } else if verb == CloudVerb::Resize && self.switches.resize_starts {
+            work.ends_with("ACTIVE");
+        }
         let (ends_at, region) = (work.ends_at(), instance.region.clone());
         if let Some(instance) = self.instance_mut(id) {
             instance.work = Some(work);

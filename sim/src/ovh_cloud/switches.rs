@@ -2,7 +2,7 @@
 
 use super::operations::OperationForm;
 use super::quota::CloudQuota;
-use super::state::{CloudCreationFailure, NoCapacity};
+use super::state::{CloudCreationFailure, CloudListLack, NoCapacity};
 use super::{OvhCloud, rights};
 
 impl OvhCloud {
@@ -43,6 +43,38 @@ impl OvhCloud {
     /// there. That the vendor's lists are ever behind is not known. 0 at first.
     pub fn list_lags(&self, seconds: i64) {
         self.inner.lock().switches.list_lag_s = seconds;
+    }
+
+    /// What the list of servers leaves out from now on; `None`: nothing. Each server still answers by its id.
+    pub fn list_lacks(&self, lack: Option<CloudListLack>) {
+        self.inner.lock().switches.list_lacks = lack;
+    }
+
+    /// A snapshot that is taken from now on is listed after so many seconds. 0 at first.
+    pub fn snapshots_lag(&self, seconds: i64) {
+        self.inner.lock().switches.snapshot_lag_s = seconds;
+    }
+
+    /// Id and name of each snapshot of a project, listed or not, in the order of their making.
+    pub fn snapshots(&self, project: &str) -> Vec<(String, String)> {
+        let state = self.inner.lock();
+        let rows = state.projects.get(project).into_iter().flat_map(|project| &project.snapshots);
+        rows.map(|row| (row.id.clone(), row.name.clone())).collect()
+    }
+
+    /// Whether a server that was off runs once it was resized. Off at first.
+    pub fn resize_starts(&self, on: bool) {
+        self.inner.lock().switches.resize_starts = on;
+    }
+
+    /// So many of the next verbs are accepted, and nothing is done.
+    pub fn ignore_next(&self, verbs: u32) {
+        self.inner.lock().switches.idle_verbs = verbs;
+    }
+
+    /// Whether what cannot be done at all is refused with 409, as what is busy. Off at first: with 400.
+    pub fn refuse_with_conflict(&self, on: bool) {
+        self.inner.lock().switches.refuses_with_conflict = on;
     }
 
     /// A new name is shown after so many seconds: whether it is at once is not known. 0 at first.

@@ -67,6 +67,8 @@ pub enum NoStock {
     EndsInError,
     /// The server is SHELVED_OFFLOADED again.
     FallsBack,
+    /// It is refused at once, with Nova's words.
+    Refused,
 }
 
 /// What goes on with a server.
@@ -113,6 +115,13 @@ impl Work {
         (shown, self.steps.is_empty())
     }
 
+    /// It comes to this status.
+    pub fn ends_with(&mut self, status: &str) {
+        if let Some((_, last)) = self.steps.back_mut() {
+            status.clone_into(last);
+        }
+    }
+
     /// What it comes to.
     pub fn ends_in(&self) -> &str {
         self.steps.back().map_or("", |(_, status)| status)
@@ -131,6 +140,7 @@ pub(super) struct Subject<'a> {
     pub status: &'a str,
     pub work: Option<&'a Work>,
     pub is_monthly: bool,
+    pub refuses_with_conflict: bool,
     pub no_stock: Option<NoStock>,
 }
 
@@ -203,7 +213,7 @@ impl CloudVerb {
             (Self::Shelve, _) => vec!["SHELVING", "SHELVED", "SHELVED_OFFLOADED"],
             (Self::Unshelve, None) => vec!["UNSHELVING", "ACTIVE"],
             (Self::Unshelve, Some(NoStock::EndsInError)) => vec!["UNSHELVING", "ERROR"],
-            (Self::Unshelve, Some(NoStock::FallsBack)) => vec!["UNSHELVING", "SHELVED_OFFLOADED"],
+            (Self::Unshelve, Some(NoStock::FallsBack | NoStock::Refused)) => vec!["UNSHELVING", "SHELVED_OFFLOADED"],
             (Self::Resize, _) => vec!["RESIZE", "VERIFY_RESIZE", was],
             (Self::Reinstall, _) => vec!["REBUILD", if was == "SHUTOFF" { was } else { "ACTIVE" }],
             (Self::Snapshot, _) => vec!["SNAPSHOTTING", was],
@@ -237,9 +247,13 @@ impl CloudVerb {
         if !self.may_begin(subject.status) {
             return Err(refused(&format!("vm_state {}", vm_state(subject.status))));
         }
+        if self == Self::Unshelve && subject.no_stock == Some(NoStock::Refused) {
+            return Err(conflict("No valid host was found. There are not enough hosts available."));
+        }
         // Known: hourly servers only. That it is refused, and how, is guessed. Local disks are lost, without a word.
         if self == Self::Shelve && subject.is_monthly {
-            return Err(bad_request("An instance with monthly billing cannot be shelved"));
+            let why = "An instance with monthly billing cannot be shelved";
+            return Err(if subject.refuses_with_conflict { conflict(why) } else { bad_request(why) });
         }
         let Schedule { now, pace, deleted_s } = schedule;
         let statuses = self.statuses(subject.status, subject.no_stock);
