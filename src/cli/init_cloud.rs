@@ -7,6 +7,7 @@ use super::CommandFailure;
 use super::args::{CloudMake, InitArgs, Simulated};
 use super::init::{Dialogue, create, empty_query, gap_failure, read_line};
 use crate::config::Config;
+use crate::config::clouds::CloudAccess;
 use crate::config::kamatera::{CONSOLE, ENDPOINT};
 use crate::providers::Provider;
 use crate::providers::kamatera::{KamateraConfig, KamateraProvider};
@@ -114,43 +115,74 @@ async fn ovh(init: &InitArgs, dialogue: &Dialogue<'_>) -> Result<CloudAnswers, C
                     docs/providers/ovh-cloud.md says where they come from; --simulate cloud tries without an account";
         CommandFailure::new(Code::A1005, format!("OVH's {what} is missing, and nobody can be asked here"), hint)
     };
-    let key = dialogue.text("OVH application key", &init.ovh_application_key, None)?;
-    let application_key = key.ok_or_else(|| missing("application key"))?;
-    let given = |text: &Option<String>| text.clone().map(Secret::new);
-    let secret = dialogue.secret("OVH application secret (not shown)", given(&init.ovh_application_secret))?;
-    let application_secret = secret.ok_or_else(|| missing("application secret"))?;
-    let consumer = dialogue.secret("OVH consumer key (not shown)", given(&init.ovh_consumer_key))?;
-    let consumer_key = consumer.ok_or_else(|| missing("consumer key"))?;
-    let endpoint = init.ovh_endpoint.clone().unwrap_or_else(|| "ovh-eu".to_owned());
-    let login = OvhLogin::Keys {
-        application_key: application_key.clone(),
-        application_secret: application_secret.clone(),
-        consumer_key: consumer_key.clone(),
+    let (endpoint, login) = match from_environment(init) {
+        Some(found) => found,
+        None => {
+            let key = dialogue.text("OVH application key", &init.ovh_application_key, None)?;
+            let application_key = key.ok_or_else(|| missing("application key"))?;
+            let given = |text: &Option<String>| text.clone().map(Secret::new);
+            let secret = dialogue.secret("OVH application secret (not shown)", given(&init.ovh_application_secret))?;
+            let application_secret = secret.ok_or_else(|| missing("application secret"))?;
+            let consumer = dialogue.secret("OVH consumer key (not shown)", given(&init.ovh_consumer_key))?;
+            let consumer_key = consumer.ok_or_else(|| missing("consumer key"))?;
+            let endpoint = init.ovh_endpoint.clone().unwrap_or_else(|| "ovh-eu".to_owned());
+            (endpoint, OvhLogin::Keys { application_key, application_secret, consumer_key })
+        }
     };
     let provider = OvhCloudProvider::new(OvhCloudConfig {
         id: ProviderId::from("ovh-cloud.init".to_owned()),
         endpoint: endpoint.clone(),
-        login,
+        login: login.clone(),
         projects: std::collections::BTreeSet::new(),
         pace: Pace::usual(),
     });
     let provider = provider.map_err(|why| CommandFailure::new(Code::A1005, why, "ovh-eu, ovh-ca, ovh-us or a URL"))?;
     let seen = provider.observe(&empty_query()).await;
-    if let Some(gap) = seen.gaps.first() {
+    if let Some(gap) = seen.gaps.iter().find(|gap| gap.is_whole()) {
         return Err(gap_failure(gap));
+    }
+    // A project that is hidden hides no other.
+    for gap in &seen.gaps {
+        let text = format!("{}; list the others in `projects: [..]` below `ovh` to leave it out", gap.message);
+        read_line(dialogue.output, Sign::Step, "", &text);
     }
     let projects = seen.inventory.values().filter_map(|seen| seen.fields.text("project"));
     let projects = projects.collect::<std::collections::BTreeSet<_>>().len();
     let text = format!("OVH ({endpoint}) shows {} servers in {projects} projects", seen.inventory.len());
     read_line(dialogue.output, Sign::Done, "", &text);
-    let section = format!(
-        "  {NAME}:\n    ovh:\n      endpoint: {}\n      application_key: {}\n      application_secret: {{file: secrets/ovh}}\n      \
-         consumer_key: {{file: secrets/ovh-consumer}}\n",
-        quoted(&endpoint),
-        quoted(&application_key)
-    );
-    let secrets = vec![("secrets/ovh", application_secret), ("secrets/ovh-consumer", consumer_key)];
+    let (keys, secrets) = match login {
+        OvhLogin::Service { client_id, client_secret, token_url } => {
+            let url = token_url.map(|url| format!("      token_url: {}\n", quoted(&url))).unwrap_or_default();
+            let client_id = quoted(&client_id);
+            let keys = format!("      client_id: {client_id}\n      client_secret: {{file: secrets/ovh}}\n{url}");
+            (keys, vec![("secrets/ovh", client_secret)])
+        }
+        OvhLogin::Keys { application_key, application_secret, consumer_key } => {
+            let keys = format!(
+                "      application_key: {}\n      application_secret: {{file: secrets/ovh}}\n      \
+                 consumer_key: {{file: secrets/ovh-consumer}}\n",
+                quoted(&application_key)
+            );
+            (keys, vec![("secrets/ovh", application_secret), ("secrets/ovh-consumer", consumer_key)])
+        }
+        OvhLogin::Missing => return Err(missing("login")),
+    };
+    let section = format!("  {NAME}:\n    ovh:\n      endpoint: {}\n{keys}", quoted(&endpoint));
     Ok(CloudAnswers { name: NAME, section, secrets })
+}
+
+/// The login that the environment has, by any of the names that a configuration takes; `None`: none, or a key was given that is another
+/// one.
+fn from_environment(init: &InitArgs) -> Option<(String, OvhLogin)> {
+    let config = Config::parse(&format!("clouds: {{{NAME}: {{ovh: {{}}}}}}\n"), Path::new("amarre.yaml")).ok()?;
+    let CloudAccess::Ovh(access) = config.clouds.into_values().next()? else { return None };
+    let is_another = |own: &str| init.ovh_application_key.as_deref().is_some_and(|given| given != own);
+    let is_usable = match &access.login {
+        OvhLogin::Missing => false,
+        OvhLogin::Service { .. } => init.ovh_application_key.is_none(),
+        OvhLogin::Keys { application_key, .. } => !is_another(application_key),
+    };
+    is_usable.then(|| (init.ovh_endpoint.clone().unwrap_or(access.endpoint), access.login))
 }
 
 async fn kamatera(init: &InitArgs, dialogue: &Dialogue<'_>) -> Result<CloudAnswers, CommandFailure> {

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use amarre_sim::ovh_cloud::{OvhCloud, OvhCloudOptions, WEB_PROJECT};
+
 use super::Ended;
 use super::rig::Rig;
 
@@ -202,4 +204,34 @@ async fn a_name_whose_marks_are_there_is_refused() {
     let npm = again("third", "tcp://127.0.0.1:1").await;
     assert!(npm.code == 1 && npm.err.contains("this NPM has resources of an instance neighbour already"), "{npm:?}");
     assert!(!rig.path().join("second/amarre.yaml").exists() && !rig.path().join("third/amarre.yaml").exists());
+}
+
+/// Every variable that the documents name, and one project of several that cannot be changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloud_takes_each_variable_of_the_documents() {
+    let keys = OvhCloudOptions::dozen();
+    let cloud = OvhCloud::start(OvhCloudOptions::dozen()).await.unwrap();
+    assert!(cloud.set_project_status(WEB_PROJECT, "suspended"));
+    let endpoint = cloud.endpoint();
+    let names = ["OVH_APP_KEY", "OVH_APP_SECRET", "OVH_CONSUMER_KEY"];
+    let long = ["OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY"];
+    for [key, secret, consumer] in [names, long] {
+        let rig = bare().await;
+        let env = [
+            ("OVH_ENDPOINT", endpoint.as_str()),
+            (key, &keys.application_key),
+            (secret, &keys.application_secret),
+            (consumer, &keys.consumer_key),
+        ];
+        let ended = rig.run_with(&["init", "--cloud", "ovh", "--instances", "none"], &env).await;
+        assert_eq!(ended.code, 0, "{key}: {ended:?}");
+        assert!(
+            ended.err.contains("project web is suspended at OVH; list the others in `projects: [..]`"),
+            "{ended:?}"
+        );
+        let written = std::fs::read_to_string(rig.path().join("amarre.yaml")).unwrap();
+        assert!(written.contains("application_key: ") && !written.contains(&keys.application_secret), "{written}");
+        let listed = rig.run_with(&["instance", "list"], &[]).await;
+        assert!(listed.out.contains("build-1"), "{listed:?}");
+    }
 }
