@@ -202,6 +202,9 @@ pub struct PowerFacts {
     pub ticked: Option<Timestamp>,
     /// The power that was last observed.
     pub seen: Option<Power>,
+    /// The size that was last observed: a server that is resized may run afterwards, whatever it did before.
+    #[serde(default)]
+    pub size: Option<String>,
     /// The power that Amarre began to bring it to, and since when: that it gets there is no doing of anybody else.
     #[serde(default)]
     pub moving: Option<(Power, Timestamp)>,

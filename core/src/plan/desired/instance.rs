@@ -252,7 +252,9 @@ fn after_look_at(input: &Input<'_>, instance: &Instance) -> PowerFacts {
     }
     facts.tick = tick;
     if let Some(seen) = resting(input.world, address) {
-        let did_we = facts.moving.is_some_and(|(to, _)| to == seen);
+        let size = input.world.seen.get(address).and_then(|seen| seen.fields.text("type"));
+        let is_resized = facts.size.as_deref().is_some_and(|before| size.is_some_and(|now| now != before));
+        let did_we = is_resized || facts.moving.is_some_and(|(to, _)| to == seen);
         let observed = power::observed(now, rule, &wanted, facts.seen, seen, did_we).filter(|_| is_same_span);
         let was_on = facts.seen == Some(Power::On);
         facts.stopped_at = match (seen, &observed) {
@@ -262,6 +264,7 @@ fn after_look_at(input: &Input<'_>, instance: &Instance) -> PowerFacts {
         };
         facts.override_ = observed.or(facts.override_);
         facts.seen = Some(seen);
+        facts.size = size.map(str::to_owned).or(facts.size);
         let level = instance.wanted(Some(&facts), now).level;
         facts.moving = match (level.filter(|level| !level.is_met_by(seen)), facts.moving) {
             (Some(to), Some((before, since))) if to == before => Some((to, since)),
