@@ -15,6 +15,7 @@ mod verbs;
 mod made;
 mod made_rig;
 mod made_stories;
+mod proof;
 mod support;
 
 pub use self::support::{engine_of, parts_of};

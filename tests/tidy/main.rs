@@ -36,8 +36,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("providers", &["model", "resources", "secret", "error_chain", "turns"]),
     // What of a repository is looked at, and what of it is sent to an engine.
     ("source", &["model", "secret", "apps", "turns"]),
-    // A published port is leased to its container.
-    ("ledger", &["model", "resources::docker", "error_chain"]),
+    // A published port is leased to its container, and a server stays owned while its vendor deletes it.
+    ("ledger", &["model", "resources::docker", "resources::cloud", "error_chain"]),
     ("accounts", &["model", "secret", "ledger"]),
     (
         "notifications",
@@ -46,7 +46,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The table of verbs says which role each verb needs.
     (
         "engine",
-        &["model", "apps", "manifest", "plan", "secret", "providers", "source", "ledger", "accounts::Role", "words"],
+        &[
+            "model",
+            "resources::cloud",
+            "apps",
+            "manifest",
+            "plan",
+            "secret",
+            "providers",
+            "source",
+            "ledger",
+            "accounts::Role",
+            "words",
+        ],
     ),
     // What is shown: the engine's pass and its words, and of the store what was recorded.
     (

@@ -3,6 +3,9 @@
 use super::address::Address;
 use super::time::{Millis, Timestamp};
 
+/// What became of a call that was let go of shows within this time, or within its limit where that is less.
+const SHOWS_WITHIN: Millis = Millis::minutes(5);
+
 /// One action. Its vendor performs it once; a lost answer is observed, never repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
@@ -34,8 +37,13 @@ impl Action {
         Self::lane_of(&self.service, &self.address)
     }
 
-    /// Whether nothing more is expected of it: its call was let go of, and what came of that had as long to show.
+    /// Until when its outcome is waited for: its call is let go of after its limit, and what came of that shows soon after.
+    pub fn shows_until(&self) -> Timestamp {
+        self.at + self.limit + self.limit.min(SHOWS_WITHIN)
+    }
+
+    /// Whether nothing more is expected of it.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        (now - self.at).0 > self.limit.0.saturating_mul(2)
+        now > self.shows_until()
     }
 }

@@ -1,6 +1,7 @@
 //! What a cloud rents out, typed alike for every vendor: a server, and how much of it is on.
 
-use crate::model::{Field, Kind, KindSchema, Rule};
+use crate::model::world::Applied;
+use crate::model::{Field, Kind, KindSchema, Millis, Rule, Timestamp};
 
 /// Words of the field `power`.
 pub mod power {
@@ -9,6 +10,21 @@ pub mod power {
     pub const OFF: &str = "off";
     /// It is a snapshot without a place: the vendor bills storage only.
     pub const SHELVED: &str = "shelved";
+}
+
+/// In the ledger's row of a server: since when its vendor carries out its deletion, in milliseconds since 1970.
+pub const DELETING: &str = "deleting";
+/// A deletion that the vendor has accepted shows within this time, or has come to nothing.
+pub const DELETED_WITHIN: Millis = Millis::minutes(10);
+
+/// Since when the vendor carries out the deletion of a server, by the ledger's row. `None`: there is none.
+pub fn deleting_since(row: &Applied) -> Option<Timestamp> {
+    row.fields.get(DELETING)?.as_int().map(Timestamp)
+}
+
+/// Until when that deletion is waited for.
+pub fn deleted_by(row: &Applied) -> Option<Timestamp> {
+    deleting_since(row).map(|since| since + DELETED_WITHIN)
 }
 
 /// A server that was there before its manifest. Only its power is ever changed; of one that is on its way from one power to

@@ -108,8 +108,8 @@ async fn a_log_has_each_request_with_ovhs_id_of_it_and_each_change_of_status() {
             &id,
             vec![
                 format!("request POST {}/stop → 200, X-OVH-QueryID ", path(&id)),
-                "performed stop by alice".to_owned(),
                 "status ACTIVE → SHUTOFF".to_owned(),
+                "performed stop by alice".to_owned(),
                 format!("request POST {}/start → no answer: ", path(&id)),
                 "status SHUTOFF → ACTIVE".to_owned(),
                 "performed start by alice; its answer was lost".to_owned(),

@@ -134,7 +134,8 @@ async fn a_server_that_the_list_has_late_is_not_made_again() {
     rig.passes(Millis::minutes(20)).await;
     rig.restart().await;
     let pass = rig.passes(Millis::minutes(15)).await;
-    assert_eq!((codes(&pass), rig.created()), (vec!["A0449".to_owned()], 1));
+    // It answers by its id.
+    assert_eq!((codes(&pass), rig.created(), rig.row("worker").state), (vec![], 1, InstanceState::On));
     rig.passes(Millis::minutes(10)).await;
     rig.settle().await;
     assert_eq!(rig.created(), 1);
@@ -157,9 +158,8 @@ async fn what_a_short_list_lacks_is_asked_for_by_its_id_and_never_made_again() {
             }
             let pass = rig.passes(Millis::minutes(60)).await;
             assert_eq!((rig.created(), rig.named("worker")), (1, worker.clone()), "{lack:?} {is_killed}");
-            let gaps: Vec<Code> = pass.plan.gaps.iter().map(|gap| gap.code).collect();
-            let is_told = gaps.contains(&Code::A0744) || lack == ListLack::All && !gaps.is_empty();
-            assert!(is_told && rig.row("worker").state == InstanceState::Unknown, "{lack:?} {gaps:?}");
+            let state = rig.row("worker").state;
+            assert_eq!((&pass.plan.gaps, state), (&vec![], InstanceState::On), "{lack:?} {is_killed}");
             // Without an answer by the id nothing is known of it, and nothing is made.
             rig.faults().add("POST", "/service/server/info", u32::MAX, Fault::Before(500));
             rig.passes(Millis::minutes(60)).await;

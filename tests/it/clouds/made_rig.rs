@@ -244,6 +244,20 @@ impl MadeRig {
         self.engine.ask_actions(vec![request]).is_ok()
     }
 
+    /// The address of a server that no manifest made.
+    pub fn instance(&self, id: &str) -> Address {
+        Address::new(self.address("x").provider, Kind::Instance, id)
+    }
+
+    /// Kind and text of each event of a service, the oldest first.
+    pub async fn events(&self, service: &str) -> Vec<(String, String)> {
+        let ledger = Ledger::open(&self.folder.path().join(format!("ledger-{}.db", self.ledger))).await.unwrap();
+        let events = ledger.events(service, 1_000).await.unwrap();
+        let mut events: Vec<_> = events.into_iter().map(|event| (event.kind, event.text.to_string())).collect();
+        events.reverse();
+        events
+    }
+
     /// A person takes a server down with its disks.
     pub async fn destroy(&self, name: &str) {
         let at = self.clock.now();

@@ -75,8 +75,8 @@ async fn each_is_done_once_whatever_becomes_of_the_answer() {
                 let case = format!("{word} {fault:?} {is_killed}: {:?}", rig.state(&id));
                 assert_eq!(rig.effects(&id), if is_sent { vec![verb] } else { vec![] }, "{case}");
                 assert_eq!(rig.cloud.writes().len(), 1, "{case}");
-                // What had its answer before the process ended is in its history only.
-                let is_known = !is_killed || fault.as_ref().is_some_and(|fault| *fault != Fault::Before(429));
+                // What was refused before the process ended is in its history only.
+                let is_known = !is_killed || fault.as_ref().is_none_or(|fault| *fault != Fault::Before(429));
                 assert_eq!(rig.state(&id) == Some(ActionState::Done), is_sent && is_known, "{case}");
                 assert_eq!(rig.status(&id), "ACTIVE", "{case}");
             }

@@ -113,7 +113,7 @@ async fn an_action_without_an_answer_ends_as_unknown() {
     rig.clock.advance(Millis::minutes(1));
     rig.pass().await;
     assert_eq!(state(&rig, &web), ActionState::Unconfirmed);
-    assert!(rig.engine.ask_actions(vec![restart(&web)]).unwrap_err().contains("not known yet"));
+    assert!(rig.engine.ask_actions(vec![restart(&web)]).unwrap_err().contains("is open since"));
     assert_eq!(rig.writes().len(), 1, "the lane is kept for it: {:?}", rig.writes());
     rig.clock.advance(Millis::minutes(2));
     rig.pass().await;

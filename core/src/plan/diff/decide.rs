@@ -18,6 +18,7 @@ use crate::plan::input::Input;
 use crate::plan::left_alone::{is_left_alone, is_released};
 use crate::plan::rollout::{completion, restart_policy, start_conditions, stopped};
 use crate::plan::{compare, exclusive, protection, settling, targets};
+use crate::resources::cloud;
 use crate::text;
 
 /// An engine that starts has dealt with what it ran within this time.
@@ -565,6 +566,11 @@ fn delete_gate(
     service: &str,
     gone: &[(Address, String)],
 ) -> Gate {
+    if let Some(at) = input.facts.applied.get(address).and_then(cloud::deleted_by)
+        && input.now.is_before(at)
+    {
+        return Gate::Until { at, what: Wait::Settle };
+    }
     let record = address.name.rsplit_once('/').map(|(name, _)| name).filter(|_| address.kind == Kind::Record);
     let is_named = |host: &Address| {
         let domains = input.world.seen.get(host).map(|host| host.fields.strings("domains")).unwrap_or_default();

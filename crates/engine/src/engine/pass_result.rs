@@ -245,6 +245,8 @@ pub enum ActionState {
     Waiting,
     /// The call has left.
     Begun,
+    /// The vendor has accepted it; the resource is observed until it is done.
+    Accepted,
     /// No answer came; the resource is observed.
     Unconfirmed,
     /// It has happened.

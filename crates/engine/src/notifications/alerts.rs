@@ -155,6 +155,9 @@ pub fn problems(pass: &PassView) -> BTreeMap<String, Alert> {
 /// What is wrong with a server at a cloud.
 fn trouble_of(row: &InstanceRow) -> (String, Option<Code>) {
     let name = row.shown_name();
+    if let Some(twins) = row.twins_text() {
+        return (format!("{name}: {}", words::say(&twins, Language::En)), Some(Code::A0753));
+    }
     match (&row.action, row.state) {
         (Some(ActionState::Failed(error)), _) => (error.message.to_string(), Some(error.code)),
         (Some(ActionState::Unknown), _) => {

@@ -58,7 +58,8 @@ impl AttentionRow {
     }
 
     fn of_instance(row: &InstanceRow, now: Timestamp, words: Words) -> Self {
-        let (what, code) = match (&row.action, row.state, row.missed_text()) {
+        let twins = row.twins_text().map(|twins| (words.say(&twins), Some(Code::A0753)));
+        let known = || match (&row.action, row.state, row.missed_text()) {
             (Some(ActionState::Failed(error)), ..) => (words.say(&error.message), Some(error.code)),
             (Some(ActionState::Unknown), ..) => (words.get("inst-answer-lost"), Some(Code::A0463)),
             (_, InstanceState::Error, _) => (words.with("inst-error-about", "status", &row.status), Some(Code::A0736)),
@@ -69,6 +70,7 @@ impl AttentionRow {
             }
             (.., None) => (PowerChip::new(row, &LastWords::default(), now, words).next, None),
         };
+        let (what, code) = twins.unwrap_or_else(known);
         let (name, path) = (row.shown_name().to_owned(), instance_view::path(&row.name));
         Self { tone: "bad", name, path, what: Counted::plain(what), hints: Vec::new(), code }
     }

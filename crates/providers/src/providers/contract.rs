@@ -22,7 +22,7 @@ use amarre_core::model::folders::Reserved;
 use amarre_core::model::savings::ServerPrices;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
-    Action, Address, Change, Code, Fields, Gap, Kind, KindSchema, Millis, Payloads, ProviderId, Refusal, Seen,
+    Action, Address, Change, Code, Fields, Gap, Kind, KindSchema, Millis, Payloads, ProviderId, Refusal, Seen, Text,
     Timestamp, words,
 };
 use amarre_core::resources::Objection;
@@ -313,10 +313,13 @@ pub trait PerformAction: Send + Sync {
         word
     }
 
-    /// The word that is performed once this one has happened and the resource is ready again, with the person's arguments;
-    /// `None`:
-    /// no other word follows.
-    fn then(&self, _: &Action) -> Option<&'static str> {
+    /// The step that is performed once this one has happened and the resource is ready again; `None`: no other step follows.
+    fn then(&self, _: &Action) -> Option<ActionStep> {
+        None
+    }
+
+    /// Why a step that follows cannot begin yet, as observed last; `None`: it can. `vendor_id` is the resource's.
+    fn waits(&self, _vendor_id: &str, _step: &ActionStep) -> Option<Text> {
         None
     }
 
@@ -342,6 +345,26 @@ pub trait PerformAction: Send + Sync {
     /// `None` only
     /// if no gap of this provider hides the address.
     fn happened(&self, action: &Action, seen: Option<&Seen>) -> Option<bool>;
+
+    /// Whether the vendor answers before it has carried an action out: then [`PerformAction::outcome`] tells what came of it.
+    fn is_asynchronous(&self) -> bool {
+        false
+    }
+
+    /// What came of an action that the vendor has accepted, as observed since: it is done, or why it came to nothing. `None`: that
+    /// does not show yet. `seen` as with [`PerformAction::happened`].
+    fn outcome(&self, _action: &Action, _seen: Option<&Seen>) -> Option<Result<(), ProviderError>> {
+        Some(Ok(()))
+    }
+}
+
+/// A step of an action that takes several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionStep {
+    /// The word to perform.
+    pub word: &'static str,
+    /// As [`Action::before`].
+    pub given: String,
 }
 
 /// The screens of servers.
@@ -456,6 +479,8 @@ pub struct ObserveQuery {
     /// A recent reading may replace a call, if Amarre has written nothing since: a pass that only follows up on the previous
     /// one need not use the vendor's quota.
     pub reuse: bool,
+    /// Since when the ledger is there: what was made before is not in it.
+    pub ledger_since: Timestamp,
 }
 
 /// What a provider reports.
@@ -645,7 +670,8 @@ impl Finding {
 /// The result of a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The vendor's id of the resource; empty after a delete. Of an image only when it did not exist before: Amarre
+    /// The vendor's id of the resource. After a delete: empty when it is gone, and the id while the vendor still carries it out:
+    /// the resource stays owned until it is observed to be gone. Of an image only when it did not exist before: Amarre
     /// then cleans it up.
     pub vendor_id: String,
     /// The written fields, for a vendor that accepts one field per call: the next pass finds the rest. `None`: all of the change.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Class, ObserveQuery, Outcome, ProviderError};
 use amarre_core::model::{
-    Address, Change, Code, Expect, Fields, Gap, GapScope, Kind, ProviderId, Text, Timestamp, Value, Verb,
+    Address, Change, Code, Expect, Fields, Gap, GapScope, Kind, Millis, ProviderId, Text, Timestamp, Value, Verb,
 };
 use amarre_core::text;
 
@@ -41,7 +41,12 @@ pub struct MadeServers {
     taken: BTreeSet<String>,
     /// The vendor's ids of those whose address something else is to lead to.
     led_to: BTreeSet<String>,
+    /// How long the ledger has been there.
+    ledger_age: Millis,
 }
+
+/// A server that was made with another ledger is listed by its vendor within this time.
+const LISTED_WITHIN: Millis = Millis::minutes(11);
 
 /// What is known of one.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +84,13 @@ impl MadeServers {
         let taken: BTreeSet<String> = named.map(|address| address.name.clone()).collect();
         known.retain(|address, one| query.wanted.contains_key(address) || !taken.contains(&one.vendor_id));
         let led_to = query.led_to.iter().filter(|address| address.kind == Kind::Instance);
-        Self { known, taken, led_to: led_to.map(|address| address.name.clone()).collect() }
+        let ledger_age = query.now - query.ledger_since.min(query.now);
+        Self { known, taken, led_to: led_to.map(|address| address.name.clone()).collect(), ledger_age }
+    }
+
+    /// Whether a server may have been made with another ledger that its vendor does not list yet: this one is new, and knows no server.
+    pub fn may_be_unknown(&self) -> bool {
+        self.ledger_age < LISTED_WITHIN && self.known.values().all(|known| known.vendor_id.is_empty())
     }
 
     /// Whether another manifest names this id.
@@ -258,8 +269,8 @@ pub async fn apply(vendor: &dyn ServerVendor, change: &Change, known: &MadeServe
             Ok(Outcome { vendor_id, ..Outcome::default() })
         }
         (Verb::Delete, Kind::Server) => {
-            delete(vendor, (address, &id), known.name(address).unwrap_or_default()).await?;
-            Ok(Outcome::default())
+            let is_accepted = delete(vendor, (address, &id), known.name(address).unwrap_or_default()).await?;
+            Ok(Outcome { vendor_id: if is_accepted { id } else { String::new() }, ..Outcome::default() })
         }
         (Verb::Create(_) | Verb::Delete, _) => {
             let message = text!("{thing} is neither made nor deleted by Amarre", thing = address.to_string());
@@ -297,11 +308,12 @@ fn not_the_named(id: &str, name: &str, why: Text) -> ProviderError {
         .hint(text!("look at it once more, and ask again by the name that it has"))
 }
 
-/// Deletes a server by its id, if it still has its name: two proofs that it is the one.
-async fn delete(vendor: &dyn ServerVendor, (address, id): (&Address, &str), name: &str) -> Result<(), ProviderError> {
+/// Deletes a server by its id, if it still has its name: two proofs that it is the one. Answers whether the vendor has accepted it;
+/// `false`: it is gone.
+async fn delete(vendor: &dyn ServerVendor, (address, id): (&Address, &str), name: &str) -> Result<bool, ProviderError> {
     match vendor.name_of(id).await? {
-        None => Ok(()),
-        Some(now) if now == name && !name.is_empty() => vendor.delete(id).await,
+        None => Ok(false),
+        Some(now) if now == name && !name.is_empty() => vendor.delete(id).await.map(|()| true),
         Some(now) => {
             let message = text!(
                 "{wanted} is not deleted: server {id} is called {now}, and not {name}",

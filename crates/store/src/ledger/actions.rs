@@ -13,7 +13,12 @@ pub struct OpenAction {
     /// The run that it belongs to.
     pub run: i64,
     pub action: Action,
+    /// Whether the vendor has accepted it.
+    pub is_accepted: bool,
 }
+
+/// The outcome of an action that the vendor has accepted and still carries out.
+const ACCEPTED: &str = "accepted";
 
 /// An action of the past, or one that goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +47,11 @@ impl Ledger {
         self.insert(query, &[&run, &address, service, word, vendor_id, before, by, &at.0, &limit.0]).await
     }
 
+    /// Stores that the vendor has accepted an action: its outcome is still to show.
+    pub async fn accept_action(&self, id: i64) -> Result<(), StoreError> {
+        self.run("UPDATE actions SET outcome = ? WHERE id = ?", &[&ACCEPTED, &id]).await
+    }
+
     /// Stores the outcome of an action, with its event: `ok`, `unknown`, or the error's text.
     pub async fn end_action(&self, id: i64, outcome: &str, event: &Event) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
@@ -56,9 +66,12 @@ impl Ledger {
 
     /// Actions whose outcome is not known: their answer was lost, or this process ended before it came.
     pub async fn open_actions(&self) -> Result<Vec<OpenAction>, StoreError> {
-        let query = "SELECT id, run, address, service, word, vendor_id, before, by_whom, at_ms, limit_ms FROM actions \
-                     WHERE done_ms IS NULL ORDER BY id";
-        let open = |row: &SqliteRow| Some(OpenAction { id: row.get("id"), run: row.get("run"), action: whole(row)? });
+        let query = "SELECT id, run, address, service, word, vendor_id, before, by_whom, at_ms, limit_ms, outcome \
+                     FROM actions WHERE done_ms IS NULL ORDER BY id";
+        let open = |row: &SqliteRow| {
+            let is_accepted = row.get::<Option<String>, _>("outcome").is_some_and(|outcome| outcome == ACCEPTED);
+            Some(OpenAction { id: row.get("id"), run: row.get("run"), action: whole(row)?, is_accepted })
+        };
         self.collect(query, &[], open).await
     }
 
@@ -85,7 +98,7 @@ impl Ledger {
             by: row.get("by_whom"),
             at: Timestamp(row.get("at_ms")),
             done: row.get::<Option<i64>, _>("done_ms").map(Timestamp),
-            outcome: row.get("outcome"),
+            outcome: row.get::<Option<String>, _>("outcome").filter(|outcome| outcome != ACCEPTED),
         };
         self.collect(query, &[&address, &address, &since.0, &limit], |row| Some(past(row))).await
     }

@@ -26,7 +26,8 @@ use super::sql::{LedgerTransaction, Row, SqliteRow};
 use super::updates::mark_away;
 use amarre_core::model::ReasonCode;
 use amarre_core::model::world::{Applied, Failure, Pulled, Suspension};
-use amarre_core::model::{Address, Change, Code, Facts, Fields, Kind, Millis, ProviderId, Timestamp, Verb};
+use amarre_core::model::{Address, Change, Code, Facts, Fields, Kind, Millis, ProviderId, Timestamp, Value, Verb};
+use amarre_core::resources::cloud::DELETING;
 use amarre_core::resources::docker::PortSpec;
 
 /// A statement that takes longer than this meets a locked database.
@@ -244,9 +245,30 @@ impl Ledger {
                 merged.extend(written_fields.unwrap_or(fields).clone());
                 record_owned(&mut transaction, &change.address, &applied(merged), run, now).await?;
             }
+            // The vendor still carries it out: it is owned until it is observed to be gone.
+            Verb::Delete if !vendor_id.is_empty() => {
+                let fields = before.with(DELETING, Value::Int(now.0));
+                record_owned(&mut transaction, &change.address, &applied(fields), run, now).await?;
+            }
             Verb::Delete => delete_owned(&mut transaction, &change.address).await?,
         }
         transaction.run("UPDATE runs SET writes = writes + 1 WHERE id = ?", &[&run]).await?;
+        transaction.commit().await
+    }
+
+    /// A deletion that the vendor had accepted came to nothing: the server is owned as before.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn deletion_failed(&self, address: &Address, run: i64, now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let query = "SELECT service, vendor_id, fields FROM applied WHERE address = ?";
+        if let Some(row) = transaction.row(query, &[&address.to_string()]).await? {
+            let mut fields: Fields = from_json(&row.get::<String, _>("fields"));
+            fields.remove(DELETING);
+            let owned = Applied { service: row.get("service"), vendor_id: row.get("vendor_id"), fields };
+            record_owned(&mut transaction, address, &owned, run, now).await?;
+        }
         transaction.commit().await
     }
 

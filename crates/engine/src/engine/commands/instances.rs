@@ -526,7 +526,7 @@ fn outcome(
             let why = why.clone();
             Err(refusal(Code::A0460, text!("{name}: {deed} was not begun: {why}", name, deed, why), ""))
         }
-        None | Some(ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed) => {
+        None | Some(ActionState::Waiting | ActionState::Begun | ActionState::Accepted | ActionState::Unconfirmed) => {
             Ok((text!("{name}: {deed} is under way", name, deed), state))
         }
     }

@@ -277,7 +277,9 @@ fn unfinished(pass: &PassView, address: &Address) -> String {
             format!("error[{code}]: no answer came, and it is not seen whether container {name} was restarted")
         }
         Some(ActionState::Dropped(why)) => format!("container {name} was not restarted: {why}"),
-        Some(ActionState::Begun | ActionState::Unconfirmed) => format!("container {name} is being restarted"),
+        Some(ActionState::Begun | ActionState::Accepted | ActionState::Unconfirmed) => {
+            format!("container {name} is being restarted")
+        }
         None | Some(ActionState::Waiting) => format!("container {name} waits for its restart"),
     }
 }
@@ -285,7 +287,7 @@ fn unfinished(pass: &PassView, address: &Address) -> String {
 fn outcome(address: &Address, state: Option<&ActionState>) -> Json {
     let word = match state {
         None | Some(ActionState::Waiting) => "waiting",
-        Some(ActionState::Begun | ActionState::Unconfirmed) => "begun",
+        Some(ActionState::Begun | ActionState::Accepted | ActionState::Unconfirmed) => "begun",
         Some(ActionState::Done) => "performed",
         Some(ActionState::Failed(_)) => "failed",
         Some(ActionState::Unknown) => "unknown",

@@ -22,7 +22,7 @@ use crate::engine::progress::{LaneStep, ProgressState};
 use crate::engine::report::waits;
 use crate::ledger::OpenAction;
 use crate::ledger::runs::Event;
-use crate::providers::{Class, PerformAction, ProviderError};
+use crate::providers::{ActionStep, Class, PerformAction, ProviderError};
 use amarre_core::model::{Action, Address, Code, Millis, Need, Readiness, Seen, State, Text, Timestamp, World};
 use amarre_core::text;
 
@@ -48,6 +48,28 @@ pub struct ActionRequest {
     pub given: Option<String>,
 }
 
+impl ActionRequest {
+    fn step(&self) -> ActionStep {
+        ActionStep { word: self.word, given: self.given.clone().unwrap_or_default() }
+    }
+}
+
+/// How an open action has ended.
+struct ActionEnd {
+    state: ActionState,
+    /// As the ledger keeps it.
+    outcome: String,
+    /// The kind of its event, and the sentence of it.
+    kind: &'static str,
+    text: Text,
+}
+
+impl ActionEnd {
+    fn new(state: ActionState, outcome: &str, kind: &'static str, text: Text) -> Self {
+        Self { state, outcome: outcome.to_owned(), kind, text }
+    }
+}
+
 /// The end of an action's lane.
 #[derive(Debug)]
 pub struct ActionDone {
@@ -65,7 +87,8 @@ impl ActionDone {
             ActionState::Done => meters.acted(&self.action, "done", now),
             ActionState::Failed(_) => meters.acted(&self.action, "failed", now),
             ActionState::Unknown => meters.acted(&self.action, "unknown", now),
-            ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed | ActionState::Dropped(_) => (),
+            ActionState::Waiting | ActionState::Begun | ActionState::Accepted => (),
+            ActionState::Unconfirmed | ActionState::Dropped(_) => (),
         }
     }
 }
@@ -130,8 +153,9 @@ impl Actions {
         if state == ActionState::Done {
             self.happened.push(action.clone());
         }
-        if let (ActionState::Unconfirmed, Some(id)) = (state, id) {
-            self.open.insert(action.address.clone(), OpenAction { id, run, action });
+        let is_accepted = state == ActionState::Accepted;
+        if let (ActionState::Unconfirmed | ActionState::Accepted, Some(id)) = (state, id) {
+            self.open.insert(action.address.clone(), OpenAction { id, run, action, is_accepted });
         }
     }
 }
@@ -157,7 +181,8 @@ impl Engine {
                 for mut open in open {
                     // The clock was ahead when it was written.
                     open.action.at = open.action.at.min(now);
-                    self.actions.states.insert(open.action.address.clone(), ActionState::Unconfirmed);
+                    let state = if open.is_accepted { ActionState::Accepted } else { ActionState::Unconfirmed };
+                    self.actions.states.insert(open.action.address.clone(), state);
                     self.actions.open.insert(open.action.address.clone(), open);
                 }
             }
@@ -183,9 +208,12 @@ impl Engine {
             let service = self.service_of(address);
             let entry = QueuedAction { request, service, until: now + WAITS_MAX };
             let lane = entry.lane();
-            if self.actions.open.contains_key(&entry.request.address) {
-                let word = &entry.request.word;
-                return Err(format!("it is not known yet what became of the last {word} of {}", entry.request.address));
+            if let Some(OpenAction { action, .. }) = self.actions.open.get(&entry.request.address) {
+                let (word, by, since) = (&action.word, &action.by, action.at.rfc3339());
+                return Err(format!(
+                    "{word} by {by} is open since {since}: what became of it shows until {}",
+                    action.shows_until().rfc3339()
+                ));
             }
             if busy.contains(&lane) || self.actions.queue.iter().any(|other| other.lane() == lane) {
                 return Err(format!("a change or an action of {lane} is under way"));
@@ -220,7 +248,7 @@ impl Engine {
         };
         let is_over = |address: &Address| match self.actions.states.get(address) {
             Some(ActionState::Done) if goes_on(address) => false,
-            Some(ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed) => false,
+            Some(ActionState::Waiting | ActionState::Begun | ActionState::Accepted | ActionState::Unconfirmed) => false,
             None | Some(ActionState::Failed(_) | ActionState::Unknown | ActionState::Dropped(_)) => true,
             Some(ActionState::Done) => match self.pass.world.thing(address).map(|seen| &seen.ready) {
                 Some(Readiness::NotYet { .. }) => waits::is_late(&self.pass, address),
@@ -250,35 +278,14 @@ impl Engine {
     /// Closes the actions whose outcome shows by now, and those whose limit has passed.
     pub(crate) async fn settle_actions(&mut self, world: &World, now: Timestamp) {
         for open in self.actions.open.values().cloned().collect::<Vec<_>>() {
-            let action = &open.action;
-            let seen = world.thing(&action.address);
-            // No address says in which part of its provider it is: with any gap, what is not seen may be there.
-            let is_gone = seen.is_none() && world.gaps.iter().all(|gap| gap.provider != action.address.provider);
-            let performer = self.performer(&action.address).filter(|_| seen.is_some() || is_gone);
-            let happened = performer.and_then(|can| can.happened(action, seen));
-            // A provider that does not answer says nothing about what it did before.
-            let is_hidden = world.gap(&action.address).is_some();
-            let Action { by, limit, .. } = action;
-            let word = action_word(&action.word);
-            let (state, outcome, kind, text) = match happened {
-                Some(true) => {
-                    (ActionState::Done, "ok", "performed", text!("{word} by {by}; its answer was lost", word, by))
-                }
-                Some(false) | None if !is_hidden && action.is_over(now) => {
-                    let limit = *limit;
-                    let text = text!(
-                        "{word} by {by}: no answer came within {limit}, and it is not seen whether it happened",
-                        word,
-                        by,
-                        limit
-                    );
-                    (ActionState::Unknown, "unknown", "unknown", text)
-                }
-                Some(false) | None => continue,
-            };
-            match self.ledger.end_action(open.id, outcome, &event(action, open.run, kind, text, now)).await {
+            let Some(end) = self.end_of(&open, world, now) else { continue };
+            let OpenAction { id, run, action, .. } = &open;
+            let ActionEnd { state, outcome, kind, text } = end;
+            let is_failed = matches!(state, ActionState::Failed(_));
+            match self.ledger.end_action(*id, &outcome, &event(action, *run, kind, text, now)).await {
                 Ok(()) => {
-                    let result = if state == ActionState::Done { "done" } else { "unknown" };
+                    let unless_done = if is_failed { "failed" } else { "unknown" };
+                    let result = if state == ActionState::Done { "done" } else { unless_done };
                     self.meters.acted(action, result, now);
                     if state == ActionState::Done {
                         self.actions.happened.push(action.clone());
@@ -291,13 +298,64 @@ impl Engine {
         }
     }
 
+    /// How an open action has ended, by what is observed; `None`: that does not show yet.
+    fn end_of(&self, open: &OpenAction, world: &World, now: Timestamp) -> Option<ActionEnd> {
+        let action = &open.action;
+        let seen = world.thing(&action.address);
+        // No address says in which part of its provider it is: with any gap, what is not seen may be there.
+        let is_gone = seen.is_none() && world.gaps.iter().all(|gap| gap.provider != action.address.provider);
+        let performer = self.performer(&action.address).filter(|_| seen.is_some() || is_gone);
+        let is_accepted = open.is_accepted;
+        let (word, by) = (action_word(&action.word), &action.by);
+        let shown = performer.and_then(|can| {
+            if is_accepted {
+                can.outcome(action, seen)
+            } else {
+                can.happened(action, seen).filter(|happened| *happened).map(|_| Ok(()))
+            }
+        });
+        match shown {
+            Some(Ok(())) if is_accepted => {
+                return Some(ActionEnd::new(ActionState::Done, "ok", "performed", text!("{word} by {by}", word, by)));
+            }
+            Some(Ok(())) => {
+                let text = text!("{word} by {by}; its answer was lost", word, by);
+                return Some(ActionEnd::new(ActionState::Done, "ok", "performed", text));
+            }
+            Some(Err(error)) => {
+                let text = text!("{word} by {by}: {why}", word, by, why = error.message.clone());
+                let outcome = error.message.to_string();
+                return Some(ActionEnd::new(ActionState::Failed(error), &outcome, "not performed", text));
+            }
+            None => (),
+        }
+        // A provider that does not answer says nothing about what it did before.
+        let is_hidden = world.gap(&action.address).is_some();
+        if is_hidden || !action.is_over(now) {
+            return None;
+        }
+        let span = action.shows_until() - action.at;
+        let text = if is_accepted {
+            text!(
+                "{word} by {by}: the vendor has accepted it, and it is not seen to be done after {span}",
+                word,
+                by,
+                span
+            )
+        } else {
+            text!("{word} by {by}: no answer came, and it is not seen after {span} whether it happened", word, by, span)
+        };
+        Some(ActionEnd::new(ActionState::Unknown, "unknown", "unknown", text))
+    }
+
     /// Queues what follows from actions that have happened. Its turn comes after another look: it depends on what they led to.
     fn follow_up(&mut self, now: Timestamp) {
         for action in std::mem::take(&mut self.actions.happened) {
-            let Some(word) = self.performer(&action.address).and_then(|can| can.then(&action)) else { continue };
-            let Action { address, service, before, by, .. } = action;
+            let Some(step) = self.performer(&action.address).and_then(|can| can.then(&action)) else { continue };
+            let ActionStep { word, given } = step;
+            let Action { address, service, by, .. } = action;
             let after = vec![Need { on: address.clone(), is: State::Ready }];
-            let request = ActionRequest { address: address.clone(), word, by, after, given: Some(before) };
+            let request = ActionRequest { address: address.clone(), word, by, after, given: Some(given) };
             self.actions.states.insert(address, ActionState::Waiting);
             self.actions.queue.push_back(QueuedAction { request, service, until: now + FOLLOWS_WITHIN });
         }
@@ -355,7 +413,11 @@ impl Engine {
                 }
             }
             Some(seen) => match self.performer(&request.address) {
-                Some(can) => Turn::Now(Box::new(begin(request, service, can, seen, now))),
+                Some(can) => match can.waits(&seen.vendor_id, &request.step()) {
+                    Some(_) if now < *until => Turn::Later,
+                    Some(why) => Turn::Never(why),
+                    None => Turn::Now(Box::new(begin(request, service, can, seen, now))),
+                },
                 None => Turn::Never(text!("its provider is not configured any more")),
             },
             None => Turn::Never(text!("{name} is gone", name = request.address.to_string())),
@@ -375,7 +437,7 @@ impl Engine {
     fn is_out_of_reach(&self, need: &Need, world: &World) -> bool {
         match self.actions.states.get(&need.on) {
             Some(ActionState::Failed(_) | ActionState::Unknown | ActionState::Dropped(_)) => true,
-            Some(ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed) => false,
+            Some(ActionState::Waiting | ActionState::Begun | ActionState::Accepted | ActionState::Unconfirmed) => false,
             None | Some(ActionState::Done) => {
                 let ready = world.thing(&need.on).map(|seen| &seen.ready);
                 need.is == State::Ready && matches!(ready, Some(Readiness::Failed { .. }))
@@ -438,6 +500,16 @@ async fn perform(action: &Action, (id, run): (i64, i64), tools: &Tools, done: &m
     tools.store_exchanges(&action.address.provider).await;
     let (word, by) = (action_word(&action.word), &action.by);
     let (state, outcome, event) = match outcome {
+        // What the vendor carries out later is done once that is observed.
+        Ok(()) if is_carried_out_later(action, tools) => {
+            return match tools.ledger.accept_action(id).await {
+                Ok(()) => ActionState::Accepted,
+                Err(error) => {
+                    done.failures.push(LaneFailure::Ledger(error));
+                    ActionState::Unconfirmed
+                }
+            };
+        }
         Ok(()) => {
             report(ProgressState::Done, String::new());
             (ActionState::Done, "ok".to_owned(), ("performed", text!("{word} by {by}", word, by)))
@@ -464,6 +536,11 @@ async fn perform(action: &Action, (id, run): (i64, i64), tools: &Tools, done: &m
             ActionState::Unconfirmed
         }
     }
+}
+
+fn is_carried_out_later(action: &Action, tools: &Tools) -> bool {
+    let provider = tools.context.providers.get(&action.address.provider);
+    provider.and_then(|provider| provider.capabilities().actions).is_some_and(PerformAction::is_asynchronous)
 }
 
 async fn call(action: &Action, tools: &Tools) -> Result<(), ProviderError> {

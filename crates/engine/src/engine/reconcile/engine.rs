@@ -138,6 +138,8 @@ pub struct Engine {
     pub(super) config_trouble: Option<ConfigProblem>,
     pub(super) listener_trouble: Option<ConfigProblem>,
     pub(super) ledger_retry: Timestamp,
+    /// Since when the ledger is there; `None`: it was not read yet.
+    pub(super) ledger_since: Option<Timestamp>,
     pub(super) run: Option<OpenRun>,
     pub(super) wake: Arc<Notify>,
     pub(super) progress: broadcast::Sender<Progress>,
@@ -203,6 +205,7 @@ impl Engine {
             config_trouble: None,
             listener_trouble: None,
             ledger_retry: Timestamp::default(),
+            ledger_since: None,
             run: None,
             wake: Arc::new(Notify::new()),
             progress,
@@ -391,7 +394,7 @@ impl Engine {
         self.ledger_retry = self.clock.now() + LEDGER_RETRY;
     }
 
-    fn change_failed(&mut self, change: Change, error: ProviderError, now: Timestamp) {
+    pub(super) fn change_failed(&mut self, change: Change, error: ProviderError, now: Timestamp) {
         // The next subnet or port is tried at once: nothing is wrong with the service.
         if matches!(error.class, Class::Taken(_)) {
             return;

@@ -184,6 +184,9 @@ pub fn takes_away(change: &Change) -> bool {
     }
 }
 
+/// What is reported of a deletion that the vendor has accepted.
+const DELETES: &str = "accepted; the vendor deletes it";
+
 async fn step(change: &Change, job: &LaneJob, tools: &Tools) -> Result<(), LaneFailure> {
     let started = tools.clock.now();
     let provider = tools.context.providers.get(&change.address.provider);
@@ -200,6 +203,11 @@ async fn step(change: &Change, job: &LaneJob, tools: &Tools) -> Result<(), LaneF
             let done = (outcome.vendor_id.as_str(), outcome.written.as_ref());
             let stored = tools.ledger.finish_intent(id, job.run, change, done, now).await;
             stored.map_err(LaneFailure::Ledger)?;
+            if change.verb == Verb::Delete && !outcome.vendor_id.is_empty() {
+                // It is done, and told, once it is observed to be gone.
+                report_progress(tools, change, ProgressState::Begun, DELETES.to_owned(), started, now);
+                return Ok(());
+            }
             tools.meters.changed(change, "done");
             report_progress(
                 tools,

@@ -68,6 +68,8 @@ pub struct PassKnowledge<'a> {
     pub machines: &'a [MachineAccess],
     /// Whether an earlier reading may be used.
     pub reuse: bool,
+    /// Since when the ledger is there.
+    pub ledger_since: Timestamp,
     /// The time of the pass.
     pub now: Timestamp,
 }
@@ -257,7 +259,7 @@ fn is_still_kept(site: &Site, one: &Reserved) -> bool {
 }
 
 fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
-    let PassKnowledge { wants, facts, unpublished, reuse, now, .. } = known;
+    let PassKnowledge { wants, facts, unpublished, reuse, ledger_since, now, .. } = known;
     let wanted: BTreeMap<Address, Fields> = of_provider(&wants.map, id)
         .map(|(address, want)| {
             let size = wants.sizes.get(address).map(|size| ("type".into(), size.clone()));
@@ -295,6 +297,7 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
             .map(|dirty| dirty.scope.clone())
             .collect(),
         reuse,
+        ledger_since,
     }
 }
 

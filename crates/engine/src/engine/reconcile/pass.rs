@@ -171,6 +171,10 @@ impl Engine {
     ) -> PassView {
         let mut state = self.gather(reading, loaded, mode).await;
         let again = self.observe(&mut state).await;
+        if state.mode != RunMode::PlanOnly {
+            let (world, now) = (state.world.clone(), state.now);
+            self.settle_deletions(&world, &mut state.facts, now).await;
+        }
         let dead_ends = self.examine(&mut state).await;
         let scrubber = Scrubber::of(state.desired.secrets.values());
         let world = Arc::make_mut(&mut state.world);
@@ -248,6 +252,7 @@ impl Engine {
         });
         self.apply_retry_requests().await;
         self.load_actions(now).await;
+        self.load_ledger_since(now).await;
         let mut facts = self.read_facts(now).await;
         if mode != RunMode::PlanOnly {
             self.end_suspensions(&mut facts, now).await;
@@ -306,7 +311,9 @@ impl Engine {
         let PassState { facts, unpublished, .. } = &*state;
         let site = &self.context.site;
         let machines = self.machine_accesses(&state.desired, facts);
-        let known = PassKnowledge { site, wants: &early, facts, unpublished, machines: &machines, reuse, now };
+        let ledger_since = self.ledger_since.unwrap_or(now);
+        let known =
+            PassKnowledge { site, wants: &early, facts, unpublished, machines: &machines, reuse, ledger_since, now };
         let (world, again) = self.observer.observe(&self.context.providers, known, past).await;
         state.world = Arc::new(world);
         self.meters.phase("observe", self.clock.now() - now);

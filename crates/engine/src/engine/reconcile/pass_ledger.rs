@@ -7,15 +7,19 @@ use super::effective_manifests::DesiredManifests;
 use super::engine::{Engine, LEDGER_RETRY, OpenRun};
 use super::lane;
 use crate::engine::pass_result::PassInput;
+use crate::engine::progress::{LaneStep, Progress, ProgressState};
+use crate::ledger::runs::Event;
 use crate::ledger::{LogKind, LogLine, StoreError, Unpublished};
+use crate::providers::{Class, ProviderError};
 use crate::source::Snapshot;
 use amarre_core::model::power::Override;
 use amarre_core::model::world::{Applied, Pulled};
 use amarre_core::model::{
-    Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Refusal, Requests, Timestamp, Value,
-    Wants, World, words,
+    Address, Change, Code, Document, Facts, Fields, Kind, Millis, Payloads, Plan, ProviderId, Readiness, Refusal,
+    Requests, Text, Timestamp, Value, Verb, Wants, World, words,
 };
 use amarre_core::plan;
+use amarre_core::resources::cloud;
 use amarre_core::text;
 
 /// The findings of a pass: wants, world, and plan.
@@ -42,6 +46,21 @@ impl Engine {
         if let Err(error) = result {
             self.retry_request = pardon;
             self.ledger_failed(&error);
+        }
+    }
+
+    /// Reads since when the ledger is there. A new one knows nothing of what was made with another.
+    pub(crate) async fn load_ledger_since(&mut self, now: Timestamp) {
+        const SINCE: &str = "since";
+        if self.ledger_since.is_some() {
+            return;
+        }
+        let known = self.ledger.meta(SINCE).await.ok().flatten().and_then(|since| since.parse().ok());
+        let since = known.map_or(now, Timestamp).min(now);
+        self.ledger_since = Some(since);
+        if known.is_none() {
+            // Without it the ledger is taken for new once more.
+            let _ = self.ledger.set_meta(SINCE, &since.0.to_string()).await;
         }
     }
 
@@ -288,7 +307,64 @@ impl Engine {
         if !gone.is_empty() {
             self.ledger.forget(&gone).await?;
         }
+        for address in &gone {
+            let Some(row) = facts.applied.get(address).filter(|row| cloud::deleted_by(row).is_some()) else { continue };
+            let text = text!("the vendor shows that it is gone, with its disks");
+            let run = self.run.map_or(self.pass.run, |run| run.id);
+            self.ledger.record(&deletion_event(address, row, run, "deleted", text, found.now)).await?;
+            if let Some(change) = self.planned_deletion(address) {
+                self.meters.changed(&change, "done");
+                self.send_progress(&change, ProgressState::Done, String::new(), found.now);
+            }
+        }
         Ok(gone)
+    }
+
+    /// Finds deletions that the vendor had accepted and that came to nothing: each is a failure, and the server stays owned.
+    pub(crate) async fn settle_deletions(&mut self, world: &World, facts: &mut Facts, now: Timestamp) {
+        for (address, row) in &mut facts.applied {
+            let (Some(by), Some(seen)) = (cloud::deleted_by(row), world.seen.get(address)) else { continue };
+            let why = match &seen.ready {
+                Readiness::Failed { why } => why.clone(),
+                Readiness::Ready | Readiness::NotYet { .. } if now >= by => {
+                    text!("it is still there after {span}", span = cloud::DELETED_WITHIN)
+                }
+                Readiness::Ready | Readiness::NotYet { .. } => continue,
+            };
+            let message = text!("could not delete {name}: {why}", name = &address.name, why);
+            let run = self.run.map_or(self.pass.run, |run| run.id);
+            let event = deletion_event(address, row, run, "failed", message.clone(), now);
+            let written = async {
+                self.ledger.deletion_failed(address, run, now).await?;
+                self.ledger.record(&event).await
+            };
+            if let Err(error) = written.await {
+                self.ledger_failed(&error);
+                continue;
+            }
+            row.fields.remove(cloud::DELETING);
+            if let Some(change) = self.planned_deletion(address) {
+                self.meters.changed(&change, "failed");
+                self.send_progress(&change, ProgressState::Failed, message.to_string(), now);
+                let hint =
+                    text!("it stays Amarre's, and is billed; the vendor's console says more, and Amarre tries again");
+                let error = ProviderError::new(Class::RetryLater, Code::A0754, message).hint(hint);
+                self.change_failed(change, error, now);
+            }
+        }
+    }
+
+    /// The deletion of a server that the last pass still waited for.
+    fn planned_deletion(&self, address: &Address) -> Option<Change> {
+        let mut planned = self.pass.plan.changes.iter();
+        planned.find(|one| one.address == *address && one.verb == Verb::Delete).cloned()
+    }
+
+    /// Reports what came of a change whose lane has ended.
+    fn send_progress(&self, change: &Change, state: ProgressState, text: String, at: Timestamp) {
+        let step = LaneStep::Change(Box::new(change.clone()));
+        // There may be no listener; that is fine.
+        let _ = self.progress.send(Progress { at, step, state, text, took: Millis(0) });
     }
 
     /// Removes images from the ledger that were deleted outside Amarre.
@@ -484,4 +560,17 @@ fn digests(fields: &Fields) -> Vec<String> {
     let files = fields.get("files").and_then(Value::entries).into_iter().flat_map(BTreeMap::values);
     let content = |file: &Value| file.entries()?.get("content")?.as_text().map(str::to_owned);
     files.filter_map(content).chain(built).collect()
+}
+
+/// What came of a deletion that the vendor had accepted.
+fn deletion_event(address: &Address, row: &Applied, run: i64, kind: &str, text: Text, at: Timestamp) -> Event {
+    Event {
+        at,
+        run,
+        service: row.service.clone(),
+        address: Some(address.clone()),
+        kind: kind.to_owned(),
+        text,
+        reason: None,
+    }
 }

@@ -1,7 +1,7 @@
 //! The servers of all clouds in one list: what each is, its power, what happens next. Pure: a pass result in, text and
 //! documents out. A managed one goes by the name of its manifest, another one by `CLOUD:ID`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,8 @@ pub struct InstanceRow {
     pub manifest: Option<ManagedPower>,
     /// The latest action of this process on it.
     pub action: Option<ActionState>,
+    /// Of a server that Amarre made: the ids of others that have its name at its vendor.
+    pub twins: Vec<String>,
     /// When it was observed.
     pub seen_at: Timestamp,
     /// Why it is not seen now; what is shown is the last reading.
@@ -231,13 +233,38 @@ impl InstanceRow {
         let was_stopped = |managed: &ManagedPower| {
             managed.facts.override_.as_ref().is_some_and(amarre_core::model::power::Override::needs_attention)
         };
-        matches!(self.state, InstanceState::Error | InstanceState::Missing)
+        !self.twins.is_empty()
+            || matches!(self.state, InstanceState::Error | InstanceState::Missing)
             || self.manifest.as_ref().is_some_and(was_stopped)
             || matches!(self.action, Some(ActionState::Failed(_) | ActionState::Unknown))
     }
 
+    /// That other servers have its name, and which one is Amarre's; `None`: none has.
+    pub fn twins_text(&self) -> Option<Text> {
+        let ids = self.twins.join(", ");
+        let (name, cloud, own) = (self.vendor_name.as_str(), self.cloud.as_str(), self.id.as_str());
+        let cost = self.cost.as_ref().map(|cost| format!("{} {}", amount(cost.month), cost.currency));
+        let said = match cost {
+            Some(cost) => text!(
+                "{cloud} has another server of the name {name}: {ids}. Amarre's is {own}; a server like it costs {cost} a month, without tax",
+                cloud,
+                name,
+                ids,
+                own,
+                cost
+            ),
+            None => {
+                text!("{cloud} has another server of the name {name}: {ids}. Amarre's is {own}", cloud, name, ids, own)
+            }
+        };
+        (!self.twins.is_empty()).then_some(said)
+    }
+
     /// What happens next, or why it is as it is; empty where nothing is known.
     pub fn next(&self) -> Text {
+        if let Some(twins) = self.twins_text() {
+            return twins;
+        }
         if let Some(gap) = &self.gap {
             let (at, why) = (Arg::Date(self.seen_at), gap.message.clone());
             return text!("last seen at {at}: {why}", at, why);
@@ -362,6 +389,14 @@ pub(super) fn rows(pass: &PassView) -> Vec<InstanceRow> {
     let listed = pass.world.inventory.keys().filter(|address| address.kind.is_instance()).chain(made);
     let others = listed.filter(|address| !is_managed(address)).map(|address| row(pass, address, None));
     let mut rows: Vec<InstanceRow> = managed.chain(others).collect();
+    let named = |row: &InstanceRow| (row.cloud.clone(), row.vendor_name.clone());
+    let mut others: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| !row.is_made() && row.is_there()) {
+        others.entry(named(row)).or_default().push(row.id.clone());
+    }
+    for row in rows.iter_mut().filter(|row| row.is_made() && !row.vendor_name.is_empty()) {
+        row.twins = others.remove(&named(row)).unwrap_or_default();
+    }
     rows.sort_by_cached_key(|row| (row.shown_name().to_owned(), row.name.clone()));
     rows
 }
@@ -423,6 +458,7 @@ fn row(pass: &PassView, address: &Address, managed: Option<(&String, &Instance)>
         created: field("created"),
         manifest,
         action: pass.actions.get(address).cloned(),
+        twins: Vec::new(),
         seen_at: seen.map_or(pass.at, |seen| seen.at),
         gap: gap.cloned(),
     };

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::{KamateraProvider, gone};
 use crate::providers::servers::ServerVendor;
-use crate::providers::{PerformAction, ProviderError};
-use amarre_core::model::{Action, Kind, Millis, Seen};
+use crate::providers::{Class, PerformAction, ProviderError};
+use amarre_core::model::{Action, Code, Kind, Millis, Readiness, Seen, Text};
 use amarre_core::resources::cloud::power;
 use amarre_core::text;
 
@@ -66,5 +66,38 @@ impl PerformAction for KamateraProvider {
             _ => return None,
         };
         Some(seen.fields.text("status") == Some(target))
+    }
+
+    fn is_asynchronous(&self) -> bool {
+        true
+    }
+
+    fn outcome(&self, action: &Action, seen: Option<&Seen>) -> Option<Result<(), ProviderError>> {
+        let id = &action.vendor_id;
+        let Some(seen) = seen else {
+            return Some(if action.word == "delete" { Ok(()) } else { Err(gone(id)) });
+        };
+        if let Some((why, _)) = self.memory().failure(id) {
+            let (word, why) = (action.word.as_str(), Text::foreign(why));
+            let message = text!("could not {word} server {id}: Kamatera's command failed: {why}", word, id, why);
+            let hint = text!("Kamatera's console says more; ask again when its cause is gone");
+            return Some(Err(ProviderError::new(Class::Rejected, Code::A0742, message).hint(hint)));
+        }
+        if self.memory().is_acting(id) || matches!(seen.ready, Readiness::NotYet { .. }) {
+            return None;
+        }
+        let is_done = match action.word.as_str() {
+            "start" => seen.fields.text("power") == Some(power::ON),
+            "stop" => seen.fields.text("power") == Some(power::OFF),
+            "clone" => self.memory().is_listed(&action.before),
+            "resize" => {
+                self.memory().asks_details(id);
+                seen.fields.text("type") == Some(&action.before)
+            }
+            "delete" => false,
+            // It looks as before, and its command is complete.
+            _ => true,
+        };
+        is_done.then_some(Ok(()))
     }
 }

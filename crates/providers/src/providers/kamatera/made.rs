@@ -200,7 +200,9 @@ impl ServerVendor for KamateraProvider {
 
     async fn delete(&self, id: &str) -> Result<(), ProviderError> {
         let doing = text!("could not delete server {id}", id);
-        self.begin(id, "/service/server/terminate", json!({"id": id, "force": true}), &doing).await
+        let begun = self.begin(id, "/service/server/terminate", json!({"id": id, "force": true}), &doing).await;
+        self.memory().ends_server(id);
+        begun
     }
 }
 

@@ -9,8 +9,8 @@ use super::api::Trouble;
 use super::observe_made::ById;
 use super::prices::PriceList;
 use super::wire::{CommandState, WireCommand, WireServer, WireServerDetails};
-use crate::providers::RAW_LIST_AGE_MAX;
 use crate::providers::servers::MadeServers;
+use crate::providers::{ObserveQuery, RAW_LIST_AGE_MAX};
 use amarre_core::model::{Address, Kind, Millis, ProviderId, Timestamp};
 
 /// Details are read again after this long.
@@ -23,6 +23,11 @@ const BY_ID_AGAIN: Millis = Millis::seconds(30);
 const PRICES_AGAIN: Millis = Millis::minutes(10);
 /// The queue, and the list while a command is under way, are read so often.
 const ASKED_EVERY: Millis = Millis::seconds(5);
+/// The list is read so often, and so often while a new server is to show in it.
+const LIST_ANEW: Millis = Millis::seconds(60);
+const EXPECTED_ANEW: Millis = Millis::seconds(15);
+/// The details of so many servers are read with one look, to see what came of commands.
+const LOOKED_AT_ONCE: usize = 3;
 /// For this long after a command is complete the list may show what was before it.
 const LAGS_FOR: Millis = Millis::seconds(60);
 /// A command that failed is told for this long: then what was wanted may be tried again.
@@ -53,6 +58,8 @@ pub struct KamateraMemory {
     missing: BTreeMap<Address, Timestamp>,
     /// What the vendor said of servers by their ids, and when.
     by_id: BTreeMap<String, (ById, Timestamp)>,
+    /// The details of servers that the list lacks.
+    unlisted_details: BTreeMap<String, WireServerDetails>,
     /// The last list as it came, for programs that know its form.
     raw_list: Option<(Timestamp, Json)>,
     /// The vendor's list of prices.
@@ -84,6 +91,10 @@ struct BegunAction {
     to: Option<&'static str>,
     /// The size that it leads to, which only the details show.
     size: Option<String>,
+    /// It leads to no server.
+    is_end: bool,
+    /// When its details were read to see what came of it.
+    looked: Option<Timestamp>,
     /// When its commands were seen to be over, or it was first looked at without any.
     over: Option<Timestamp>,
 }
@@ -189,6 +200,34 @@ impl KamateraMemory {
         &mut self.missing
     }
 
+    /// What manifests name and what the ledger has by an id, and the list does not, with these ids.
+    pub fn unlisted(&self, query: &ObserveQuery) -> Vec<(Address, String)> {
+        let named = query.wanted.keys().filter(|address| address.kind == Kind::Instance);
+        let named = named.map(|address| (address.clone(), address.name.clone()));
+        let made = self.made.addresses();
+        let made = made.filter_map(|address| Some((address.clone(), self.made.vendor_id(address)?.to_owned())));
+        named.chain(made).filter(|(_, id)| self.server(id).is_none()).collect()
+    }
+
+    /// Adds a server to the list, which lacks it, by its details. Answers whether they are known.
+    pub fn add_to_list(&mut self, id: &str, now: Timestamp) -> bool {
+        let Some(details) = self.unlisted_details.get(id) else { return false };
+        let (name, datacenter) = (details.name.clone(), details.datacenter.clone());
+        let server = WireServer { id: id.to_owned(), name, datacenter, power: details.power.clone() };
+        if self.since.get(id).is_none_or(|(power, _)| *power != server.power) {
+            self.since.insert(id.to_owned(), (server.power.clone(), now));
+        }
+        if let Some((_, servers)) = &mut self.list {
+            servers.push(server);
+        }
+        true
+    }
+
+    /// Keeps what the vendor said of a server that the list lacks.
+    pub fn keep_details_by_id(&mut self, id: &str, details: WireServerDetails) {
+        self.unlisted_details.insert(id.to_owned(), details);
+    }
+
     /// What the vendor said of a server by its id, if it was asked of late.
     pub fn by_id(&self, id: &str, now: Timestamp) -> Option<ById> {
         let (said, at) = self.by_id.get(id)?;
@@ -249,8 +288,50 @@ impl KamateraMemory {
     /// Whether the list is to be read: not where a reading of a moment ago will do, unless a command may show in it.
     pub fn asks_list(&self, reuse: bool, now: Timestamp) -> bool {
         let Some((at, _)) = self.list.as_ref().filter(|_| reuse) else { return true };
-        let is_old = *at > now || now - *at >= ASKED_EVERY;
-        is_old && self.acted.values().any(|acted| acted.over.is_some())
+        *at > now || now - *at >= LIST_ANEW
+    }
+
+    /// Whether something is looked for that the last list lacks, and that list is old enough to be read again.
+    pub fn is_missing(&self, query: &ObserveQuery, now: Timestamp) -> bool {
+        let Some((at, _)) = &self.list else { return true };
+        let is_older = |span: Millis| *at > now || now - *at >= span;
+        let is_listed = |address: &Address| self.sorted.values().any(|found| found == address);
+        let mut servers = query.to_rule_out.iter().filter(|address| address.kind == Kind::Server);
+        let is_expected = self.creates.values().any(|create| create.over.is_some() && create.failure.is_none());
+        is_expected && is_older(EXPECTED_ANEW) || is_older(LIST_ANEW) && servers.any(|address| !is_listed(address))
+    }
+
+    /// The servers whose commands are over and whose details are to be read to see what came of them.
+    pub fn due_changed(&mut self, now: Timestamp) -> Vec<String> {
+        let mut due: Vec<(&String, &mut BegunAction)> =
+            self.acted.iter_mut().filter(|(_, acted)| acted.over.is_some() && acted.size.is_none()).collect();
+        due.retain(|(_, acted)| acted.looked.is_none_or(|looked| looked > now || now - looked >= ASKED_EVERY));
+        due.sort_by_key(|(_, acted)| acted.looked);
+        let chosen = due.into_iter().take(LOOKED_AT_ONCE);
+        let chosen = chosen.map(|(id, acted)| {
+            acted.looked = Some(now);
+            id.clone()
+        });
+        chosen.collect()
+    }
+
+    /// What the details of a server show after a command on it.
+    pub fn saw(&mut self, id: &str, details: WireServerDetails, now: Timestamp) {
+        let Some((at, mut servers)) = self.list.take() else { return };
+        if let Some(server) = servers.iter_mut().find(|server| server.id == id) {
+            (server.power, server.name) = (details.power.clone(), details.name.clone());
+        }
+        self.details.insert(id.to_owned(), (details, now));
+        self.judge(&servers, now);
+        self.list = Some((at, servers));
+    }
+
+    /// The vendor says that there is no such server any more.
+    pub fn saw_gone(&mut self, id: &str) {
+        if let Some((_, servers)) = &mut self.list {
+            servers.retain(|server| server.id != id);
+        }
+        self.acted.remove(id);
     }
 
     /// Why the list could not be read last.
@@ -265,7 +346,13 @@ impl KamateraMemory {
 
     /// Keeps a list; what it has no more is forgotten.
     pub fn keep_list(&mut self, servers: Vec<WireServer>, at: Timestamp) {
-        for server in &servers {
+        self.judge(&servers, at);
+        (self.list, self.trouble) = (Some((at, servers)), None);
+    }
+
+    /// What servers as they are shown say of the actions of ours on them.
+    fn judge(&mut self, servers: &[WireServer], at: Timestamp) {
+        for server in servers {
             if self.since.get(&server.id).is_none_or(|(power, _)| *power != server.power) {
                 self.since.insert(server.id.clone(), (server.power.clone(), at));
                 self.failures.remove(&server.id);
@@ -274,8 +361,13 @@ impl KamateraMemory {
         let is_there = |id: &String| servers.iter().any(|server| server.id == *id);
         self.since.retain(|id, _| is_there(id));
         self.details.retain(|id, _| is_there(id));
+        self.unlisted_details.retain(|id, _| !is_there(id));
         self.failures.retain(|id, (_, told)| is_there(id) && at - *told < FAILURE_TOLD);
         let known_before: Vec<String> = self.acted.keys().cloned().collect();
+        let is_undone = |(id, acted): &(&String, &BegunAction)| {
+            acted.is_end && is_there(id) && acted.over.is_some_and(|over| at - over.min(at) >= LAGS_FOR)
+        };
+        let undone: Vec<String> = self.acted.iter().filter(is_undone).map(|(id, _)| id.clone()).collect();
         let details = &self.details;
         let size = |id: &String| details.get(id).map(|(details, _)| details.size());
         let sized: BTreeSet<String> =
@@ -289,7 +381,10 @@ impl KamateraMemory {
         for id in ended.filter(|id| !sized.contains(*id)) {
             self.details.remove(id);
         }
-        (self.list, self.trouble) = (Some((at, servers)), None);
+        for id in undone {
+            let why = "it is complete, and the server is still listed";
+            self.failures.insert(id, (why.to_owned(), at));
+        }
     }
 
     /// Since when a server has its power.
@@ -312,6 +407,13 @@ impl KamateraMemory {
                 }
             }
             None => drop(self.acted.remove(id)),
+        }
+    }
+
+    /// The action that left last leads to no server.
+    pub fn ends_server(&mut self, id: &str) {
+        if let Some(acted) = self.acted.get_mut(id) {
+            acted.is_end = true;
         }
     }
 
@@ -407,6 +509,9 @@ impl BegunAction {
     /// Whether a list shows what it led to, or can be believed all the same.
     fn is_seen(&self, server: Option<&WireServer>, size: Option<&String>, now: Timestamp) -> bool {
         let Some(over) = self.over else { return false };
+        if self.is_end {
+            return now - over.min(now) >= LAGS_FOR;
+        }
         let is_reached = server.is_some_and(|server| self.to.is_none_or(|to| server.power == to));
         // Of a reboot whose answer was lost, no list tells.
         let tells = self.to.is_some() || self.size.is_some() || !self.commands.is_empty();

@@ -4,7 +4,8 @@
 //! | what Kamatera says | what is observed |
 //! |---|---|
 //! | anything but a list, whatever the status | a gap of the cloud; its servers are as last read, for people to see |
-//! | a list without a server | it is gone |
+//! | a list without a server, and its id is denied | it is gone |
+//! | a list without a server whose id answers | the server, by its details |
 //! | a command that is not over, or over for less than a minute while the list shows what was before | the server without a power: nobody acts on it |
 //! | a command that failed | the server in error, with the reason, for ten minutes |
 
@@ -223,16 +224,19 @@ impl Provider for KamateraProvider {
         let mut observation = Observation::default();
         self.memory().keep_made(MadeServers::of(query));
         self.follow_actions(now).await;
-        // What is ruled out is looked for in a list that was read for this.
-        let read = self.read_list(query.reuse && query.to_rule_out.is_empty(), now).await;
+        // What is ruled out, and what was made and is not listed yet, is looked for in a list that was read of late.
+        let reuse = query.reuse && !self.memory().is_missing(query, now);
+        let read = self.read_list(reuse, now).await;
         if let Err(trouble) = &read {
             let error = trouble.clone().into_error(&text!("could not list the servers"), false);
             observation.gaps.push(error.into_gap(&self.id, GapScope::Whole, now));
         }
         if read.is_ok() {
             self.follow_creates(now).await;
+            self.find_unlisted(query, &mut observation).await;
             self.sort_made(query, &mut observation).await;
             self.read_doubts(now).await;
+            self.follow_changed(now).await;
         }
         let (at, servers) = self.memory().list().cloned().unwrap_or_default();
         for server in &servers {

@@ -31,6 +31,8 @@ use amarre_core::model::offers::OfferedSizes;
 use amarre_core::model::{Address, Code, Fields, GapScope, Kind, Millis, Owner, Readiness, Seen, Timestamp};
 use amarre_core::text;
 
+/// Servers that the list lacks and that are asked for by their ids, with one look.
+const BY_ID_MAX: usize = 20;
 /// For so long after its command a server may be missing in the list, and a failure is told.
 const TOLD_FOR: Millis = Millis::minutes(10);
 /// With the minute that the planner adds: a create that left before has had its time to show.
@@ -72,7 +74,7 @@ impl KamateraProvider {
         let is_listed = |address: &Address| self.memory().id_of(address).is_some();
         let missing: Vec<Address> = missing.into_iter().filter(|address| !is_listed(address)).collect();
         if !missing.is_empty() {
-            let denied = self.ask_by_id(&missing, query, observation).await;
+            let denied = self.ask_by_id(&missing, query).await;
             self.rule_out(&denied, observation, now).await;
             // The queue may have told the name that one came to have.
             self.sort_list(observation, now);
@@ -112,14 +114,23 @@ impl KamateraProvider {
         memory.keep_sorted(sorted.found);
     }
 
+    /// Asks for what the list lacks by the ids that manifests and the ledger have: it is not gone before Kamatera denies its id.
+    pub(super) async fn find_unlisted(&self, query: &ObserveQuery, observation: &mut Observation) {
+        let unlisted_ones = self.memory().unlisted(query);
+        for (asked, (address, id)) in unlisted_ones.into_iter().enumerate() {
+            let said = if asked < BY_ID_MAX { self.by_id(&id, query.now).await } else { ById::Unclear };
+            let is_found = said == ById::There && self.memory().add_to_list(&id, query.now);
+            if is_found || said == ById::Denied {
+                continue;
+            }
+            let gap = if said == ById::There { still_there(&address.name, &id) } else { unlisted(&address.name, &id) };
+            observation.gaps.push(gap.into_gap(&self.id, GapScope::Resource(address), query.now));
+        }
+    }
+
     /// Asks for what the list lacks by the ids that the ledger has. Answers those that may be ruled out: the vendor denies the id, or
     /// none is known.
-    async fn ask_by_id(
-        &self,
-        missing: &[Address],
-        query: &ObserveQuery,
-        observation: &mut Observation,
-    ) -> Vec<Address> {
+    async fn ask_by_id(&self, missing: &[Address], query: &ObserveQuery) -> Vec<Address> {
         let mut denied = Vec::new();
         for address in missing {
             let id = query.applied.get(address).map(|row| row.vendor_id.as_str()).unwrap_or_default();
@@ -130,12 +141,8 @@ impl KamateraProvider {
             }
             match self.by_id(id, query.now).await {
                 ById::Denied => denied.push(address.clone()),
-                ById::There => {
-                    self.memory().missing().remove(address);
-                    let gap = still_there(&address.name, id);
-                    observation.gaps.push(gap.into_gap(&self.id, GapScope::Resource(address.clone()), query.now));
-                }
-                ById::Unclear => drop(self.memory().missing().remove(address)),
+                // A gap of it is told already.
+                ById::There | ById::Unclear => drop(self.memory().missing().remove(address)),
             }
         }
         denied
@@ -155,7 +162,10 @@ impl KamateraProvider {
     /// it fails. So the console has to say that there is none, or the proxy in its own words.
     pub(super) async fn by_id_now(&self, id: &str) -> ById {
         match self.api.details(id, self.pause).await {
-            Ok(_) => ById::There,
+            Ok(details) => {
+                self.memory().keep_details_by_id(id, details);
+                ById::There
+            }
             Err(trouble) if trouble.is_no_server() => ById::Denied,
             Err(Trouble::Refused { status: 429, .. }) => ById::Unclear,
             Err(Trouble::Refused { .. }) => match self.api.console_knows(id).await {
@@ -217,6 +227,19 @@ impl KamateraProvider {
             // Without an answer it stays open.
             if let Ok(details) = self.api.details(&id, self.pause).await {
                 self.memory().keep_details(&id, details, now);
+            }
+        }
+    }
+
+    /// Reads the details of servers whose commands are over: they show what came of them before the list of all is read again.
+    pub(super) async fn follow_changed(&self, now: Timestamp) {
+        let due = self.memory().due_changed(now);
+        for id in due {
+            match self.api.details(&id, self.pause).await {
+                Ok(details) => self.memory().saw(&id, details, now),
+                Err(trouble) if trouble.is_no_server() => self.memory().saw_gone(&id),
+                // Without an answer it is read again.
+                Err(_) => (),
             }
         }
     }
@@ -311,6 +334,13 @@ pub(super) enum ById {
     Denied,
     /// It does not tell.
     Unclear,
+}
+
+/// A server that the list lacks, although nothing says that it is gone.
+fn unlisted(name: &str, id: &str) -> ProviderError {
+    let message = text!("Kamatera does not list {name}, and does not say that there is no server {id}", name, id);
+    ProviderError::new(Class::RetryLater, Code::A0744, message)
+        .hint(text!("nothing is made in its place, and nothing of it is changed; Amarre asks again"))
 }
 
 /// A server that its vendor has, though its list does not.

@@ -30,6 +30,8 @@ pub struct WireServerDetails {
     pub power: String,
     #[serde(default)]
     pub name: String,
+    #[serde(default)]
+    pub datacenter: String,
     /// Count and type: `2B`.
     #[serde(default)]
     cpu: Json,

@@ -175,15 +175,36 @@ pub fn failed(trouble: OvhError, doing: &Text, wrote: bool) -> ProviderError {
         OvhError::Refused { status: 404, .. } => {
             ProviderError::new(Class::Conflict, Code::A0733, message).hint(text!("it was deleted; the next look shows"))
         }
-        // Its text is OpenStack's and no interface: what is there now decides what comes next.
-        OvhError::Refused { status: 409, .. } => ProviderError::new(Class::Conflict, Code::A0735, message)
-            .hint(text!("something else may be under way there; the next look shows")),
+        OvhError::Refused { status: 409, .. } if is_busy(&trouble) => {
+            ProviderError::new(Class::Conflict, Code::A0735, message)
+                .hint(text!("something else is under way there; the next look shows"))
+        }
+        OvhError::Refused { words, .. } if says_any(words, &NO_ROOM) => {
+            ProviderError::new(Class::RetryLater, Code::A0735, message)
+                .hint(text!("the region has no room for it now; Amarre tries again, less often each time"))
+        }
         OvhError::Refused { .. } => {
             ProviderError::new(Class::Rejected, Code::A0735, message).hint(text!("OVH would refuse the same again"))
         }
         OvhError::Nonsense(_) => ProviderError::new(unclear, Code::A0705, message)
             .hint(text!("is the endpoint the OVH API, and no proxy's page in between?")),
     }
+}
+
+/// OpenStack's words for a server at which something is under way.
+const BUSY: [&str; 4] = ["task_state", "in progress", "another operation", "is locked"];
+/// The same for a region that has no room.
+const NO_ROOM: [&str; 4] = ["no valid host", "not enough hosts", "out of stock", "no capacity"];
+
+/// Whether a call was refused because something else is under way there. A 409 is a refusal like any other else: what cannot be done
+/// at all is answered with it as well.
+pub fn is_busy(trouble: &OvhError) -> bool {
+    matches!(trouble, OvhError::Refused { status: 409, words, .. } if says_any(words, &BUSY))
+}
+
+fn says_any(words: &str, texts: &[&str]) -> bool {
+    let words = words.to_lowercase();
+    texts.iter().any(|text| words.contains(text))
 }
 
 /// Projects by id.

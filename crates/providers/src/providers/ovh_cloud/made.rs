@@ -1,12 +1,14 @@
 //! Making, renaming, resizing and deleting servers at OVH Public Cloud: the older calls of API v1, which answer with the server's id.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::api::{failed, in_project};
+use super::api::{failed, in_project, is_busy};
 use super::memory::Place;
-use super::wire::{WireFlavor, WireImage, WireKey};
+use super::wire::{WireFlavor, WireImage, WireKey, WireOperation};
 use super::{OvhCloudProvider, gone};
 use crate::providers::ovh::api::OvhError;
 use crate::providers::servers::{self, ServerVendor, refused};
@@ -130,11 +132,22 @@ impl OvhCloudProvider {
         // Who has it is a comment.
         let bare = |text: &str| text.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
         let keys: Vec<WireKey> = self.api.keys(project, region).await.map_err(read)?;
+        let digest = hex::encode(&Sha256::digest(bare(key))[..4]);
+        let name = format!("amarre-{digest}-{region}");
         if let Some(known) = keys.iter().find(|known| bare(&known.public_key) == bare(key)) {
+            // Amarre puts a key there just before it makes a server.
+            if known.name == name && self.memory().made().may_be_unknown() {
+                let message = text!(
+                    "{region} has a key of Amarre's, and this ledger is new: a server may have been made with another ledger, and not be listed yet",
+                    region
+                );
+                return Err(ProviderError::new(Class::RetryLater, Code::A0744, message).hint(text!(
+                    "Amarre looks again; it makes one once the ledger is eleven minutes old and no list has it"
+                )));
+            }
             return Ok(known.id.clone());
         }
-        let digest = hex::encode(&Sha256::digest(bare(key))[..4]);
-        let body = json!({"name": format!("amarre-{digest}-{region}"), "publicKey": key, "region": region});
+        let body = json!({"name": name, "publicKey": key, "region": region});
         let call = in_project(Method::POST, project, &["sshkey"]).body(&body);
         // A key costs nothing, and another one of its name is refused: this may be sent again.
         let made: WireKey = self.api.api.json(&call).await.map_err(read)?;
@@ -153,7 +166,7 @@ impl OvhCloudProvider {
         self.memory().acts(id);
         let (line, came) = self.api.noted(&call(&place.project)).await;
         self.exchanges.note(self.log_address(id), &line);
-        let is_busy = matches!(came, Err(OvhError::Refused { status: 409, .. }));
+        let is_busy = came.as_ref().is_err_and(is_busy);
         if came.as_ref().is_err_and(|trouble| !trouble.is_unclear()) && !is_busy {
             self.memory().ends(id);
         }
@@ -204,7 +217,30 @@ impl ServerVendor for OvhCloudProvider {
         let listed = self.api.instances(&project).await;
         let listed = listed
             .map_err(|trouble| failed(trouble, &text!("could not list the instances before making one"), false))?;
-        Ok(listed.into_iter().filter(|one| one.name == name).map(|one| one.id).collect())
+        let mut found: BTreeMap<String, String> = listed.into_iter().map(|one| (one.id, one.name)).collect();
+        // A create may be under way of which neither the ledger nor the list knows. Without the right to read them, the list decides.
+        let operations = self.api.operations(&project).await.unwrap_or_default();
+        let creates: Vec<&WireOperation> =
+            operations.iter().filter(|one| one.is_create() && !one.has_failed()).collect();
+        for id in creates.iter().filter_map(|operation| operation.made()) {
+            if found.contains_key(id) {
+                continue;
+            }
+            match self.api.instance(&project, id).await {
+                Ok(instance) => drop(found.insert(instance.id, instance.name)),
+                Err(trouble) if is_no_such_instance(&trouble) => (),
+                Err(trouble) => {
+                    return Err(failed(trouble, &text!("could not read instance {id} before making one", id), false));
+                }
+            }
+        }
+        let nameless = creates.iter().filter(|one| one.made().is_none() && !one.is_complete()).count();
+        if nameless > self.memory().being_made() {
+            let message = text!("OVH makes a server in this project, and does not say yet which one");
+            return Err(ProviderError::new(Class::RetryLater, Code::A0744, message)
+                .hint(text!("nothing is made meanwhile; Amarre tries again")));
+        }
+        Ok(found.into_iter().filter(|(_, called)| called == name).map(|(id, _)| id).collect())
     }
 
     async fn is_not_there(&self, name: &str, id: &str) -> Result<(), ProviderError> {
@@ -237,8 +273,10 @@ impl ServerVendor for OvhCloudProvider {
         let doing = text!("could not make {name}", name = text("name"));
         let made = came.map_err(|trouble| not_made(trouble, &doing))?;
         let made: Option<super::wire::WireMade> = made.json();
+        let id = made.map(|made| made.id).unwrap_or_default();
+        self.memory().makes(&id);
         // Made it was: which one it is, the list tells.
-        Ok(made.map(|made| made.id).unwrap_or_default())
+        Ok(id)
     }
 
     async fn name_of(&self, id: &str) -> Result<Option<String>, ProviderError> {

@@ -1,13 +1,13 @@
 //! What a provider remembers from one look to the next: projects, the last list of each, and what was asked of instances a
 //! moment ago, for OVH shows the status from before for some seconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::api::Projects;
-use super::wire::{PowerStatus, WireFlavor, WireInstance, WireSize, power_status};
-use crate::providers::ProviderError;
+use super::wire::{PowerStatus, WireFlavor, WireInstance, WireSize, WireSnapshot, power_status};
 use crate::providers::servers::MadeServers;
-use amarre_core::model::{Address, Millis, Timestamp};
+use crate::providers::{ObserveQuery, ProviderError};
+use amarre_core::model::{Address, Kind, Millis, Timestamp};
 
 /// Prices change rarely.
 const PRICES_ANEW: Millis = Millis::minutes(24 * 60);
@@ -17,6 +17,15 @@ const PRICES_AGAIN: Millis = Millis::minutes(60);
 const PROJECTS_ANEW: Millis = Millis::minutes(60);
 /// For this long after an action the status from before says nothing.
 const JUDGED_AFTER: Millis = Millis::seconds(10);
+/// An instance that the lists lack is asked for by its id so often, and so many with one look.
+const BY_ID_AGAIN: Millis = Millis::seconds(30);
+const BY_ID_MAX: usize = 20;
+/// The lists are read so often for what they lack.
+const LISTS_AGAIN: Millis = Millis::seconds(60);
+/// With the minute that the planner adds: a create that left before has had its time to show.
+const MISSING_FOR: Millis = Millis::minutes(9);
+/// So many servers that are on their way are asked for with one look.
+const BUILDS_AT_ONCE: usize = 3;
 /// A region is asked so often about an action.
 const ASKED_EVERY: Millis = Millis::seconds(5);
 
@@ -29,6 +38,20 @@ pub struct Memory {
     acted: BTreeMap<String, Acted>,
     /// Actions whose answer was lost, by when they were asked for.
     followed: BTreeMap<String, Timestamp>,
+    /// What OVH said of instances that no list has, by their ids, and when.
+    by_id: BTreeMap<String, (IdAnswer, Timestamp)>,
+    /// In which project an instance was seen last.
+    projects_of: BTreeMap<String, String>,
+    /// Whether the operations of a project showed no create whose server the lists lack, and when they were read.
+    shown_creates: BTreeMap<String, (bool, Timestamp)>,
+    /// When servers on their way were asked for by their ids.
+    built: BTreeMap<String, Timestamp>,
+    /// Servers that this process has made and that no list showed at rest yet.
+    young: BTreeSet<String>,
+    /// Since when neither lists nor operations have a server.
+    missing: BTreeMap<Address, Timestamp>,
+    /// Snapshots of which a server is to be made, by the id of their source.
+    snapshots: BTreeMap<String, AwaitedSnapshot>,
     /// When prices were asked for last, and what came.
     prices: Option<(Timestamp, Prices)>,
     /// Since when each instance has its status.
@@ -68,6 +91,27 @@ struct Acted {
     asked: Option<Timestamp>,
     /// Something is under way there, as far as is known.
     is_busy: bool,
+    /// It has ended, and what came of it is to be read.
+    is_over: bool,
+}
+
+/// What OVH says of an instance by its id.
+#[derive(Debug, Clone)]
+pub enum IdAnswer {
+    /// It is in this project.
+    There(String, Box<WireInstance>),
+    /// There is none.
+    Denied,
+    /// It does not tell.
+    Unclear,
+}
+
+/// A snapshot of which a server is to be made.
+#[derive(Debug, Clone)]
+struct AwaitedSnapshot {
+    name: String,
+    asked: Option<Timestamp>,
+    found: Option<WireSnapshot>,
 }
 
 /// An instance whose region is to be asked.
@@ -76,6 +120,12 @@ pub struct Place {
     pub project: String,
     pub region: String,
     pub id: String,
+}
+
+impl IdAnswer {
+    fn found(&self) -> Option<(String, WireInstance)> {
+        if let Self::There(project, instance) = self { Some((project.clone(), (**instance).clone())) } else { None }
+    }
 }
 
 impl Memory {
@@ -200,17 +250,119 @@ impl Memory {
                 self.since.insert(instance.id.clone(), (instance.status.clone(), at));
             }
         }
+        let is_at_rest = |id: &String| instances.iter().any(|one| one.id == *id && one.status != "BUILD");
+        self.young.retain(|id| !is_at_rest(id));
+        self.acted.retain(|id, acted| !acted.is_over || !instances.iter().any(|one| one.id == *id));
+        let places = instances.iter().map(|one| (one.id.clone(), project.to_owned()));
+        self.projects_of.extend(places);
         self.unread.remove(project);
         self.lists.insert(project.to_owned(), ProjectList { at, instances });
+    }
+
+    /// The ids that manifests and the ledger have, no list, and that are to be asked for now.
+    pub fn due_by_id(&mut self, query: &ObserveQuery) -> Vec<String> {
+        let now = query.now;
+        let named = query.wanted.keys().filter(|address| address.kind == Kind::Instance);
+        let named = named.map(|address| address.name.clone());
+        let made = self.made.addresses().filter_map(|address| self.made.vendor_id(address)).map(str::to_owned);
+        let unlisted: BTreeSet<String> = named.chain(made).filter(|id| !self.is_listed(id)).collect();
+        self.by_id.retain(|id, _| unlisted.contains(id));
+        let is_recent = |id: &&String| self.by_id.get(*id).is_some_and(|(_, at)| *at <= now && now - *at < BY_ID_AGAIN);
+        unlisted.iter().filter(|id| !is_recent(id)).take(BY_ID_MAX).cloned().collect()
+    }
+
+    fn is_listed(&self, id: &str) -> bool {
+        self.lists.values().flat_map(|list| &list.instances).any(|one| one.id == id)
+    }
+
+    /// Keeps what OVH said of an id.
+    pub fn keep_by_id(&mut self, id: &str, said: IdAnswer, now: Timestamp) {
+        self.by_id.insert(id.to_owned(), (said, now));
+    }
+
+    /// Adds those to the lists that answer by their ids.
+    pub fn add_unlisted(&mut self, now: Timestamp) {
+        let found: Vec<(String, WireInstance)> = self.by_id.values().filter_map(|(said, _)| said.found()).collect();
+        for (project, instance) in found {
+            self.add_to_list(&project, instance, now);
+        }
+    }
+
+    /// Adds one to the list of its project, which lacks it.
+    pub fn add_to_list(&mut self, project: &str, instance: WireInstance, now: Timestamp) {
+        if self.is_listed(&instance.id) {
+            return;
+        }
+        let known = self.since.get(&instance.id).filter(|(status, _)| *status == instance.status);
+        if known.is_none() {
+            self.since.insert(instance.id.clone(), (instance.status.clone(), now));
+        }
+        self.projects_of.insert(instance.id.clone(), project.to_owned());
+        if let Some(list) = self.lists.get_mut(project) {
+            list.instances.push(instance);
+        }
+    }
+
+    /// This process has made a server.
+    pub fn makes(&mut self, id: &str) {
+        self.young.insert(id.to_owned());
+    }
+
+    /// How many servers of this process are being made.
+    pub fn being_made(&self) -> usize {
+        self.young.len()
+    }
+
+    /// Whether the operations of a project show no create whose server the lists lack, as read of late.
+    pub fn shown_creates(&self, project: &str, now: Timestamp) -> Option<bool> {
+        let (is_quiet, at) = self.shown_creates.get(project)?;
+        (*at <= now && now - *at < BY_ID_AGAIN).then_some(*is_quiet)
+    }
+
+    pub fn keep_shown_creates(&mut self, project: &str, is_quiet: bool, now: Timestamp) {
+        self.shown_creates.insert(project.to_owned(), (is_quiet, now));
+    }
+
+    /// Whether OVH has said that there is no instance of this id.
+    pub fn is_denied(&self, id: &str) -> bool {
+        matches!(self.by_id.get(id), Some((IdAnswer::Denied, _)))
+    }
+
+    /// The project in which an instance was seen last.
+    pub fn last_project(&self, id: &str) -> Option<String> {
+        self.projects_of.get(id).cloned()
+    }
+
+    /// Whether something is to be ruled out that the last lists lack, and they are a minute old.
+    pub fn is_missing(&self, query: &ObserveQuery, now: Timestamp) -> bool {
+        let is_listed = |address: &Address| self.sorted.values().any(|found| found == address);
+        let mut servers = query.to_rule_out.iter().filter(|address| address.kind == Kind::Server);
+        let is_old = self.lists.values().any(|list| list.at > now || now - list.at >= LISTS_AGAIN);
+        is_old && servers.any(|address| !is_listed(address))
+    }
+
+    /// Something shows a server, or hides it: it is not missing.
+    pub fn is_not_missing(&mut self, address: &Address) {
+        self.missing.remove(address);
+    }
+
+    /// Whether nothing has shown a server for as long as a create may take to appear.
+    pub fn is_missing_long(&mut self, address: &Address, now: Timestamp) -> bool {
+        let since = *self.missing.entry(address.clone()).or_insert(now);
+        now - since.min(now) >= MISSING_FOR
     }
 
     /// Forgets what no list has any more.
     pub fn tidy(&mut self) {
         let lists = &self.lists;
         let is_there = |id: &String| lists.values().flat_map(|list| &list.instances).any(|one| one.id == *id);
+        let sorted = &self.sorted;
+        self.missing.retain(|address, _| !sorted.values().any(|found| found == address));
         self.since.retain(|id, _| is_there(id));
         self.acted.retain(|id, _| is_there(id));
         self.followed.retain(|id, _| is_there(id));
+        self.built.retain(|id, _| is_there(id));
+        self.snapshots.retain(|id, _| is_there(id));
     }
 
     /// Where an instance is.
@@ -221,10 +373,44 @@ impl Memory {
         })
     }
 
-    /// Whether the project of an instance has one of this name.
-    pub fn is_listed(&self, id: &str, name: &str) -> bool {
+    /// Whether the project of an instance has one of this name that was made of this image.
+    pub fn has_made_of(&self, id: &str, name: &str, image: &str) -> bool {
         let list = self.lists.values().find(|list| list.instances.iter().any(|one| one.id == id));
-        list.is_some_and(|list| list.instances.iter().any(|one| one.name == name))
+        let is_it = |one: &WireInstance| one.name == name && one.image_id.as_deref() == Some(image);
+        list.is_some_and(|list| list.instances.iter().any(is_it))
+    }
+
+    /// A server is to be made of this snapshot of an instance.
+    pub fn awaits_snapshot(&mut self, id: &str, name: &str) {
+        if self.snapshots.get(id).is_none_or(|awaited| awaited.name != name) {
+            let awaited = AwaitedSnapshot { name: name.to_owned(), asked: None, found: None };
+            self.snapshots.insert(id.to_owned(), awaited);
+        }
+    }
+
+    /// The snapshots to look for now, and where.
+    pub fn due_snapshots(&mut self, now: Timestamp) -> Vec<(Place, String)> {
+        let mut due = Vec::new();
+        for (id, awaited) in &mut self.snapshots {
+            let is_usable = awaited.found.as_ref().is_some_and(|found| found.status == "active");
+            if !is_usable && awaited.asked.is_none_or(|asked| asked > now || now - asked >= ASKED_EVERY) {
+                awaited.asked = Some(now);
+                due.push((id.clone(), awaited.name.clone()));
+            }
+        }
+        due.into_iter().filter_map(|(id, name)| Some((self.place(&id)?, name))).collect()
+    }
+
+    /// What the list of snapshots says.
+    pub fn saw_snapshot(&mut self, id: &str, found: Option<WireSnapshot>) {
+        if let Some(awaited) = self.snapshots.get_mut(id) {
+            awaited.found = found;
+        }
+    }
+
+    /// The snapshot of an instance of which a server is to be made, as listed last.
+    pub fn snapshot(&self, id: &str) -> Option<&WireSnapshot> {
+        self.snapshots.get(id)?.found.as_ref()
     }
 
     /// Since when an instance has its status.
@@ -265,12 +451,43 @@ impl Memory {
         let mut due = Vec::new();
         for (id, acted) in &mut self.acted {
             acted.first_look.get_or_insert(now);
-            if acted.asked.is_none_or(|asked| asked > now || now - asked >= ASKED_EVERY) {
+            if !acted.is_over && acted.asked.is_none_or(|asked| asked > now || now - asked >= ASKED_EVERY) {
                 acted.asked = Some(now);
                 due.push(id.clone());
             }
         }
         due.iter().filter_map(|id| self.place(id)).collect()
+    }
+
+    /// The servers of Amarre's that are on their way, and those of which an action has ended, that are to be asked for now.
+    pub fn due_builds(&mut self, now: Timestamp) -> Vec<Place> {
+        let sorted = &self.sorted;
+        let listed = self.lists.iter().flat_map(|(project, list)| list.instances.iter().map(move |one| (project, one)));
+        let is_due = |one: &WireInstance| {
+            let is_on_its_way = matches!(power_status(&one.status), PowerStatus::Transient(_));
+            let asked = self.built.get(&one.id);
+            let is_early = asked.is_some_and(|asked| *asked <= now && now - *asked < ASKED_EVERY);
+            let acted = self.acted.get(&one.id);
+            let is_made = is_on_its_way && sorted.contains_key(&one.id) && acted.is_none();
+            (is_made || acted.is_some_and(|acted| acted.is_over)) && !is_early
+        };
+        let mut due: Vec<Place> = listed
+            .filter(|(_, one)| is_due(one))
+            .map(|(project, one)| Place { project: project.clone(), region: one.region.clone(), id: one.id.clone() })
+            .collect();
+        due.sort_by_key(|place| self.built.get(&place.id).copied());
+        due.truncate(BUILDS_AT_ONCE);
+        self.built.extend(due.iter().map(|place| (place.id.clone(), now)));
+        due
+    }
+
+    /// Puts an instance as it answers by its id into the list of its project.
+    pub fn replace(&mut self, project: &str, instance: WireInstance, now: Timestamp) {
+        if let Some(list) = self.lists.get_mut(project) {
+            list.instances.retain(|one| one.id != instance.id);
+        }
+        self.acted.retain(|id, acted| *id != instance.id || !acted.is_over);
+        self.add_to_list(project, instance, now);
     }
 
     /// What the region said: the status, and whether something is under way.
@@ -287,14 +504,15 @@ impl Memory {
         self.end_action(&place.id, now);
     }
 
-    /// An action whose region says nothing more of it has ended, though not before its status can be believed.
+    /// An action whose region says nothing more of it has ended, though not before its status can be believed. What came of it, its name
+    /// and its size too, is in its details and in the next list.
     fn end_action(&mut self, id: &str, now: Timestamp) {
         let is_over = |acted: &Acted| {
             let first = acted.first_look.unwrap_or(now).min(now);
             !acted.is_busy && now - first >= JUDGED_AFTER
         };
-        if self.acted.get(id).is_some_and(is_over) {
-            self.acted.remove(id);
+        if let Some(acted) = self.acted.get_mut(id).filter(|acted| is_over(acted)) {
+            acted.is_over = true;
         }
     }
 }

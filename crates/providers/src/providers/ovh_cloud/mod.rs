@@ -36,13 +36,13 @@ use amarre_core::model::{
     Timestamp, Value,
 };
 use amarre_core::resources::Objection;
-use amarre_core::resources::cloud::{INSTANCE, SERVER, power};
+use amarre_core::resources::cloud::{self, INSTANCE, SERVER, power};
 use amarre_core::text;
 
 pub use super::ovh::Pace;
 use api::{CloudApi, Projects, failed};
-use memory::{Memory, Prices};
-use wire::{PowerStatus, WireFlavor, WireInstance, WireOperation, WireProject, WireSize, power_status};
+use memory::{IdAnswer, Memory, Prices};
+use wire::{PowerStatus, WireFlavor, WireInstance, WireProject, WireSize, power_status};
 
 /// The kinds of the provider.
 static KINDS: [KindSchema; 2] = [INSTANCE, SERVER];
@@ -192,6 +192,18 @@ impl OvhCloudProvider {
         }
     }
 
+    /// Asks for servers of Amarre's that are on their way: their addresses come with the end of it.
+    async fn follow_builds(&self, now: Timestamp) {
+        let places = self.memory().due_builds(now);
+        let asked =
+            places.iter().map(|place| async move { (place, self.api.instance(&place.project, &place.id).await) });
+        for (place, answer) in join_all(asked).await {
+            if let Ok(instance) = answer {
+                self.memory().replace(&place.project, instance, now);
+            }
+        }
+    }
+
     fn project_gap(&self, id: &str, error: ProviderError, now: Timestamp) -> Gap {
         error.into_gap(&self.id, GapScope::part("project", id), now)
     }
@@ -252,7 +264,8 @@ impl OvhCloudProvider {
         fields.extend(local_disks.map(|has| ("local_disks".into(), Value::Bool(has))));
         let not_yet = |why: Text| Readiness::NotYet { since, why };
         let ready = match power_status(&instance.status) {
-            PowerStatus::Stable(_) if is_acting => {
+            // What it had before the action says nothing of what comes of that.
+            PowerStatus::Stable(_) | PowerStatus::Broken if is_acting => {
                 Readiness::NotYet { since: acting_since.unwrap_or(at), why: text!("the vendor carries out an action") }
             }
             PowerStatus::Stable(power) => {
@@ -286,8 +299,8 @@ impl Provider for OvhCloudProvider {
         let now = query.now;
         let mut observation = Observation::default();
         self.memory().keep_made(MadeServers::of(query));
-        // What is ruled out is looked for in lists that were read for this.
-        let reuse = query.reuse && query.to_rule_out.is_empty();
+        // What is ruled out is looked for in lists that were read of late.
+        let reuse = query.reuse && !self.memory().is_missing(query, now);
         let (projects, unreadable) = match self.projects(now).await {
             Ok(projects) => projects,
             Err(trouble) => {
@@ -300,8 +313,10 @@ impl Provider for OvhCloudProvider {
         let is_unreadable = |id: &String| unreadable.iter().any(|(one, _)| one == id);
         let asked = projects.iter().filter(|(id, _)| !is_dark && !is_unreadable(id));
         let read = asked.map(|(id, project)| async move {
+            let read = self.read_project(id, reuse, now).await;
             match project.status.as_str() {
-                "ok" => (id, self.read_project(id, reuse, now).await),
+                "ok" => (id, read),
+                // What can be read is shown; nothing can be changed there.
                 status => (id, Err(suspended(&self.project_name(id), status))),
             }
         });
@@ -318,14 +333,25 @@ impl Provider for OvhCloudProvider {
             }
         }
         self.memory().tidy();
+        for row in query.applied.values() {
+            if let Some(since) = cloud::deleting_since(row) {
+                // Also where another process began it.
+                self.memory().follows(&row.vendor_id, since);
+            }
+        }
         self.follow_actions(now).await;
+        self.follow_builds(now).await;
+        self.follow_snapshots(now).await;
         self.read_sizes(&projects, now).await;
         // Before those that are there are filled in, which show them.
         if servers::asks_prices(query) {
             self.try_prices(now).await;
         }
+        if !is_dark {
+            self.ask_by_id(&projects, &unread, query).await;
+        }
         self.fill(&projects, &unread, query, &mut observation);
-        self.rule_out(&projects, query, &mut observation).await;
+        self.rule_out(&unread, query, &mut observation).await;
         self.quote(query, &mut observation).await;
         observation
     }
@@ -397,7 +423,7 @@ impl OvhCloudProvider {
             projects.keys().filter_map(|id| Some((id, memory.list(id)?.clone()))).collect()
         };
         let is_dark = observation.gaps.iter().any(Gap::is_whole);
-        let mut found = BTreeSet::new();
+        let mut hidden = BTreeSet::new();
         let made = self.memory().made().clone();
         let listed = lists.values().flat_map(|list| &list.instances);
         let sorted = made.sort(listed.map(|one| (one.id.as_str(), one.name.as_str())));
@@ -412,31 +438,71 @@ impl OvhCloudProvider {
                 if is_made.is_some() {
                     self.as_made(&made, &address, project, &mut seen);
                 }
-                if (query.wanted.contains_key(&address) || is_made.is_some()) && !is_hidden {
+                let is_wanted = query.wanted.contains_key(&address) || is_made.is_some();
+                if is_wanted && !is_hidden {
                     // Of one that was there before, its power is a manifest's; nothing else of it is.
                     seen.owner = Owner::Ours;
-                    found.insert(address.clone());
                     observation.seen.insert(address, seen);
-                } else {
-                    observation.inventory.insert(address, seen);
+                    continue;
                 }
+                if is_hidden && (is_wanted || self.memory().is_acting(&instance.id)) {
+                    hidden.insert(address.clone());
+                }
+                observation.inventory.insert(address, seen);
             }
         }
-        if unread.is_empty() || is_dark {
+        if is_dark {
             return;
         }
-        let is_hidden = |address: &&Address| match observation.inventory.get(*address) {
-            Some(seen) => seen.fields.text("project").is_none_or(|project| unread.contains(project)),
-            // It may be in a project that is not read.
-            None => !found.contains(*address),
-        };
-        let acting = observation.inventory.keys().filter(|address| self.memory().is_acting(&address.name));
-        let wanted = query.wanted.keys().chain(made.addresses());
-        let hidden: BTreeSet<Address> = wanted.chain(acting).filter(is_hidden).cloned().collect();
-        let Some(part) = observation.gaps.first().cloned() else { return };
+        let (part, now) = (observation.gaps.first().cloned(), query.now);
+        for address in query.wanted.keys().chain(made.addresses()) {
+            if observation.seen.contains_key(address) || observation.inventory.contains_key(address) {
+                continue;
+            }
+            let id = if address.kind == Kind::Instance { Some(address.name.as_str()) } else { made.vendor_id(address) };
+            // What is in none of the lists may be in a project that is not read, unless it is known in which one it would be.
+            let home = query.wanted.get(address).filter(|_| id.is_none()).map(|fields| self.project_of(fields));
+            let may_be_unread = match home {
+                Some(Ok(project)) => unread.contains(&project),
+                Some(Err(_)) | None => !unread.is_empty(),
+            };
+            if may_be_unread {
+                hidden.insert(address.clone());
+            } else if let Some(id) = id.filter(|id| !self.memory().is_denied(id)) {
+                let gap = unlisted(&address.name, id).into_gap(&self.id, GapScope::Resource(address.clone()), now);
+                observation.gaps.push(gap);
+            }
+        }
+        let Some(part) = part else { return };
         observation
             .gaps
             .extend(hidden.into_iter().map(|address| Gap { scope: GapScope::Resource(address), ..part.clone() }));
+    }
+
+    /// Asks for what the lists lack by the ids that manifests and the ledger have: a list may be short or late, and what is absent from
+    /// it is not gone before OVH denies its id.
+    async fn ask_by_id(&self, projects: &Projects, unread: &BTreeSet<String>, query: &ObserveQuery) {
+        let due = self.memory().due_by_id(query);
+        let readable: Vec<&String> = projects.keys().filter(|project| !unread.contains(*project)).collect();
+        for id in due {
+            let known = self.memory().last_project(&id);
+            let places: Vec<&String> = match known.as_ref().filter(|project| readable.contains(project)) {
+                Some(project) => vec![project],
+                None => readable.clone(),
+            };
+            let id = id.as_str();
+            let asked = places.iter().map(|project| async move { (*project, self.api.instance(project, id).await) });
+            let answers = join_all(asked).await;
+            let is_denied = answers.iter().all(|(_, answer)| answer.as_ref().is_err_and(made::is_no_such_instance));
+            let found = answers.into_iter().find_map(|(project, answer)| Some((project.clone(), answer.ok()?)));
+            let said = match found {
+                Some((project, instance)) => IdAnswer::There(project, Box::new(instance)),
+                None if is_denied && unread.is_empty() => IdAnswer::Denied,
+                None => IdAnswer::Unclear,
+            };
+            self.memory().keep_by_id(id, said, query.now);
+        }
+        self.memory().add_unlisted(query.now);
     }
 
     /// A server of Amarre's with what its vendor does not tell, and its project as its manifest spells it.
@@ -450,35 +516,58 @@ impl OvhCloudProvider {
         seen.service = Some(made.service(address));
     }
 
-    /// What is in no list and no operation, each read for this query.
-    async fn rule_out(&self, projects: &Projects, query: &ObserveQuery, observation: &mut Observation) {
+    /// What neither list nor operation shows for ten minutes, each read without a break. What cannot be read rules nothing out.
+    async fn rule_out(&self, unread: &BTreeSet<String>, query: &ObserveQuery, observation: &mut Observation) {
         let is_nowhere = |address: &&Address| address.kind == Kind::Server && !observation.seen.contains_key(*address);
-        let missing: BTreeSet<Address> = query.to_rule_out.iter().filter(is_nowhere).cloned().collect();
-        if missing.is_empty() || !observation.gaps.is_empty() {
-            return;
-        }
-        let read = projects.keys().map(|project| async move { self.api.operations(project).await });
-        let read: Result<Vec<_>, OvhError> = join_all(read).await.into_iter().collect();
-        let is_making = |operation: &WireOperation| operation.is_create() && !operation.is_over();
-        if !read.is_ok_and(|operations| !operations.iter().flatten().any(is_making)) {
-            return;
-        }
+        let missing: Vec<Address> = query.to_rule_out.iter().filter(is_nowhere).cloned().collect();
+        let mut known: BTreeMap<String, bool> = BTreeMap::new();
         for address in missing {
-            if self.is_gone_by_id(projects, query, &address).await {
+            let fields = query.wanted.get(&address).or_else(|| query.applied.get(&address).map(|row| &row.fields));
+            let project = fields.and_then(|fields| self.project_of(fields).ok());
+            let project = project.filter(|project| !unread.contains(project));
+            let is_hidden = observation.gaps.iter().any(|gap| gap.covers(&address));
+            let Some(project) = project.filter(|_| !is_hidden) else {
+                self.memory().is_not_missing(&address);
+                continue;
+            };
+            let is_quiet = match known.get(&project) {
+                Some(is_quiet) => *is_quiet,
+                None => self.shows_no_create(&project, query.now).await.unwrap_or(false),
+            };
+            known.insert(project, is_quiet);
+            if !is_quiet {
+                self.memory().is_not_missing(&address);
+            } else if self.memory().is_missing_long(&address, query.now) {
                 observation.ruled_out.insert(address);
             }
         }
     }
 
-    /// Whether a server whose id is known is gone when it is asked for by this id: a list may be late. Of one without an id,
-    /// the lists are all that there is.
-    async fn is_gone_by_id(&self, projects: &Projects, query: &ObserveQuery, address: &Address) -> bool {
-        let id = query.applied.get(address).map(|row| row.vendor_id.as_str()).unwrap_or_default();
-        if id.is_empty() {
-            return true;
+    /// Whether the operations of a project show no create whose server the lists lack. One that they show is added to the list.
+    async fn shows_no_create(&self, project: &str, now: Timestamp) -> Result<bool, OvhError> {
+        if let Some(known) = self.memory().shown_creates(project, now) {
+            return Ok(known);
         }
-        let asked = projects.keys().map(|project| async move { self.api.instance(project, id).await });
-        join_all(asked).await.into_iter().all(|answer| answer.is_err_and(|trouble| made::is_no_such_instance(&trouble)))
+        let operations = self.api.operations(project).await?;
+        let mut is_quiet = true;
+        for operation in operations.iter().filter(|operation| operation.is_create() && !operation.has_failed()) {
+            let Some(id) = operation.made() else {
+                is_quiet &= operation.is_complete();
+                continue;
+            };
+            if self.memory().place(id).is_some() {
+                continue;
+            }
+            match self.api.instance(project, id).await {
+                Ok(instance) => {
+                    self.memory().add_to_list(project, instance, now);
+                    is_quiet = false;
+                }
+                Err(trouble) => is_quiet &= made::is_no_such_instance(&trouble),
+            }
+        }
+        self.memory().keep_shown_creates(project, is_quiet, now);
+        Ok(is_quiet)
     }
 
     /// Reads the prices, if they are due. What cannot be read is not known.
@@ -569,7 +658,7 @@ impl OvhCloudProvider {
         self.memory().acts(id);
         let (line, came) = self.api.act(project, id, word).await;
         self.exchanges.note(self.log_address(id), &line);
-        let is_busy = matches!(came, Err(OvhError::Refused { status: 409, .. }));
+        let is_busy = came.as_ref().is_err_and(api::is_busy);
         if came.as_ref().is_err_and(|trouble| !trouble.is_unclear()) && !is_busy {
             // Nothing began: what is seen can be believed, and the refusal is not forgotten meanwhile.
             self.memory().ends(id);
@@ -586,6 +675,13 @@ fn suspended(name: &str, status: &str) -> ProviderError {
         _ => "its instances are seen again when OVH says that it is ok",
     };
     ProviderError::new(Class::RetryLater, Code::A0732, message).hint(hint)
+}
+
+/// What the lists lack, although nothing says that it is gone.
+fn unlisted(name: &str, id: &str) -> ProviderError {
+    let message = text!("OVH does not list {name}, and does not say that there is no instance {id}", name, id);
+    ProviderError::new(Class::RetryLater, Code::A0744, message)
+        .hint(text!("nothing is made in its place, and nothing of it is changed; Amarre asks again"))
 }
 
 /// An instance that no list has.

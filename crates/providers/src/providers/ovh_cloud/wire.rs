@@ -40,6 +40,9 @@ pub struct WireInstance {
     pub created: Option<String>,
     #[serde(default)]
     pub flavor_id: Option<String>,
+    /// Only lists have it; `null` of one that boots from a volume.
+    #[serde(default)]
+    pub image_id: Option<String>,
     /// `null` where it has none, or that was deleted.
     #[serde(default)]
     pub ssh_key_id: Option<String>,
@@ -203,11 +206,14 @@ pub struct WireSnapshot {
 pub struct WireKey {
     pub id: String,
     #[serde(default)]
+    pub name: String,
+    #[serde(default)]
     pub public_key: String,
 }
 
 /// Something that a project carries out, or did.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct WireOperation {
     /// `instance#create`.
     #[serde(default)]
@@ -215,6 +221,11 @@ pub struct WireOperation {
     /// `created`, `in-progress`, `completed`, `in-error`, `unknown`.
     #[serde(default)]
     pub status: String,
+    /// What it is about, once that is known.
+    #[serde(default)]
+    pub resource_id: Option<String>,
+    #[serde(default)]
+    pub sub_operations: Option<Vec<WireOperation>>,
 }
 
 impl WireOperation {
@@ -223,9 +234,19 @@ impl WireOperation {
         self.action.contains("instance#create")
     }
 
-    /// Whether nothing comes of it any more.
-    pub fn is_over(&self) -> bool {
-        matches!(self.status.as_str(), "completed" | "in-error")
+    /// Whether it came to nothing.
+    pub fn has_failed(&self) -> bool {
+        self.status == "in-error"
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.status == "completed"
+    }
+
+    /// The id of the server that it makes, once that is known.
+    pub fn made(&self) -> Option<&str> {
+        let inner = self.sub_operations.iter().flatten().filter(|one| one.is_create());
+        self.resource_id.as_deref().or_else(|| inner.filter_map(|one| one.resource_id.as_deref()).next())
     }
 }
 
