@@ -10,8 +10,8 @@ use crate::model::kinds::Removal;
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::{Reconcile, may_end};
 use crate::model::{
-    Address, Change, Code, Expect, FieldDiff, Fields, Gate, Hint, Kind, Millis, Need, Note, Owner, Plan, Reason,
-    ReasonCode, Refusal, Rule, Seen, State, Timestamp, Value, Verb, Want, Wants,
+    Address, Change, Code, Expect, FieldDiff, Fields, Gate, Hint, Kind, Need, Note, Owner, Plan, Reason, ReasonCode,
+    Refusal, Rule, Seen, State, Timestamp, Value, Verb, Want, Wants,
 };
 use crate::plan::desired::{account, certificate, images, instance, subnets};
 use crate::plan::input::Input;
@@ -20,9 +20,6 @@ use crate::plan::rollout::{completion, restart_policy, start_conditions, stopped
 use crate::plan::{compare, exclusive, protection, settling, targets};
 use crate::resources::cloud;
 use crate::text;
-
-/// An engine that starts has dealt with what it ran within this time.
-const ENGINE_COMES_UP: Millis = Millis::seconds(60);
 
 /// What of a host is written only together with its certificate.
 const TLS_FIELDS: [&str; 6] = ["certificate", "domains", "force_https", "http2", "hsts", "hsts_subdomains"];
@@ -314,7 +311,7 @@ fn grace(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields, se
 fn fell_with_its_engine(input: &Input<'_>, address: &Address, seen: &Seen, finished: Timestamp) -> bool {
     let Some(came_up) = input.world.started.get(&address.provider) else { return false };
     let ran_before = completion::time(&seen.fields, "started_at_ms").is_none_or(|began| began < *came_up);
-    ran_before && (finished - *came_up).0.abs() <= ENGINE_COMES_UP.0
+    ran_before && (finished - *came_up).0.abs() <= restart_policy::ENGINE_COMES_UP.0
 }
 
 /// Takes the mark off what was given out of hand.

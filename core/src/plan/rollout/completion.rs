@@ -29,7 +29,7 @@ pub fn judge(services: &BTreeMap<String, Service>, site: &Site, facts: &Facts, w
             let is_routed = targets::routed(service).any(|(target, _)| target == key);
             each_generation(world, &base(key), &mut |address, seen| {
                 let may_end = may_end(restart_policy::policy(container, &seen.fields)) && !is_routed;
-                let is_due = restart_policy::is_due(container, facts.applied.get(address), came_up, &seen.fields);
+                let is_due = restart_policy::is_due(container, address, facts, came_up, &seen.fields);
                 if (is_task || may_end) && !is_due {
                     settle(facts, container, is_task, address, seen);
                 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{completion, stopped};
+use super::{completion, is_due, stopped};
 use crate::model::service::{Container, Rollback, Update};
 use crate::model::world::{Failure, Good};
 use crate::model::{
@@ -120,6 +120,8 @@ pub fn after_failure(
     let applied = input.facts.applied.get(picked).map(|row| &row.fields);
     // One that we stopped has not failed.
     let judged = seen.filter(|seen| !stopped::is_ours(applied, &seen.fields, &container.restart));
+    // Nor has one that its engine took down.
+    let judged = judged.filter(|seen| !is_due(expansion, picked, container, seen));
     let verdict = judged.and_then(|seen| verdict(expansion, base, container, writes, seen));
     if let Some(why) = verdict.clone().filter(|_| !known) {
         expansion.wants.failed.push(Failure { address: picked.clone(), inputs, why });

@@ -532,7 +532,7 @@ fn has_ended(expansion: &Expansion<'_>, address: &Address, container: &Container
 /// Whether one that has ended starts again though nothing says when: its engine took it down.
 fn is_due(expansion: &Expansion<'_>, address: &Address, container: &Container, seen: &Seen) -> bool {
     let came_up = expansion.input.world.started.get(&address.provider).copied();
-    restart_policy::is_due(container, expansion.input.facts.applied.get(address), came_up, &seen.fields)
+    restart_policy::is_due(container, address, expansion.input.facts, came_up, &seen.fields)
 }
 
 /// Whether a host of ours points at a container. NPM is not on every network that a container may have been on.

@@ -7,17 +7,19 @@
 //! | ended by itself with code 0 | done |
 //! | ended otherwise by itself | failed: Docker leaves it so, and so does Amarre |
 //! | ended with its engine, or before it and not with code 0 | started again when the engine is there |
+//! | ended with its engine in the middle of its update, with an explicit policy that lets it end | started again: it has not served yet |
 //! | ended, and the ledger is lost | started again, once |
 
 use super::completion;
 use crate::model::service::Container;
-use crate::model::world::Applied;
-use crate::model::{Fields, Seen, Timestamp, Value};
+use crate::model::{Address, Facts, Fields, Millis, Seen, Timestamp, Value};
 use crate::plan::expansion::Expansion;
 use crate::text;
 
 /// Whether it had ended with code 0 by itself when it was seen last. Where nothing says `restart`, the ledger keeps this.
 pub const ENDED: &str = "ended";
+/// An engine that starts has dealt with what it ran within this time.
+pub const ENGINE_COMES_UP: Millis = Millis::seconds(60);
 /// What containers of Compose files were made with once.
 const USUAL: &str = "unless-stopped";
 
@@ -30,15 +32,35 @@ pub fn policy<'a>(container: &'a Container, seen: &'a Fields) -> &'a str {
 }
 
 /// Whether one that stands still is to start again though its policy lets it end.
-pub fn is_due(container: &Container, applied: Option<&Applied>, came_up: Option<Timestamp>, seen: &Fields) -> bool {
-    if !container.is_restart_unsaid || !completion::has_ended(seen) {
+pub fn is_due(
+    container: &Container,
+    address: &Address,
+    facts: &Facts,
+    came_up: Option<Timestamp>,
+    seen: &Fields,
+) -> bool {
+    if !completion::has_ended(seen) {
         return false;
     }
-    let Some(row) = applied else { return true };
-    let began = completion::time(seen, "started_at_ms");
-    let fell = began.zip(came_up).is_some_and(|(began, came_up)| began < came_up);
+    let ran_before = completion::time(seen, "started_at_ms").zip(came_up).is_some_and(|(began, at)| began < at);
+    if !container.is_restart_unsaid {
+        return ran_before && is_coming(address, facts) && fell(seen, came_up);
+    }
+    let Some(row) = facts.applied.get(address) else { return true };
     let is_done = has_ended_well(seen) && row.fields.flag(ENDED) == Some(true);
-    fell && !is_done
+    ran_before && !is_done
+}
+
+/// Whether it is of an update that was under way: another generation is the last good one.
+fn is_coming(address: &Address, facts: &Facts) -> bool {
+    let good = facts.last_good.get(&address.base());
+    good.is_some_and(|(generation, _)| address.generation.as_ref() != Some(generation))
+}
+
+/// Whether it ended while its engine came up, which ends what a killed one left running.
+fn fell(seen: &Fields, came_up: Option<Timestamp>) -> bool {
+    let ended = completion::time(seen, "finished_at_ms").zip(came_up);
+    ended.is_some_and(|(ended, came_up)| (ended - came_up).0.abs() <= ENGINE_COMES_UP.0)
 }
 
 /// Whether it stands still with code 0.
