@@ -107,6 +107,13 @@ impl MadeServers {
         self.known.keys()
     }
 
+    /// What manifests name and the ledger has by a vendor's id, with that id: it is asked for by it where a list lacks it.
+    pub fn known_ids<'a>(&'a self, query: &'a ObserveQuery) -> impl Iterator<Item = (&'a Address, &'a str)> {
+        let named = query.wanted.keys().filter(|address| address.kind == Kind::Instance);
+        let named = named.map(|address| (address, address.name.as_str()));
+        named.chain(self.addresses().filter_map(|address| Some((address, self.vendor_id(address)?))))
+    }
+
     /// What a server is called at its vendor.
     pub fn name(&self, address: &Address) -> Option<&str> {
         let known = self.known.get(address)?;

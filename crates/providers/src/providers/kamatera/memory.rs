@@ -202,11 +202,8 @@ impl KamateraMemory {
 
     /// What manifests name and what the ledger has by an id, and the list does not, with these ids.
     pub fn unlisted(&self, query: &ObserveQuery) -> Vec<(Address, String)> {
-        let named = query.wanted.keys().filter(|address| address.kind == Kind::Instance);
-        let named = named.map(|address| (address.clone(), address.name.clone()));
-        let made = self.made.addresses();
-        let made = made.filter_map(|address| Some((address.clone(), self.made.vendor_id(address)?.to_owned())));
-        named.chain(made).filter(|(_, id)| self.server(id).is_none()).collect()
+        let unlisted = self.made.known_ids(query).filter(|(_, id)| self.server(id).is_none());
+        unlisted.map(|(address, id)| (address.clone(), id.to_owned())).collect()
     }
 
     /// Adds a server to the list, which lacks it, by its details. Answers whether they are known.

@@ -242,14 +242,17 @@ impl Memory {
         self.unread.insert(project.to_owned(), error);
     }
 
+    /// Since when it has its status.
+    fn note_status(&mut self, instance: &WireInstance, now: Timestamp) {
+        let known = self.since.get(&instance.id).filter(|(status, _)| *status == instance.status);
+        if known.is_none() {
+            self.since.insert(instance.id.clone(), (instance.status.clone(), now));
+        }
+    }
+
     /// Keeps a list.
     pub fn keep_list(&mut self, project: &str, instances: Vec<WireInstance>, at: Timestamp) {
-        for instance in &instances {
-            let known = self.since.get(&instance.id).filter(|(status, _)| *status == instance.status);
-            if known.is_none() {
-                self.since.insert(instance.id.clone(), (instance.status.clone(), at));
-            }
-        }
+        instances.iter().for_each(|instance| self.note_status(instance, at));
         let is_at_rest = |id: &String| instances.iter().any(|one| one.id == *id && one.status != "BUILD");
         self.young.retain(|id| !is_at_rest(id));
         self.acted.retain(|id, acted| !acted.is_over || !instances.iter().any(|one| one.id == *id));
@@ -262,10 +265,8 @@ impl Memory {
     /// The ids that manifests and the ledger have, no list, and that are to be asked for now.
     pub fn due_by_id(&mut self, query: &ObserveQuery) -> Vec<String> {
         let now = query.now;
-        let named = query.wanted.keys().filter(|address| address.kind == Kind::Instance);
-        let named = named.map(|address| address.name.clone());
-        let made = self.made.addresses().filter_map(|address| self.made.vendor_id(address)).map(str::to_owned);
-        let unlisted: BTreeSet<String> = named.chain(made).filter(|id| !self.is_listed(id)).collect();
+        let known = self.made.known_ids(query).map(|(_, id)| id);
+        let unlisted: BTreeSet<String> = known.filter(|id| !self.is_listed(id)).map(str::to_owned).collect();
         self.by_id.retain(|id, _| unlisted.contains(id));
         let is_recent = |id: &&String| self.by_id.get(*id).is_some_and(|(_, at)| *at <= now && now - *at < BY_ID_AGAIN);
         unlisted.iter().filter(|id| !is_recent(id)).take(BY_ID_MAX).cloned().collect()
@@ -293,10 +294,7 @@ impl Memory {
         if self.is_listed(&instance.id) {
             return;
         }
-        let known = self.since.get(&instance.id).filter(|(status, _)| *status == instance.status);
-        if known.is_none() {
-            self.since.insert(instance.id.clone(), (instance.status.clone(), now));
-        }
+        self.note_status(&instance, now);
         self.projects_of.insert(instance.id.clone(), project.to_owned());
         if let Some(list) = self.lists.get_mut(project) {
             list.instances.push(instance);
